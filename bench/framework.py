@@ -4,7 +4,7 @@ a plain loop over the same file, in one process each, in turn. The bar: at most 
 import sys
 import tempfile
 
-from bench.jobs import crawl_files, job, measure, median, own_cpu
+from bench.jobs import crawl_files, job, measure, median
 
 RUNS = 3
 
@@ -12,48 +12,42 @@ RUNS = 3
 def run(crawl: str) -> None:
     """Print CPU seconds of both and their ratio: each engine over one file, the faster one over all of them too."""
     files = crawl_files(crawl)
-    head = f"{'engine':12} {'files':>6} {'plain loop':>11} {'of it mill':>11} {'job':>8} {'ratio':>7}"
+    head = f"{'engine':12} {'files':>6} {'plain loop':>11} {'job':>8} {'ratio':>7}"
     print(f"{head}   CPU s, median of {RUNS}")
     for engine, paths in (("trafilatura", files[:1]), ("resiliparse", files[:1]), ("resiliparse", files)):
-        loops, mills, jobs = [], [], []
+        loops, jobs = [], []
         for n in range(RUNS):
             with tempfile.TemporaryDirectory() as folder:
-                loop = measure([sys.executable, "-m", "bench.framework", engine, f"{folder}/mill", *paths])
+                loop = measure([sys.executable, "-m", "bench.framework", engine, *paths])
                 loops.append(loop.cpu)
-                with open(f"{folder}/mill") as source:
-                    mills.append(float(source.read()))
                 command = job(folder, str(n), paths, extract={"engine": engine}, workers=1)
                 jobs.append(measure(command).cpu)
         ratio = median([a / b for a, b in zip(jobs, loops, strict=True)])
-        figures = f"{median(loops):11.2f} {median(mills):11.2f} {median(jobs):8.2f} {ratio:7.3f}"
+        figures = f"{median(loops):11.2f} {median(jobs):8.2f} {ratio:7.3f}"
         print(f"{engine:12} {len(paths):6} {figures}", flush=True)
 
 
-def plain_loop(engine: str, figures: str, *paths: str) -> None:
+def plain_loop(engine: str, *paths: str) -> None:
     """Read the files and mill every response, keeping nothing: no Beam, no ledger, no Parquet."""
     from pipeline.config import build
-    from pipeline.extract import SIGNED_CHARACTERS
-    from pipeline.page import Tools, mill
+    from pipeline.extract import SIGNED_CHARACTERS, batches
+    from pipeline.page import Tools, mill, read
     from pipeline.text.minhash import signatures
     from pipeline.warc import Record, read_records
 
     tools = Tools(build({"inputs": list(paths), "output": "none", "extract": {"engine": engine}}))
-    spent, waiting, characters = 0.0, [], 0
+    waiting, characters = [], 0
     for path in paths:
         with open(path, "rb") as source:
-            for record in read_records(source):
-                if isinstance(record, Record) and record.type == "response":
-                    start = own_cpu()
-                    outcome = mill(record, path, tools)
+            records = (item for item in read_records(source) if isinstance(item, Record) and item.type == "response")
+            for batch in batches(read(record, path, tools) for record in records):
+                for outcome in mill(batch, tools):
                     if outcome.kept:
                         waiting.append(outcome.row["text"])
                         characters += len(waiting[-1])
                     if characters >= SIGNED_CHARACTERS:  # as the job signs its pages
                         signatures(waiting, tools.minhash)
                         waiting, characters = [], 0
-                    spent += own_cpu() - start
-    with open(figures, "w") as out:
-        out.write(str(spent))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from rich.markup import escape
 from pipeline.config import Config, build
 from pipeline.inputs import open_input
 from pipeline.inspect import InspectError, find, rows, table, verdict
+from pipeline.repeated_lines import HELD_OUT, gone_lines
 from pipeline.shards import Output
 from pipeline.text.rules import RulesConfig, check_rules
 from pipeline.warc import Record, read_records
@@ -51,13 +52,13 @@ def explain_page(output: Output, config: Config, page: dict[str, Any], out: Cons
         score = page["scores"]["quality"]
         quality = "no model was given" if score is None else f"{score:.3f}"
         out.print(f"quality    {quality}; PII spans masked: {page['pii']}")
-        print_after(output, page, out)
+        print_after(output, config, page, out)
     out.print()
 
 
 def extracted_again(config: Config, page: dict[str, Any]) -> dict[str, Any] | None:
     """Read the page's record again and take it as far as language, all rules off; None where that cannot be done."""
-    from pipeline.page import Tools, mill
+    from pipeline.page import Tools, mill, read
 
     loose = replace(
         config,
@@ -74,7 +75,8 @@ def extracted_again(config: Config, page: dict[str, Any]) -> dict[str, Any] | No
         return None
     if record is None:
         return None
-    outcome = mill(record, page["file"], Tools(loose))
+    tools = Tools(loose)
+    (outcome,) = mill([read(record, page["file"], tools)], tools)
     return outcome.row if outcome.kept else None
 
 
@@ -99,7 +101,7 @@ def print_checks(config: Config, text: str, language: str, out: Console) -> None
         out.print(drawn)
 
 
-def print_after(output: Output, page: dict[str, Any], out: Console) -> None:
+def print_after(output: Output, config: Config, page: dict[str, Any], out: Console) -> None:
     """Print what dedup and publishing did with a kept page."""
     for row in rows(output, "duplicates"):
         if row["id"] == page["id"] and row["shard"] == page["shard"]:
@@ -107,6 +109,7 @@ def print_after(output: Output, page: dict[str, Any], out: Console) -> None:
             print_difference(Output(row.get("kept_in") or output.root), page, row["kept_id"], out)
             return
     out.print("dedup      stays" if output.exists("duplicates") else "dedup      not yet: the dedup job has not run")
+    reason = print_lines(output, config, page, out)
     hits = [row for row in rows(output, "contaminated") if row["id"] == page["id"] and row["shard"] == page["shard"]]
     for hit in hits:
         out.print(f"contains   {verdict(hit)}: {escape(quoted(hit['text'].split()))}")
@@ -120,8 +123,27 @@ def print_after(output: Output, page: dict[str, Any], out: Console) -> None:
     if not output.exists("corpus"):
         out.print("publish    not yet: the publish job has not run")
     elif not found:
-        dropped = any(hit["action"] == "drop" for hit in hits)
-        out.print(f"publish    held out {'as contaminated' if dropped else 'of the mix'}")
+        reason = reason or ("contaminated" if any(hit["action"] == "drop" for hit in hits) else "")
+        out.print(f"publish    held out {f'as {reason}' if reason else 'of the mix'}")
+
+
+def print_lines(output: Output, config: Config, page: dict[str, Any], out: Console) -> str:
+    """Print the lines that go from a page because many have them. Returns why it is held out for that, or ""."""
+    gone = [r for r in rows(output, "repeated_lines") if r["id"] == page["id"] and r["shard"] == page["shard"]]
+    if not gone:
+        return ""
+    before = len(page["text"])
+    name = page["shard"].removesuffix(".parquet")
+    lines = gone_lines(output, name, config.dedup)
+    left = lines.left(gone[0]["row"], page["text"]) if lines else None
+    after = f", {len(left.text):,} of {before:,} characters are left" if left else ""
+    out.print(f"lines      {len(gone):,} go, which other pages have too{after}")
+    for row in gone[:MOST_CHANGES]:
+        line = quoted(page["text"][row["start"] : row["end"]].split())
+        out.print(f"  on {row['pages']:,} pages: {escape(line)}")
+    if len(gone) > MOST_CHANGES:
+        out.print(f"  ... and {len(gone) - MOST_CHANGES} more")
+    return HELD_OUT if left and not left.enough else ""
 
 
 def print_difference(source: Output, page: dict[str, Any], kept_id: str, out: Console) -> None:

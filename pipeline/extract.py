@@ -6,7 +6,7 @@ run that was killed goes on from it: a finished file, or a finished piece, is no
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,13 +14,14 @@ from pipeline import ledger
 from pipeline.config import Config, to_dict
 from pipeline.document import DOCUMENT, REJECTED
 from pipeline.inputs import Input, open_input
-from pipeline.page import Outcome, Tools, mill
+from pipeline.page import Outcome, Page, Tools, mill, read
 from pipeline.shards import WORK, Output, TableWriter, fingerprint, shard_name
 from pipeline.text.minhash import MinHashParams, signatures
 from pipeline.warc import NotACrawlFile, Record, page_record_type, read_records, split_points
 
 PIECES = 64  # about so many over all local inputs: enough for any laptop's cores to end together
 MIN_PIECE_BYTES, MAX_PIECE_BYTES = 1 << 18, 64 << 20
+BATCH_PAGES, BATCH_CHARACTERS = 64, 8_000_000  # milled together: enough for the models, four bytes a character at most
 SIGNED_CHARACTERS = 400_000  # of text that waits for its signatures: some 65,000 words, minhash.BLOCK
 # What decides the rows of documents/ and rejected/; dedup, weights and publishing do not.
 RELEVANT = ("languages", "input", "url", "robots", "extract", "language", "rules", "pii", "quality", "dedup")
@@ -101,33 +102,53 @@ def mill_piece(
         output.table_writer(REJECTED, *paths["rejected.parquet"]) as rejected,
     ):
         signed = Signed(documents, tools.minhash)
-        for item in readable(source, piece, config, counts):
-            if not isinstance(item, Record):
-                counts["unreadable_bytes"] += item.length
-                counts["unreadable"].append([item.offset, item.length, item.reason])
-                continue
-            ledger.add(counts["records"], item.type)
-            if item.truncated:
-                ledger.add(counts["truncated"], item.truncated)
-            if item.type != counts["page_type"]:
-                continue
-            counts["responses"] += 1
-            outcome = mill(item, piece.path, tools)
-            for wish in filter(None, outcome.row.get("robots", "").split(",")):
-                ledger.add(counts["robots"], wish)
-            if outcome.checked:
-                ledger.add(counts["gate"], "checked")
-                ledger.add(counts["gate"], "missed", outcome.checked == "kept")
-            if outcome.kept:
-                counts["kept"] += 1
-                signed.row(outcome.row)
-            else:
-                ledger.add(counts["rejected"], outcome.key)
-                rejected.row(outcome.row)
-            on_page(outcome, item.offset + item.length)
+        pages = (read(record, piece.path, tools) for record in pages_of(source, piece, config, counts))
+        for batch in batches(pages):
+            for page, outcome in zip(batch, mill(batch, tools), strict=True):
+                for wish in filter(None, outcome.row.get("robots", "").split(",")):
+                    ledger.add(counts["robots"], wish)
+                if outcome.checked:
+                    ledger.add(counts["gate"], "checked")
+                    ledger.add(counts["gate"], "missed", outcome.checked == "kept")
+                if outcome.kept:
+                    counts["kept"] += 1
+                    signed.row(outcome.row)
+                else:
+                    ledger.add(counts["rejected"], outcome.key)
+                    rejected.row(outcome.row)
+                on_page(outcome, page.end)
         signed.flush()
     output.write_json(counts, *paths["json"])
     return counts
+
+
+def pages_of(source: BinaryIO, piece: Piece, config: Config, counts: dict[str, Any]) -> Iterator[Record]:
+    """Yield the records of a piece that are pages; every record, and every range that is none, is counted."""
+    for item in readable(source, piece, config, counts):
+        if not isinstance(item, Record):
+            counts["unreadable_bytes"] += item.length
+            counts["unreadable"].append([item.offset, item.length, item.reason])
+            continue
+        ledger.add(counts["records"], item.type)
+        if item.truncated:
+            ledger.add(counts["truncated"], item.truncated)
+        if item.type == counts["page_type"]:
+            counts["responses"] += 1
+            yield item
+
+
+def batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
+    """Yield the pages in their order, some at a time: at most BATCH_PAGES, and fewer where they are large."""
+    batch: list[Page] = []
+    characters = 0
+    for page in pages:
+        batch.append(page)
+        characters += len(page.html or page.found.text)
+        if len(batch) == BATCH_PAGES or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 class Signed:

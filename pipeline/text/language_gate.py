@@ -35,17 +35,27 @@ class Gated(NamedTuple):
     share: float
 
 
-def gate(html: str, languages: Sequence[str], margin: float, model: LanguageModel) -> Gated | None:
-    """Return why a page need not be extracted: less than `margin` probability for all `languages` together.
+def gate(pages: Sequence[str], languages: Sequence[str], margin: float, model: LanguageModel) -> list[Gated | None]:
+    """Return why each page (its HTML) need not be extracted: less than `margin` probability for all `languages`.
 
     None where it may be in one of them, or where there is too little text, or mostly digits, to say. Never raises.
     """
-    text = quick_text(html)
-    if len(text) < MIN_CHARACTERS:
-        return None
-    labels, scores = model.model.predict([text], k=LABELS)
-    found = {label.removeprefix("__label__"): float(score) for label, score in zip(labels[0], scores[0], strict=True)}
-    wanted = set(languages) | (CONFUSED if CONFUSED.intersection(languages) else frozenset())
+    texts = [quick_text(html) for html in pages]
+    answers: list[Gated | None] = [None] * len(texts)
+    judged = [index for index, text in enumerate(texts) if len(text) >= MIN_CHARACTERS]
+    if judged:
+        wanted = set(languages) | (CONFUSED if CONFUSED.intersection(languages) else frozenset())
+        labels, scores = model.model.predict([texts[index] for index in judged], k=LABELS)
+        for index, names, shares in zip(judged, labels, scores, strict=True):
+            answers[index] = _verdict(texts[index], names, shares, wanted, margin)
+    return answers
+
+
+def _verdict(
+    text: str, labels: Sequence[str], scores: Sequence[float], wanted: set[str], margin: float
+) -> Gated | None:
+    """Judge one text by its likeliest labels."""
+    found = {label.removeprefix("__label__"): float(score) for label, score in zip(labels, scores, strict=True)}
     share = round(sum((score for label, score in found.items() if label in wanted), 0.0), 4)
     if not found or share >= margin or len(LETTERS.findall(text)) < len(DIGITS.findall(text)):
         return None

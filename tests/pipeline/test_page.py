@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.config import build
 from pipeline.document import DOCUMENT
-from pipeline.page import Tools, mill
+from pipeline.extract import BATCH_CHARACTERS, BATCH_PAGES, batches
+from pipeline.page import Outcome, Page, Tools, mill, read
 from pipeline.run import run
 from pipeline.text import language_gate
 from pipeline.text.charset import decode
@@ -36,6 +37,11 @@ def tools(**over) -> Tools:
     return Tools(build({"inputs": ["x"], "output": "none", "extract": {"engine": "resiliparse"}, **over}))
 
 
+def milled(record: Record, worker: Tools) -> Outcome:
+    """Return what becomes of one page, alone."""
+    return mill([read(record, "f", worker)], worker)[0]
+
+
 def test_the_gate_drops_before_extraction_and_only_with_languages(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.page.is_checked", lambda page: False)
     german, english = records(
@@ -45,14 +51,14 @@ def test_the_gate_drops_before_extraction_and_only_with_languages(tmp_path, monk
     wanted = tools(languages=["en"])
     seen = []
     engine, wanted.engine = wanted.engine, lambda page, url: seen.append(url) or engine(page, url)
-    outcome = mill(german, "f", wanted)
+    outcome = milled(german, wanted)
     assert (outcome.key, outcome.checked, seen) == ("language/gate", "", [])
     row = outcome.row
     assert row["detail"] == "de" and row["measure"] == "gate_share" and row["value"] < row["threshold"] == 0.05
     assert "text" not in row
-    assert mill(english, "f", wanted).kept and seen == ["https://a.example/2"]
-    assert mill(german, "f", tools(languages=["en"], language={"gate": False})).key == "language/unwanted"
-    assert mill(german, "f", tools()).key != "language/gate"
+    assert milled(english, wanted).kept and seen == ["https://a.example/2"]
+    assert milled(german, tools(languages=["en"], language={"gate": False})).key == "language/unwanted"
+    assert milled(german, tools()).key != "language/gate"
 
 
 def test_thresholds_by_language_stand_before_the_general_one(tmp_path):
@@ -61,10 +67,10 @@ def test_thresholds_by_language_stand_before_the_general_one(tmp_path):
         tmp_path=tmp_path,
     )  # fmt: skip
     strict = tools(language={"min_score": 0.0, "by_language": {"de": 1.0}}, recipe="none")
-    outcome = mill(german, "f", strict)
+    outcome = milled(german, strict)
     assert outcome.key == "language/low-score"
     assert (outcome.row["measure"], outcome.row["threshold"]) == ("language_score", 1.0)
-    assert mill(english, "f", strict).kept
+    assert milled(english, strict).kept
 
 
 def test_columns_that_a_page_states_of_itself(tmp_path):
@@ -75,7 +81,7 @@ def test_columns_that_a_page_states_of_itself(tmp_path):
     dated = [*article(3), "Posted on"]
     body = html(dated, "Sacks", head).replace("<article>", "<article><time datetime='2026-04-03'>3 April</time>")
     (found,) = records(response("https://www.a.example.co.uk/x?utm_source=y", body, 1), tmp_path=tmp_path)
-    row = mill(found, "f", tools()).row
+    row = milled(found, tools()).row
     wanted = {
         "title": "Sacks",
         "author": "Jo Miller",
@@ -87,14 +93,15 @@ def test_columns_that_a_page_states_of_itself(tmp_path):
     }
     assert {key: row[key] for key in wanted} == wanted
     assert set(row) | {"minhash"} == set(DOCUMENT.names)  # signatures are made for many pages at a time
-    assert mill(found, "f", tools(extract={"engine": "resiliparse", "find_dates": False})).row["published"] == ""
+    assert milled(found, tools(extract={"engine": "resiliparse", "find_dates": False})).row["published"] == ""
 
 
 def test_checked_pages_count_as_dropped_and_say_what_they_would_have_been(tmp_path, monkeypatch):
     """A gate that drops everything: one page in three is checked, and every one of those was a miss."""
-    monkeypatch.setattr("pipeline.page.gate", lambda *given: language_gate.Gated("xx", 0.0))
+    monkeypatch.setattr("pipeline.page.gate", lambda pages, *given: [language_gate.Gated("xx", 0.0)] * len(pages))
     monkeypatch.setattr("pipeline.page.is_checked", lambda page: int(page[-4:-1]) % 3 == 0)
-    outcomes = [mill(record, "f", tools(languages=["en"])) for record in records(*pages(9), tmp_path=tmp_path)]
+    worker = tools(languages=["en"])
+    outcomes = mill([read(record, "f", worker) for record in records(*pages(9), tmp_path=tmp_path)], worker)
     assert [outcome.key for outcome in outcomes] == ["language/gate"] * 8 + ["http/status"]
     assert [outcome.checked for outcome in outcomes] == ["kept", "", "", "kept", "", "", "kept", "", ""]
     assert [outcome.row["detail"] for outcome in outcomes[:2]] == ["xx; the full way ends as kept", "xx"]
@@ -114,7 +121,18 @@ def test_the_ledger_counts_the_misses(tmp_path):
     assert f"{expected} went the full way as a check; 0 of them would have been kept" in report
 
 
-@pytest.mark.parametrize("engine", ["resiliparse", "trafilatura"])
+def test_what_becomes_of_a_page_does_not_depend_on_those_milled_with_it(tmp_path):
+    """Real pages, good and bad, all together, one by one and in another order: the same rows and reasons."""
+    with open(shared_data("crawl/public-00001.warc.gz"), "rb") as source:
+        found = [item for item in read_records(source) if isinstance(item, Record) and item.type == "response"][::25]
+    worker = tools(languages=["en", "de"], recipe="fineweb")
+    together = mill([read(record, "f", worker) for record in found], worker)
+    assert len({outcome.key for outcome in together}) > 5
+    assert together == [milled(record, worker) for record in found]
+    assert together[::-1] == mill([read(record, "f", worker) for record in found[::-1]], worker)
+
+
+@pytest.mark.parametrize("engine", ["resiliparse", "trafilatura", "gristmill"])
 def test_an_engines_text_is_the_same_under_any_address(engine):
     """What allows a body to be extracted once: of sixty real pages, no text depends on the address."""
     extract = load_engine(engine)
@@ -132,8 +150,8 @@ def test_a_body_that_comes_again_is_extracted_once_with_its_own_metadata(tmp_pat
     urls = ["https://a.example/2020/01/02/x", "https://b.example/y", "https://a.example/2020/01/02/x"]
     found = records(*(response(url, body, n) for n, url in enumerate(urls)), tmp_path=tmp_path)
     shared = tools()
-    together = [mill(record, "f", shared) for record in found]
-    assert together == [mill(record, "f", tools()) for record in found]
+    together = [milled(record, shared) for record in found]
+    assert together == [milled(record, tools()) for record in found]
     assert [outcome.row["published"] for outcome in together] == ["2020-01-02", "", "2020-01-02"]
     assert len(shared.repeats.found) == 1
 
@@ -145,3 +163,12 @@ def test_what_is_remembered_is_bounded():
         seen.extract(lambda page, url: calls.append(url) or engine(page, url), html(article(n, 2)), str(n))
         assert seen.held == sum(len(page.text) for page in seen.found.values()) <= 3000
     assert calls == [*map(str, range(30)), "0"]
+
+
+def test_pages_are_milled_a_bounded_number_at_a_time():
+    """Nobody's order is changed, and large pages wait with few others: memory does not grow with a file."""
+    made = [Page({"id": n}, n, html="x" * (5_000_000 if n % 50 == 7 else 100)) for n in range(300)]
+    cut = list(batches(iter(made)))
+    assert [page for batch in cut for page in batch] == made
+    assert max(map(len, cut)) == BATCH_PAGES
+    assert max(sum(len(page.html) for page in batch) for batch in cut) < BATCH_CHARACTERS + 5_000_000
