@@ -65,7 +65,7 @@ class RobotsConfig:
 class ExtractConfig:
     """The main text of a page."""
 
-    engine: Literal["trafilatura", "resiliparse", "gristmill"] = "trafilatura"
+    engine: Literal["trafilatura", "resiliparse", "gristmill"] = "gristmill"
     favor: Literal["balanced", "precision", "recall"] = "balanced"
     threshold: Fraction = 0.6  # gristmill: higher for precision, lower for recall
     format: Literal["text", "markdown"] = "text"  # markdown: trafilatura and gristmill

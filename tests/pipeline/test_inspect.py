@@ -54,7 +54,7 @@ def test_an_unknown_reason_page_or_output_is_one_line(done, capsys, tmp_path):
 
 def test_one_pages_life_is_told_from_record_to_corpus(done, capsys):
     out = shown(capsys, done, "--explain", "https://site0.example/page-0")  # without www: found by canonical URL
-    for needle in ("byte", "trafilatura", "score", "gopher_quality/too-few-words", "dedup      stays", "publish"):
+    for needle in ("byte", "gristmill", "score", "gopher_quality/too-few-words", "dedup      stays", "publish"):
         assert needle in out, needle
     dropped = shown(capsys, done, "--explain", "https://www.site8.example/page-8")
     assert "http/status: 404" in dropped
