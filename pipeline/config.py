@@ -11,6 +11,7 @@ the value, what is allowed and the nearest name.
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -100,6 +101,21 @@ class QualityConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class LinesConfig:
+    """Lines that many pages have: they go, and the pages stay. What is null is as the preset has it."""
+
+    preset: Literal["roots", "ccnet", "c4", "c4_paper"] = "roots"  # what each is: pipeline/text/line_units.py
+    scope: Literal["site", "corpus"] | None = None  # whose pages are compared: of one site, or all
+    unit: Literal["line", "paragraph", "sentences"] | None = None  # paragraph: up to an empty line; sentences: three
+    min_pages: Annotated[int, Field(ge=2)] | None = None  # so many pages of the scope must have it
+    keep: Literal["one", "none"] | None = None  # one: it stays in the page whose address and id have the lowest hash
+    min_characters: Positive | None = None  # a shorter one always stays
+    fold_digits: bool | None = None  # lines that differ in digits alone are one line
+    left_characters: Annotated[int, Field(ge=0)] | None = None  # a page that loses lines must have so many left ...
+    left_sentences: Annotated[int, Field(ge=0)] | None = None  # ... or it is not published: held out, repeated-lines
+
+
+@dataclass(frozen=True, config=STRICT)
 class DedupConfig:
     """Which duplicates are dropped. Candidates by MinHash count only once their exact Jaccard is known."""
 
@@ -114,6 +130,7 @@ class DedupConfig:
     keep: Literal["longest", "earliest", "best"] = "longest"  # best: by quality score
     prefer: tuple[str, ...] = ()  # sites (or domains) whose pages stay before all others, the first named first
     against: tuple[str, ...] = ()  # earlier outputs, whose pages stay: copies of them are dropped here
+    lines: LinesConfig | None = None  # null: off
 
 
 def known_domain(name: str) -> str:
@@ -324,7 +341,11 @@ def describe(error: ValidationError) -> str:
         return f"{key}: no such key{nearest(str(location[-1]), known)} (known here: {', '.join(known)})"
     if first["type"] in ("missing", "missing_argument"):
         return f"{key}: this key is required"
-    return f"{key}: {first['input']!r} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]}"
+    message = first["msg"][0].lower() + first["msg"][1:].partition(" or an instance of")[0]
+    message, hint = message.replace("valid tuple", "list").replace("dictionary", "mapping"), ""
+    if first["type"] == "literal_error":
+        hint = nearest(str(first["input"]), re.findall(r"'([^']*)'", first["ctx"]["expected"]))
+    return f"{key}: {first['input']!r} cannot be used: {message}{hint}"
 
 
 def to_dict(config: Config) -> dict[str, Any]:

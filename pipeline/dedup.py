@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from pipeline import dedup_near, dedup_tasks
+from pipeline import dedup_lines, dedup_near, dedup_tasks
 from pipeline.config import Config, DedupConfig, to_dict
-from pipeline.dedup_index import VERSION, check_index, parameters
-from pipeline.dedup_tasks import FOLDER, MOST_NAMED, Job, Task, by_size
+from pipeline.dedup_index import VERSION, check_index, content, parameters
+from pipeline.dedup_tasks import FOLDER, MOST_NAMED, Job, Task, by_size, done
 from pipeline.flags import beam_options, is_local
 from pipeline.launch import Report, run_tasks
 from pipeline.shards import Output, fingerprint
@@ -39,11 +39,14 @@ DO: dict[str, Callable[[Job, int], dict[str, Any]]] = {
     "near.settle": dedup_near.settle,
     **{f"{kind}.resolve": partial(dedup_tasks.resolve, kind) for kind in dedup_tasks.KINDS},
     "write": dedup_tasks.write,
+    "lines.keys": dedup_lines.keys,
+    "lines.groups": dedup_lines.groups,
+    "lines.write": dedup_lines.write,
 }
 
 
 def dedup(output: Output, config: Config, shards: list[str], flags: Sequence[str] = ()) -> dict[str, Any]:
-    """Run the job. Returns what each shard lost by kind, and the clusters.
+    """Run the job. Returns what each shard lost by kind, the clusters, and the lines that go of all by what is counted.
 
     `flags` are Beam options, as checked. Raises ValueError where a shard's signatures were made by other parameters
     than the config's, or an output to dedup against cannot be used.
@@ -63,8 +66,9 @@ def dedup(output: Output, config: Config, shards: list[str], flags: Sequence[str
         stage = partial(local_stage, output.root, config.dedup)
         workers = config.workers or os.cpu_count() or 1
         run_tasks(job.tasks("index"), stage, workers, Steps(job), Following(job), flags)
-    result = summary(job)
-    output.write_json({"parameters": parameters(config.dedup), "shards": shards}, "index.json")
+    result, contents = summary(job)
+    made = {"parameters": parameters(config.dedup), "shards": shards, "content": fingerprint(contents)}
+    output.write_json(made, "index.json")
     output.remove(*FOLDER)
     return result
 
@@ -78,21 +82,18 @@ def build(pipeline: Any, root: str, config: Config) -> None:
 
 def begin(output: Output, config: Config, shards: list[str]) -> None:
     """Clear away what is of another job, and name the shards. Raises ValueError where `against` cannot be used."""
-    against = {}
+    against: dict[str, Any] = {}
     for root in config.dedup.against:
         earlier = Output(root)
         if earlier.path() == output.path():
             raise ValueError(f"dedup.against: {root}: this is the output itself")
-        against[root] = [
-            [name, earlier.fs.size(earlier.path("index", f"{name}.parquet"))]
-            for name in check_index(earlier, config.dedup)
-        ]
+        against[root] = [check_index(earlier, config.dedup), content(root)]
     sizes = [output.fs.size(output.path("documents", f"{name}.parquet")) for name in shards]
     key = fingerprint([VERSION, to_dict(config)["dedup"], shards, sizes, against])
     job = (*FOLDER, "job.json")
     if output.exists(*job) and output.read_json(*job)["key"] == key:
         return
-    for place in (FOLDER, ("duplicates",), ("index.json",), ("index",)):
+    for place in (FOLDER, ("duplicates",), ("repeated_lines",), ("index.json",), ("index",)):
         output.remove(*place)
     output.write_json({"key": key, "names": shards}, *job)
 
@@ -114,11 +115,6 @@ def run_task(job: Job, task: Task) -> Task:
     if task.number >= 0 and not job.output.exists(*place):
         job.output.write_json(DO[task.step](job, task.number), *place)
     return task
-
-
-def done(task: Task) -> tuple[str, ...]:
-    """Return the path of the file whose existence says that a task is done."""
-    return (*FOLDER, "done", f"{task.step}-{task.number:05d}.json")
 
 
 def local_stage(root: str, config: DedupConfig) -> Any:
@@ -167,19 +163,28 @@ class Steps:
             print(f"dedup {place}, {step}: {self.done[step]} tasks done", file=sys.stderr, flush=True)
 
 
-def summary(job: Job) -> dict[str, Any]:
-    """Put together what the tasks counted: the duplicates by shard and kind, and the clusters."""
+def summary(job: Job) -> tuple[dict[str, Any], dict[str, str]]:
+    """Put together what the tasks counted: the duplicates by shard and kind, the clusters, the lines.
+
+    Returns that, and the fingerprint of each file of index/ and duplicates/.
+    """
     files: dict[str, Any] = {}
+    contents: dict[str, str] = {}
     clusters: dict[str, Any] = {"count": 0, "largest": [], "large": [], "chained": []}
     totals: Counter[str] = Counter()
     for step in job.steps():
         for task in job.tasks(step):
             counts = job.output.read_json(*done(task)) if task.number >= 0 else {}
             files |= counts.pop("files", {})
+            contents |= counts.pop("content", {})
             clusters["count"] += counts.pop("clusters", 0)
             clusters["largest"] = sorted([*clusters["largest"], *counts.pop("largest", [])], reverse=True)[:10]
             clusters["large"] = sorted([*clusters["large"], *counts.pop("large", [])], key=by_size)[:MOST_NAMED]
             clusters["chained"] = sorted([*clusters["chained"], *counts.pop("chained", [])], key=by_size)[:MOST_NAMED]
             totals.update({f"{step} {key}": n for key, n in counts.items()})
     clusters["large"].sort()
-    return {"files": {name: files[name] for name in job.names}, "clusters": clusters, "steps": dict(totals)}
+    result = {"files": {name: files[name] for name in job.names}, "clusters": clusters, "steps": dict(totals)}
+    if job.config.lines:
+        counted = [(what, totals[f"lines.keys {what}"]) for what in ("lines", "pages", "characters")]
+        result["lines"] = {what: [totals[f"lines.write {what}"], of] for what, of in counted}
+    return result, contents

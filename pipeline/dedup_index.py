@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 
 from pipeline.config import DedupConfig
 from pipeline.shards import Output
+from pipeline.text.line_units import LineParams
 from pipeline.text.minhash import MinHashParams, band_keys, signature
+from pipeline.text.words import terminal_punctuation
 
-VERSION = 1
+VERSION = 2
 COLUMNS = ["id", "url", "date", "site", "domain", "canonical_url", "text_hash", "minhash", "scores", "text"]
 ROWS = 4096  # documents read at a time, with their texts
 PROBE = "Grist is corn to be ground: Getreide, зерно, γέννημα, 磨坊的穀物, मैदा, 방앗간 0123456789."
@@ -48,10 +50,14 @@ def index_schema(params: MinHashParams) -> pa.Schema:
     return pa.schema([*rank, *keys])
 
 
-def write_index(output: Output, name: str, config: DedupConfig) -> int:
-    """Write the index of a documents shard. Returns its rows. Raises ValueError for signatures of another length."""
+def write_index(output: Output, name: str, config: DedupConfig) -> dict[str, Any]:
+    """Write the index of a documents shard. Returns its rows, its lines at most where they are wanted, and its content.
+
+    Raises ValueError for signatures of another length.
+    """
     params = MinHashParams.of(config)
     schema = index_schema(params)
+    counts: dict[str, Any] = {"lines": 0} if config.lines else {}
     with (
         output.parquet("documents", f"{name}.parquet") as file,
         output.table_writer(schema, "index", f"{name}.parquet") as writer,
@@ -66,7 +72,27 @@ def write_index(output: Output, name: str, config: DedupConfig) -> int:
             }
             columns |= {key: batch.column(key) for key in ("date", "url", "id", "text_hash")}
             writer.append(pa.table([columns[key] for key in schema.names], schema.names).cast(schema))
-        return writer.count
+            if config.lines:
+                counts["lines"] += most_lines(batch.column("text"), LineParams.of(config.lines).unit)
+    return counts | {"rows": writer.count, "content": digest(output, "index", f"{name}.parquet")}
+
+
+def most_lines(texts: pa.Array, unit: str) -> int:
+    """Return at least as many lines (paragraphs, sentences) as texts have."""
+    found = pc.sum(pc.count_substring(texts, "\n")).as_py() or 0
+    if unit == "sentences":
+        marks = "".join(rf"\x{{{ord(mark):x}}}" for mark in (*terminal_punctuation(), "…"))  # as RE2 writes them
+        found += pc.sum(pc.count_substring_regex(texts, f"[{marks}]+")).as_py() or 0
+    return len(texts) + found
+
+
+def digest(output: Output, *parts: str) -> dict[str, str]:
+    """Return 16 hex digits of a file's bytes, under its path."""
+    found = hashlib.blake2b(digest_size=8)
+    with output.open(*parts) as source:
+        while some := source.read(1 << 20):
+            found.update(some)
+    return {"/".join(parts): found.hexdigest()}
 
 
 def preferred(batch: pa.RecordBatch, prefer: Sequence[str]) -> np.ndarray:
@@ -127,6 +153,12 @@ def parameters(config: DedupConfig) -> dict[str, Any]:
     probe = hashlib.blake2b(band_keys(np.frombuffer(signature(PROBE, params), "<u4"), params).tobytes(), digest_size=8)
     made = {key: getattr(params, key) for key in ("shingle", "bands", "rows", "seed")}
     return {"version": VERSION, "near": config.near, **made, "hash": probe.hexdigest()}
+
+
+def content(root: str) -> str | None:
+    """Return the fingerprint of an earlier output's index and of what went there; None where there is no index."""
+    output = Output(root)
+    return output.read_json("index.json").get("content", "") if output.exists("index.json") else None
 
 
 def check_index(output: Output, config: DedupConfig) -> list[str]:

@@ -7,6 +7,7 @@
     near.buckets ... near.settle        see dedup_near.py
     exact.resolve, url.resolve          a block: those of its pages that others name and that went later are replaced
     write                               a block: duplicates/, a file a shard
+    lines.keys ... lines.write          see dedup_lines.py
 
 A page is known by its place, shard << 32 | row. Only keys and places pass between tasks, and what ranks a page where it
 has a copy. Every task holds a bounded part, whatever the crawl's size; what it writes depends on its number alone.
@@ -22,10 +23,11 @@ import pyarrow.compute as pc
 
 from pipeline import exchange
 from pipeline.clusters import runs
-from pipeline.config import DedupConfig
+from pipeline.config import DedupConfig, LinesConfig
 from pipeline.dedup_index import (
     RANK,
     check_index,
+    digest,
     fixed_bytes,
     index_rows,
     sort_keys,
@@ -33,6 +35,7 @@ from pipeline.dedup_index import (
 )
 from pipeline.document import DUPLICATE
 from pipeline.shards import WORK, Output
+from pipeline.text.line_units import LineParams
 from pipeline.text.minhash import MinHashParams
 
 FOLDER = (WORK, "dedup")
@@ -41,6 +44,7 @@ MOST_BLOCKS = 256
 ROWS_AT_ONCE = 1 << 17  # pages whose keys a task holds: with 14 bands some 100 MB while they are sorted
 GROUP_ROWS = 1 << 19  # pages with their ranks in a range of keys by URL or text: some 300 MB
 BUCKET_KEYS = 1 << 22  # band keys in a range of them: some 250 MB while they are sorted
+LINE_KEYS = 1 << 22  # lines in a range of their keys, fewer where a block has one often: at most some 400 MB
 LARGE = 100  # pages; clusters above it are named in the report
 MOST_NAMED = 1000  # of them
 ROW_BITS = np.uint64(32)
@@ -81,6 +85,11 @@ class Job:
         """Work in the output `root`, in which the job was begun (`begin`)."""
         self.output, self.config, self.params = Output(root), config, MinHashParams.of(config)
         self.kinds = [kind for kind in KINDS if getattr(config, kind)]
+
+    @cached_property
+    def lines(self) -> LineParams:
+        """How lines are counted, where they are."""
+        return LineParams.of(self.config.lines or LinesConfig())
 
     @cached_property
     def names(self) -> list[str]:
@@ -127,7 +136,9 @@ class Job:
         """Return the names of the steps, in order."""
         copies = [f"{kind}.{part}" for kind in self.kinds for part in ("keys", "groups")]
         near = [f"near.{part}" for part in ("keys", "buckets", "components", "sets", "settle")] * self.config.near
-        return ["index", "plan", *copies, *near, *(f"{kind}.resolve" for kind in reversed(self.kinds)), "write"]
+        lines = [f"lines.{part}" for part in ("keys", "groups", "write")] * (self.config.lines is not None)
+        resolve = [f"{kind}.resolve" for kind in reversed(self.kinds)]
+        return ["index", "plan", *copies, *near, *resolve, "write", *lines]
 
     def tasks(self, step: str) -> list[Task]:
         """Return a step's tasks; the steps before it are done."""
@@ -136,7 +147,7 @@ class Job:
             count = 1
         elif step == "index":
             count = len(self.names)
-        elif step == "write":
+        elif step in ("write", "lines.keys", "lines.write"):
             count = len(set(self.block_of_shard[: len(self.names)].tolist()))
         elif part in ("groups", "buckets"):
             count = self.plan["parts"][kind]
@@ -194,9 +205,14 @@ def dropped_rows(output: Output, name: str) -> np.ndarray:
         return file.read(columns=["row"]).column("row").to_numpy()
 
 
+def done(task: Task) -> tuple[str, ...]:
+    """Return the path of the file whose existence says that a task is done; it holds what the task counted."""
+    return (*FOLDER, "done", f"{task.step}-{task.number:05d}.json")
+
+
 def index(job: Job, number: int) -> dict[str, Any]:
     """Write the index of a shard."""
-    return {"rows": write_index(job.output, job.names[number], job.config)}
+    return write_index(job.output, job.names[number], job.config)
 
 
 def plan(job: Job, number: int) -> dict[str, Any]:
@@ -217,6 +233,9 @@ def plan(job: Job, number: int) -> dict[str, Any]:
     ends += [len(shards)] * bool(shards)
     copies = max(1, -(-pages // GROUP_ROWS))
     parts = {"url": copies, "exact": copies, "near": max(1, -(-pages * job.params.bands // BUCKET_KEYS))}
+    if job.config.lines:
+        lines = sum(job.output.read_json(*done(task))["lines"] for task in job.tasks("index") if task.number >= 0)
+        parts["lines"] = max(1, -(-lines // LINE_KEYS))
     job.output.write_json({"shards": shards, "blocks": ends, "parts": parts}, *FOLDER, "plan.json")
     return {"pages": pages}
 
@@ -345,7 +364,8 @@ def write(job: Job, block: int) -> dict[str, Any]:
         parts.append(verdicts.append_column("kind", pa.repeat(pa.scalar(kind), verdicts.num_rows)))
     table = pa.concat_tables([VERDICT.append(pa.field("kind", pa.string())).empty_table(), *parts]).sort_by("page")
     pages = table["page"].to_numpy()
-    counts = {}
+    counts: dict[str, dict[str, int]] = {}
+    contents: dict[str, str] = {}
     for shard in job.shards_of(block):
         name = job.shards[shard].name
         start, stop = np.searchsorted(pages, [np.uint64(shard << 32), np.uint64((shard + 1) << 32)])
@@ -364,7 +384,8 @@ def write(job: Job, block: int) -> dict[str, Any]:
         for kind in some["kind"].to_pylist():
             found[kind] += 1
         counts[name] = found
-    return {"files": counts}
+        contents |= digest(job.output, "duplicates", f"{name}.parquet")
+    return {"files": counts, "content": contents}
 
 
 def within(job: Job, shard: int, rows: np.ndarray, columns: list[str]) -> Iterator[tuple[int, pa.Table, np.ndarray]]:

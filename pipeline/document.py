@@ -3,6 +3,7 @@
 documents/   a page that was kept: its text, where it came from, what was measured
 rejected/    a page that was not: the stage, the reason, and the measure that failed
 duplicates/  a kept page that another page stands for: which one, how similar, which cluster
+repeated_lines/  a line of a kept page that goes because many pages have it
 contaminated/  a span of a kept page that an item of an evaluation set has
 corpus/      a published page
 """
@@ -68,6 +69,16 @@ DUPLICATE = pa.schema(
         ("cluster", pa.string()),  # the smallest id of the connected component
         ("row", pa.int64()),  # of the dropped page in the documents/ shard of the same name
         ("kept_in", pa.string()),  # the earlier output that the kept page is in (dedup.against); null: this one
+    ]
+)
+
+REPEATED_LINE = pa.schema(
+    [
+        ("id", pa.string()),  # the page
+        ("row", pa.int64()),  # of the page in the documents/ shard of the same name
+        ("start", pa.int32()),  # in characters of the page's text in documents/
+        ("end", pa.int32()),
+        ("pages", pa.int64()),  # how many pages have it: of the site, or of the corpus, after duplicates
     ]
 )
 

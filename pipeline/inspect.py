@@ -85,6 +85,9 @@ def print_funnel(book: Mapping[str, Any], root: str) -> None:
     out.print(drawn)
     if masked := totals.get("masked"):
         out.print(f"masked in published pages: {masked['contaminated']:,} with spans of evaluation sets")
+    if lines := totals.get("repeated_lines"):
+        shares = ", ".join(f"{gone:,} {what} ({share(gone, of)})" for what, (gone, of) in lines.items())
+        out.print(f"repeated lines dropped, of the pages that are no duplicates: {shares}")
     if gate := totals.get("gate"):
         out.print(
             f"language/gate: {gate['checked']:,} checked in full, {gate['missed']:,} of them would have been kept"
@@ -160,6 +163,7 @@ def print_reason(output: Output, book: Mapping[str, Any], reason: str, sample: i
     """Print a deterministic sample of the pages dropped for a stage or stage/reason. Raises InspectError."""
     known = [*book["totals"]["rejected"], *(f"duplicate/{kind}" for kind in book["totals"]["duplicates"])]
     known += ["contaminated"] * bool(output.list("contaminated", ".parquet"))
+    known += ["repeated-lines"] * bool(output.list("repeated_lines", ".parquet"))
     chosen = [key for key in known if key == reason or key.startswith(f"{reason}/")]
     if not chosen:
         from pipeline.config import nearest
@@ -169,8 +173,8 @@ def print_reason(output: Output, book: Mapping[str, Any], reason: str, sample: i
     if reason.startswith("duplicate"):
         kinds = {key.partition("/")[2] for key in chosen}
         pages: Iterable[dict[str, Any]] = (r for r in rows(output, "duplicates") if r["kind"] in kinds)
-    elif reason == "contaminated":
-        pages = rows(output, "contaminated")
+    elif reason in ("contaminated", "repeated-lines"):
+        pages = rows(output, reason.replace("-", "_"))
     else:
         pages = (r for r in rows(output, "rejected") if f"{r['stage']}/{r['reason']}" in chosen)
     drawn = sorted(pages, key=lambda row: hashlib.blake2b(row["id"].encode(), digest_size=8).digest())[:sample]
@@ -204,6 +208,8 @@ def verdict(page: Mapping[str, Any]) -> str:
     if page["folder"] == "contaminated":
         what = {"drop": "dropped", "mask": "masked"}[page["action"]]
         return f"{what}: {escape(page['set'])}, item {escape(page['item'])}, from character {page['start']:,}"
+    if page["folder"] == "repeated_lines":
+        return f"a line goes, characters {page['start']:,} to {page['end']:,}: {page['pages']:,} pages have it"
     line = f"{page['stage']}/{page['reason']}"
     if page["measure"]:
         line += f": {page['measure']} = {page['value']:.4g}, threshold {page['threshold']:.4g}"

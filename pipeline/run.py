@@ -22,6 +22,7 @@ from pipeline.extract import InputFile, Piece, Todo, plan, settings_fingerprint,
 from pipeline.flags import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run, is_local
 from pipeline.inputs import Input, expand
 from pipeline.launch import run_tasks
+from pipeline.preflight import find_files, refuse_idle
 from pipeline.shards import WORK, Output, fingerprint
 
 JOBS = ("extract", "dedup", "publish")
@@ -49,10 +50,11 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
         resample.fingerprints(config.weights.dsir.target)
     if "extract" in jobs:
         find_files(config)
+        refuse_idle(config)
     inputs = expand(config.inputs, config.input, config.seed) if "extract" in jobs else []
     output = Output(config.output)
     if is_dataflow(flags):
-        refuse_local(inputs, output)
+        refuse_local(inputs, output, config.dedup.against if "dedup" in jobs else ())
     with exclusive(output):
         adopt(config, output)
         facts: dict[str, Any] = {}
@@ -78,23 +80,15 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
     return book
 
 
-def find_files(config: Config) -> None:
-    """Look for the files that the config names for extraction. Raises RunError: it fails now, not in every worker."""
-    named = {"language.model": [config.language.model], "quality.model": [config.quality.model]}
-    for key, paths in {**named, "url.blocklists": config.url.blocklists}.items():
-        for path in filter(None, paths):
-            if "://" not in path and not os.path.exists(path):
-                raise RunError(f"{key}: {path}: no such file or folder")
-
-
 def bad_lines(book: dict[str, Any]) -> str:
     """Return what is wrong with each file that holds no crawl records, on one line."""
     return "; ".join(text if text.startswith(path) else f"{path}: {text}" for path, text in book["bad_files"].items())
 
 
-def refuse_local(inputs: list[Input], output: Output) -> None:
+def refuse_local(inputs: list[Input], output: Output, against: Sequence[str]) -> None:
     """Refuse paths of this machine where the workers are others that cannot see it. Raises RunError."""
     local = [output.root] * output.local + [item.path for item in inputs if item.local]
+    local += [root for root in against if Output(root).local]
     if local:
         raise RunError(f"{local[0]}: a path of this machine, which Dataflow's workers do not see; give gs:// or s3://")
 
@@ -224,7 +218,23 @@ def extracted(output: Output) -> dict[str, dict[str, Any]]:
     return {name: output.read_json(WORK, "extract", f"{name}.json") for name in sorted(names)}
 
 
-def stage_key(name: str, config: Config, files: dict[str, dict[str, Any]]) -> str:
+def earlier_contents(config: Config, output: Output) -> dict[str, str]:
+    """Return what tells an earlier output of `dedup.against` from what it may become, by its name.
+
+    One that is gone counts as it was when the dedup job used it: what was found by it still holds.
+    """
+    if not config.dedup.against:
+        return {}
+    from pipeline.dedup_index import content
+
+    used = output.read_json(WORK, "dedup.json").get("against", {}) if output.exists(WORK, "dedup.json") else {}
+    now = {root: content(root) for root in config.dedup.against}
+    return {root: used.get(root, "") if found is None else found for root, found in now.items()}
+
+
+def stage_key(
+    name: str, config: Config, files: dict[str, dict[str, Any]], earlier: dict[str, str] | None = None
+) -> str:
     """Return the fingerprint of everything that the result of dedup or publish depends on."""
     values = to_dict(config)
     mix = ("dedup", "decontaminate", "weights", "publish", "tokenizer", "seed")
@@ -232,14 +242,14 @@ def stage_key(name: str, config: Config, files: dict[str, dict[str, Any]]) -> st
     read: list[Any] = []
     if name == "publish":
         read = [*fingerprints(config.decontaminate.sets), *resample.fingerprints(config.weights.dsir.target)]
-    return fingerprint([{key: values[key] for key in parts}, files, *read])
+    return fingerprint([{key: values[key] for key in parts}, files, *read, *([earlier] if earlier else [])])
 
 
 def finished(name: str, config: Config, output: Output, files: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return a finished stage's result. Raises RunError where it has not ended for these documents."""
     if output.exists(WORK, f"{name}.json"):
         done = output.read_json(WORK, f"{name}.json")
-        if done["key"] == stage_key(name, config, files):
+        if done["key"] == stage_key(name, config, files, earlier_contents(config, output)):
             return done["result"]
     raise RunError(f"{output.root}: the {name} job has not ended here; run `python -m pipeline {name}` first")
 
@@ -252,6 +262,8 @@ def stage(
         return finished(name, config, output, files)
     except RunError:
         pass
+    earlier = earlier_contents(config, output)  # before the job: what changes meanwhile may not have been read
+    key = stage_key(name, config, files, earlier)
     output.remove(WORK, f"{name}.json")
     if name == "dedup":
         from pipeline.dedup import dedup
@@ -263,7 +275,7 @@ def stage(
 
         result = {"publish": publish(output, config, list(files), beam_options(flags, "publish"))}
         result["tokenizer"] = train_tokenizer(output, config)
-    output.write_json({"key": stage_key(name, config, files), "result": result}, WORK, f"{name}.json")
+    output.write_json({"key": key, "against": earlier, "result": result}, WORK, f"{name}.json")
     return result
 
 
@@ -287,6 +299,8 @@ def write_ledger(output: Output, files: dict[str, dict[str, Any]], facts: dict[s
     book["totals"] = ledger.total(book["files"].values())
     book["totals"].pop("unreadable")
     problems += ledger.extract_problems(book["totals"], "in total")
+    if lines := facts.get("dedup", {}).get("lines"):
+        book["totals"]["repeated_lines"] = lines
     if published:
         pages = ledger.total({"published": counts["published"]} for counts in published.values())["published"]
         book["totals"]["published"] = pages

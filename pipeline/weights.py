@@ -29,6 +29,7 @@ class Candidate(NamedTuple):
     content: bytes = b""  # a hash of address, date and text, for pages that share an id
     contaminated: bool = False  # to be dropped for what it holds of evaluation sets
     importance: float = 0.0  # by DSIR, with its noise
+    emptied: bool = False  # repeated lines leave too little of it
 
 
 class Scores(NamedTuple):

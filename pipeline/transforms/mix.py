@@ -1,6 +1,7 @@
 """The mix's transforms: the pages that are no duplicates, without their text, and what becomes of each.
 
-Candidates  documents less duplicates; items of evaluation sets are found here, where the text is read anyway
+Candidates  documents less duplicates and repeated lines; items of evaluation sets are found here, where the text is
+            read anyway
 Planned     each page's copies by the mix
 """
 
@@ -21,8 +22,10 @@ from apache_beam.metrics import Metrics
 from pipeline import resample
 from pipeline.config import Config
 from pipeline.contamination import Finder, Page, write_hits
+from pipeline.repeated_lines import HELD_OUT, gone_lines
 from pipeline.shards import Output
 from pipeline.text import dsir
+from pipeline.text.line_units import Left, in_whole
 from pipeline.weights import (
     Candidate,
     Copies,
@@ -86,11 +89,17 @@ def content(row: dict[str, Any]) -> bytes:
 def count_features(shard: tuple[int, str], root: str, config: Config) -> bytes:
     """Return the counts of DSIR's features in a shard's pages that are no duplicates, as the bytes of an array."""
     output, (_, name) = Output(root), shard
-    gone = dropped_rows(output, name)
+    gone, lines = dropped_rows(output, name), gone_lines(output, name, config.dedup)
+
+    def text_of(row: int, text: str) -> str:
+        """Return what may be published of a page's text."""
+        left = lines.left(row, text) if lines and text else None
+        return text if left is None else left.text if left.enough else ""
+
     with output.parquet("documents", f"{name}.parquet") as file:
         batches = file.iter_batches(columns=["text"], batch_size=256)
         texts = (text or "" for batch in batches for text in batch.column(0).to_pylist())
-        kept = (text for row, text in enumerate(texts) if row not in gone)
+        kept = (text_of(row, text) for row, text in enumerate(texts) if row not in gone)
         return dsir.count(kept, config.weights.dsir.buckets).tobytes()
 
 
@@ -104,23 +113,31 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
     ratio = dsir.log_ratio(resample.target_counts(output), np.frombuffer(crawl, np.int64)) if crawl else None
     finder = Finder(root, config.decontaminate.action) if config.decontaminate.sets else None
     gone, first = dropped_rows(output, name), 0
+    lines = gone_lines(output, name, config.dedup)
     hits: list[dict[str, Any]] = []
     with output.parquet("documents", f"{name}.parquet") as file:
         for batch in file.iter_batches(columns=COLUMNS, batch_size=1024):
             mine = [row for row in range(batch.num_rows) if first + row not in gone]
             some = batch.take(pa.array(mine, pa.int64()))
+            less: list[Left | None] = [None] * len(mine)
+            if lines:
+                some, less = lines.cut(some, [first + n for n in mine])
             rows = [
                 row | {"row": first + n} for row, n in zip(some.drop_columns(["text"]).to_pylist(), mine, strict=True)
             ]
             sizes = pc.binary_length(some.column("text")).to_pylist()
             found = contaminated(finder, rows, some) if finder else [None] * len(rows)
             important = importances(ratio, rows, some, config.seed)
-            for row, size, page in zip(rows, sizes, found, strict=True):
+            for row, size, page, cut in zip(rows, sizes, found, less, strict=True):
                 facts = (row["id"], row["site"], row["domain"], row["language"], row["scores"]["quality"])
-                hits += page.rows if page else []
+                emptied = bool(cut and not cut.enough)
+                page = None if emptied else page
+                for hit in page.rows if page else []:  # start and end are those of the text in documents/
+                    span = in_whole(cut.pieces, hit["start"], hit["end"]) if cut else (hit["start"], hit["end"])
+                    hits.append(hit | {"start": span[0], "end": span[1]})
                 left = page.size if page else size
-                dropped = bool(page and not left)
-                yield Candidate(number, row["row"], *facts, left or size, content(row), dropped, next(important))
+                place, dropped = (number, row["row"]), bool(page and not left)
+                yield Candidate(*place, *facts, left or size, content(row), dropped, next(important), emptied)
             first += batch.num_rows
     write_hits(output, name, hits)
 
@@ -297,8 +314,8 @@ class Plan(beam.PTransform):
     def expand(self, pages):
         """Cap sites, total what is left, decide each page; then the best of the train pages are known."""
         cap = self.config.weights.max_pages_per_site
-        clean = pages | "clean" >> beam.Filter(lambda page: not page.contaminated)
-        held = [pages | "held" >> beam.Filter(lambda page: page.contaminated) | beam.Map(lambda p: (p, "contaminated"))]
+        clean = pages | "clean" >> beam.Filter(lambda page: not shut_out(page))
+        held = [pages | "held" >> beam.Filter(shut_out) | beam.Map(lambda page: (page, shut_out(page)))]
         if self.config.weights.dsir.target:
             drawn = beam.pvalue.AsSingleton(clean | "importances" >> beam.CombineGlobally(ImportancesFn()))
             left = clean | "left" >> beam.Filter(lambda p, d, c: not resampled(p, d, c), drawn, self.config)
@@ -316,6 +333,11 @@ class Plan(beam.PTransform):
         train = plans | "train" >> beam.Filter(in_train) | "train page" >> beam.Map(lambda plan: plan.page)
         scores = beam.pvalue.AsSingleton(train | "train scores" >> beam.CombineGlobally(ScoresFn()))
         return plans | "anneal" >> beam.Map(annealed, scores, self.config).with_output_types(Planned)
+
+
+def shut_out(page: Candidate) -> str:
+    """Return why a page is held out whatever the mix, or an empty string."""
+    return HELD_OUT if page.emptied else "contaminated" if page.contaminated else ""
 
 
 def within_cap(group: tuple[str, Iterable[Candidate]], cap: int, seed: int) -> Iterator[tuple[Candidate, str]]:

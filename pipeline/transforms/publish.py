@@ -23,8 +23,10 @@ from pipeline import shards
 from pipeline.config import Config
 from pipeline.contamination import masks
 from pipeline.document import CORPUS
+from pipeline.repeated_lines import GoneLines, gone_lines
 from pipeline.shards import WORK, Output
 from pipeline.text.decontaminate import masked
+from pipeline.text.line_units import in_left
 from pipeline.transforms.mix import Planned
 
 SOURCE = ["id", "url", "date", "language", "domain", "scores", "text"]
@@ -81,7 +83,7 @@ def partition(
     groups = {}
     with output.table_writer(PART, WORK, "publish", f"{name}.parquet") as writer:
         spans = masks(output, name) if config.decontaminate.sets else {}
-        for target, table in by_target(output, name, targets, spans):
+        for target, table in by_target(output, name, targets, spans, gone_lines(output, name, config.dedup)):
             groups[target] = writer.groups
             writer.group(table)
     output.write_json({"groups": groups, "counts": page_counts(plans)}, WORK, "publish", f"{name}.json")
@@ -100,12 +102,17 @@ def placed(plans: Iterable[Planned], counts: dict[str, int], seed: int) -> dict[
 
 
 def by_target(
-    output: Output, name: str, targets: dict[str, list[Place]], spans: Spans | None = None
+    output: Output,
+    name: str,
+    targets: dict[str, list[Place]],
+    spans: Spans | None = None,
+    lines: GoneLines | None = None,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield the rows of each corpus shard that come from a documents shard, which may be larger than memory.
 
-    `spans` of a row's text are masked. Two passes: one over its row groups, which deals their rows to files on the
-    worker's own disk, each for as many corpus shards as fit into `HELD_BYTES` of text, then one over those files.
+    `lines` go from its texts, `spans` of a row's text are masked. Two passes: one over its row groups, which deals
+    their rows to files on the worker's own disk, each for as many corpus shards as fit into `HELD_BYTES` of text, then
+    one over those files.
     """
     batches = in_memory(targets)
     with tempfile.TemporaryDirectory(prefix="gristmill-") as folder:
@@ -113,7 +120,7 @@ def by_target(
         with ExitStack() as stack:
             file = stack.enter_context(output.parquet("documents", f"{name}.parquet"))
             spills = [stack.enter_context(pa.ipc.new_file(path, SPILL)) for path in files]
-            for first, table in row_groups(file, spans or {}) if batches else ():
+            for first, table in row_groups(file, spans or {}, lines) if batches else ():
                 for spill, batch in zip(spills, batches, strict=True):
                     some = rows_for(table, first, {target: targets[target] for target in batch})
                     if some.num_rows:
@@ -140,19 +147,27 @@ def in_memory(targets: dict[str, list[Place]]) -> list[list[str]]:
     return batches
 
 
-def row_groups(file: pq.ParquetFile, spans: Spans) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the number of the first row and the columns of each row group of a documents shard, with spans masked."""
-    first = 0
+def row_groups(file: pq.ParquetFile, spans: Spans, lines: GoneLines | None = None) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the number of the first row and the columns of each row group of a documents shard, its texts edited."""
+    first, losing = 0, set(lines.rows.tolist()) if lines else set()
     for number in range(file.num_row_groups):
         table = file.read_row_group(number, columns=SOURCE)
-        mine = [row for row in range(first, first + table.num_rows) if row in spans]
+        mine = [row for row in range(first, first + table.num_rows) if row in spans or row in losing]
         if mine:
             texts = table.column("text").to_pylist()
             for row in mine:
-                texts[row - first] = masked(texts[row - first], spans[row])
+                texts[row - first] = edited(texts[row - first], row, spans, lines)
             table = table.set_column(table.schema.get_field_index("text"), "text", pa.array(texts, pa.string()))
         yield first, table
         first += table.num_rows
+
+
+def edited(text: str, row: int, spans: Spans, lines: GoneLines | None) -> str:
+    """Return a row's text without the lines that go, and with its spans masked."""
+    left, mine = lines.left(row, text) if lines else None, spans.get(row, [])
+    if left:
+        text, mine = left.text, [in_left(left.pieces, *span) for span in mine]
+    return masked(text, mine) if mine else text
 
 
 def rows_for(table: pa.Table, first: int, batch: dict[str, list[Place]]) -> pa.Table:

@@ -138,23 +138,29 @@ def test_the_smallest_parts_give_what_one_part_gives(corpus, found, tmp_path, mo
 
 
 def files(root) -> dict[str, bytes]:
-    """Return every file of duplicates/ and index/, and what says how the index was made."""
-    parts = [*root.glob("duplicates/*"), *root.glob("index/*"), root / "index.json"]
+    """Return every file of duplicates/, repeated_lines/ and index/, and what says how the index was made."""
+    parts = [file for name in ("duplicates", "repeated_lines", "index") for file in root.glob(f"{name}/*")]
+    parts.append(root / "index.json")
     return {str(path.relative_to(root)): path.read_bytes() for path in parts}
 
 
 def test_workers_and_a_cluster_of_them_write_the_same_bytes(corpus, tmp_path, monkeypatch):
-    some = dealt(corpus[:80], 3, seed=5)
-    run(tmp_path / "here", some)
+    pages = [row | {"text": f"This is page {n % 3} of many\n{row['text']}"} for n, row in enumerate(corpus[:80])]
+    some, lines = dealt(pages, 3, seed=5), {"scope": "corpus", "keep": "one"}
+    _, result = run(tmp_path / "here", some, lines=lines)
+    assert result["lines"]["lines"][0] > 10
     small_parts(monkeypatch)
     monkeypatch.setattr("pipeline.dedup.SMALL", 0)
-    run(tmp_path / "beam", some, flags=["--direct_running_mode=in_memory"])
+    run(tmp_path / "beam", some, flags=["--direct_running_mode=in_memory"], lines=lines)
     monkeypatch.undo()  # the workers are processes of their own, which see none of that
     monkeypatch.setattr("pipeline.dedup.SMALL", 0)
-    run(tmp_path / "workers", some)
+    run(tmp_path / "workers", some, lines=lines)
     assert files(tmp_path / "here") == files(tmp_path / "workers")
     bytes_of = {name: data for name, data in files(tmp_path / "beam").items() if name.startswith("duplicates")}
     assert bytes_of and bytes_of.items() <= files(tmp_path / "here").items()
+    assert read(Output(str(tmp_path / "beam")), "repeated_lines") == read(
+        Output(str(tmp_path / "here")), "repeated_lines"
+    )
 
 
 @pytest.mark.parametrize("step", ["url.groups", "near.components", "near.settle", "write"])

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 from io import StringIO
 
@@ -13,6 +14,7 @@ from pipeline import dedup_near
 from pipeline.config import build
 from pipeline.dedup import dedup
 from pipeline.explain import explain
+from pipeline.run import RunError, earlier_contents, refuse_local, stage, stage_key
 from pipeline.run import run as run_jobs
 from pipeline.shards import Output
 from pipeline.text.minhash import MinHashParams, jaccard, shingles
@@ -171,3 +173,48 @@ def test_preferred_sites_and_domains_stay_in_their_order(texts, tmp_path):
     assert stays(prefer=["example.org"]) == 1
     assert stays(prefer=["reference", "example.org"]) == 2
     assert stays(prefer=["example.org", "reference"], keep="earliest") == 1
+
+
+def test_an_earlier_output_that_changes_is_read_again_and_one_that_is_gone_is_not_asked_for(texts, tmp_path):
+    """Dedup and publish are done again where what they went by is another; else nothing is."""
+    rows = [document(n, joined("en", text), PARAMS) for n, text in enumerate(texts[:9])]
+    old, (output, names) = tmp_path / "old", write(tmp_path / "new", [rows])
+    chosen = build({"inputs": ["x"], "output": output.root, "dedup": {"against": [str(old)]}})
+    files = {name: {"path": name} for name in names}
+
+    def made():
+        """Return how many duplicates there are, when that was found, and the key of what is published from it."""
+        result = stage("dedup", chosen, output, [], files)
+        when = (tmp_path / "new/.work/dedup.json").stat().st_mtime_ns
+        key = stage_key("publish", chosen, files, earlier_contents(chosen, output))
+        return sum(result["files"][names[0]].values()), when, key
+
+    def old_of(some):
+        """Make the earlier output of other captures of some of the texts."""
+        shutil.rmtree(old, ignore_errors=True)
+        run(old, [[document(100 + n, joined("en", text), PARAMS, site="a.example") for n, text in enumerate(some)]])
+
+    old_of(texts[:3])
+    first = made()
+    assert first[0] == 3 and made() == first
+    old_of(texts[:5])
+    second = made()
+    assert second[0] == 5 and second[2] != first[2] and made() == second
+    old_of(texts[:5])  # the same again, byte for byte
+    assert made() == second
+    old_of([*texts[:4], texts[3]])  # as large, but a page of it went
+    third = made()
+    assert third[0] == 4 and third[2] != second[2]
+    shutil.rmtree(old)
+    assert made() == third
+    output.remove(".work", "dedup.json")
+    with pytest.raises(ValueError, match="old: no index.json here"):
+        made()
+
+
+def test_dataflow_is_given_no_earlier_output_of_this_machine(tmp_path):
+    elsewhere = Output("memory://out")
+    refuse_local([], elsewhere, ["memory://old"])
+    with pytest.raises(RunError, match=rf"^{re.escape(str(tmp_path))}: a path of this machine") as error:
+        refuse_local([], elsewhere, ["memory://old", str(tmp_path)])
+    assert "\n" not in str(error.value)
