@@ -93,6 +93,16 @@ def run_command(arguments: argparse.Namespace) -> None:
         print(arguments.directory)
 
 
+def one_line(error: ValueError | OSError) -> str:
+    """Return what went wrong, on what, and what to do."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}"
+    if "No space left" in text:
+        text += "; free some, and the same command goes on from the last checkpoint"
+    return text
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit code: 2 for what the user can mend, with one line on stderr."""
     arguments = parser().parse_args(argv)
@@ -101,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         run_command(arguments)
     except (TrainerError, OSError) as error:
-        print(f"model: {error}", file=sys.stderr)
+        print(f"model: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nmodel: stopped; the same command goes on from the last checkpoint", file=sys.stderr)

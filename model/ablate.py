@@ -7,6 +7,7 @@ train: {steps: 2000, model: {depth: 4}}
 """
 
 import json
+from contextlib import closing
 from dataclasses import field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -18,9 +19,9 @@ from pydantic.dataclasses import dataclass
 from model import config as configs
 from model import run as runs
 from model.config import STRICT, TrainerError
-from model.data import write_atomically
+from model.data import open_corpus
 from model.evaluate import evaluate_texts
-from model.mix import open_data
+from model.tokens import write_atomically
 from model.train import train
 
 MOST_EPOCHS = 4.0  # repeated more often, tokens are worth less (Muennighoff et al. 2023)
@@ -59,8 +60,8 @@ def ablate(study: Ablation) -> str:
             scores.append(score["bits_per_byte"])
             files.append({path: file["bits_per_byte"] for path, file in score["files"].items()})
             tokens = runs.read_log(Path(config.output))[-1]["tokens"]
-        corpus = open_data(config)
-        available = len(corpus.rows("train", config.model.context, 0).ids)  # type: ignore[union-attr]
+        with closing(open_corpus(config)) as corpus:
+            available = corpus.train.size()
         results[name] = {
             "bits_per_byte": fmean(scores),
             "deviation": stdev(scores) if len(scores) > 1 else None,

@@ -1,7 +1,7 @@
 """Checkpoints: RUN/checkpoints/STEP/ with model.safetensors, optimizer.safetensors and state.json.
 
-A folder appears under its name only once it is whole and on disk; state.json holds the other files' digests, so
-that one torn by a dying disk is seen and skipped. Nothing in it is ever executed (no pickle).
+A folder appears under its name only once it is whole and on disk; state.json holds the other files' digests and
+its own, so that one torn by a dying disk is seen and skipped. Nothing in it is ever executed (no pickle).
 """
 
 import hashlib
@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 
+from model.config import TrainerError
 from model.gpt import GPT
 from model.optimizer import load_state_tensors, state_tensors
 
@@ -27,14 +29,17 @@ def save(folder: Path, model: GPT, optimizers: list[Optimizer], state: dict[str,
     temporary, final = folder / f".writing-{state['step']}", folder / str(state["step"])
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    save_file({name: value.detach() for name, value in model.named_parameters()}, temporary / MODEL)
-    save_file(state_tensors(model, optimizers), temporary / OPTIMIZER)
-    for name in (MODEL, OPTIMIZER):
-        (temporary / name).chmod(0o644)  # safetensors makes them private
-    digests = {name: digest(temporary / name) for name in (MODEL, OPTIMIZER)}
-    (temporary / STATE).write_text(json.dumps({**state, "sha256": digests}, indent=1) + "\n")
-    for path in (*temporary.iterdir(), temporary):
-        sync(path)
+    try:
+        save_tensors({name: value.detach() for name, value in model.named_parameters()}, temporary / MODEL)
+        save_tensors(state_tensors(model, optimizers), temporary / OPTIMIZER)
+        digests = {name: digest(temporary / name) for name in (MODEL, OPTIMIZER)}
+        content = {**state, "sha256": digests}
+        (temporary / STATE).write_text(json.dumps({**content, "seal": seal(content)}, indent=1) + "\n")
+        for path in (*temporary.iterdir(), temporary):
+            sync(path)
+    except OSError:  # the disk is full, say
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     if final.exists():  # torn, or it would have been resumed from
         shutil.rmtree(final)
     os.rename(temporary, final)
@@ -52,14 +57,31 @@ def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """Return the newest whole checkpoint and its state, or None; torn ones are named on stderr and passed over."""
     for step in reversed(steps(folder)):
         path = folder / str(step)
-        try:
-            state = json.loads((path / STATE).read_text())
-            if all(digest(path / name) == expected for name, expected in state["sha256"].items()):
-                return path, state
-        except (OSError, ValueError, KeyError):
-            pass
+        state = whole_state(path)
+        if state is not None:
+            return path, state
         print(f"model: {path}: this checkpoint is torn; taking the one before it", file=sys.stderr)
     return None
+
+
+def whole_state(path: Path) -> dict[str, Any] | None:
+    """Return a checkpoint's state if all of its files are as they were written."""
+    try:
+        state = json.loads((path / STATE).read_text())
+        whole = isinstance(state, dict) and state.pop("seal") == seal(state)
+        whole = whole and all(digest(path / name) == expected for name, expected in state["sha256"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    return state if whole else None
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a safetensors file. Raises OSError."""
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(f"{path}: {error}") from error
+    path.chmod(0o644)  # safetensors makes it private
 
 
 def load_model(path: Path, model: GPT) -> None:
@@ -68,16 +90,25 @@ def load_model(path: Path, model: GPT) -> None:
 
 
 def load_weights(path: Path, model: GPT) -> None:
-    """Put a safetensors file's weights into the model."""
-    tensors = load_file(path)
+    """Put a safetensors file's weights into the model. Raises TrainerError where they are another model's."""
+    tensors, parameters = load_file(path), dict(model.named_parameters())
+    for name in {**parameters, **tensors}:
+        here, there = (list(have[name].shape) if name in have else "none" for have in (parameters, tensors))
+        if here != there:
+            raise TrainerError(f"{path}: another model's weights: {name} is {there}, where the config has {here}")
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        for name, parameter in parameters.items():
             parameter.copy_(tensors[name])
 
 
 def load_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
     """Put a checkpoint's optimizer state back."""
     load_state_tensors(model, optimizers, load_file(path / OPTIMIZER))
+
+
+def seal(state: dict[str, Any]) -> str:
+    """Return the SHA-256 of what state.json holds besides."""
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 
 def digest(path: Path) -> str:

@@ -57,6 +57,12 @@ class Examples:
         """Return what identifies the data."""
         return {"examples": self.key}
 
+    def finish(self) -> None:
+        """All is encoded already."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
     def batch(self, first: int, count: int, whole: bool) -> tuple[Tensor, Tensor]:
         """Return tokens and targets (rows, T) of examples first ... in a seeded order, a function of their number.
 

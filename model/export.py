@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from model import run as runs
+from model.checkpoint import MODEL, save_tensors
 from model.config import ModelConfig, TrainerError, shape
 from model.gpt import EPSILON, GPT, hidden_width, padded
 from model.tokenizer import SEPARATOR, separator_id
@@ -44,12 +44,10 @@ def export(run: runs.Run, directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
     try:
-        weights = temporary / "model.safetensors"
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, weights, metadata={"format": "pt"})
-        weights.chmod(0o644)  # safetensors makes it private
+        save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / MODEL)
         for name, content in (("config.json", config), ("tokenizer_config.json", about_tokenizer)):
             (temporary / name).write_text(json.dumps(content, indent=2) + "\n")
-        run.tokenizer.save(str(temporary / "tokenizer.json"))
+        (temporary / "tokenizer.json").write_text(run.tokenizer.to_str(pretty=True), encoding="utf-8")
         os.chmod(temporary, 0o755)
         os.replace(temporary, directory)
     except BaseException:

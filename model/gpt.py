@@ -86,7 +86,8 @@ def compiled_flex() -> Callable[..., Tensor]:
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: "Tensor | BlockMask | None", dropout: float) -> Tensor:
     """Return softmax(q k^T / sqrt(D)) v of (B, H, T, D); without a mask causal, or a last token that sees all."""
     if isinstance(mask, BlockMask):
-        flex = compiled_flex() if q.is_cuda else cast(Callable[..., Tensor], flex_attention)
+        fuse = q.is_cuda and not torch.compiler.is_compiling()  # a compiled model fuses it by itself
+        flex = compiled_flex() if fuse else cast(Callable[..., Tensor], flex_attention)
         return flex(q.type_as(v), k.type_as(v), v, block_mask=mask)  # autocast does not reach it
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=mask is None and q.size(2) > 1, dropout_p=dropout

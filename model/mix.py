@@ -1,13 +1,15 @@
 """Several corpora as one, by weight."""
 
-import hashlib
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from model.config import Config, TrainerError
-from model.data import Corpus, Rows, Tokens, open_corpus
+from model.data import Corpus, Rows, open_corpus
+from model.tokens import Tokens
 
 BLOCK = 4096  # rows in which the shares are kept exactly
 
@@ -19,13 +21,15 @@ def open_data(config: Config) -> "Corpus | Mixture":
     weights = dict.fromkeys(config.data, 1.0) if isinstance(config.data, list) else config.data
     if not weights:
         raise TrainerError("data: name at least one corpus")
-    parts = [open_corpus(replace(config, data=path)) for path in weights]
-    for path, part in zip(weights, parts, strict=True):
-        if part.tokenizer.to_str() != parts[0].tokenizer.to_str():
-            raise TrainerError(
-                f"data: {path} has another tokenizer than {next(iter(weights))}; "
-                "set `tokenizer` to one tokenizer.json, best trained on all of them"
-            )
+    with ExitStack() as opened:  # what is open is closed where the next cannot be used
+        parts = [opened.enter_context(closing(open_corpus(replace(config, data=path)))) for path in weights]
+        for path, part in zip(weights, parts, strict=True):
+            if part.tokenizer.to_str() != parts[0].tokenizer.to_str():
+                raise TrainerError(
+                    f"data: {path} has another tokenizer than {next(iter(weights))}; "
+                    "set `tokenizer` to one tokenizer.json, best trained on all of them"
+                )
+        opened.pop_all()
     return Mixture(parts, list(weights.values()))
 
 
@@ -41,16 +45,25 @@ class Mixture:
         """The tokenizer of all."""
         return self.parts[0].tokenizer
 
-    @property
+    @cached_property
     def validation(self) -> Tokens:
         """The validation sets of all, unweighted."""
         sets = [part.validation for part in self.parts]
-        key = hashlib.sha256("".join(tokens.fingerprint for tokens in sets).encode()).hexdigest()[:16]
-        return Tokens(np.concatenate([tokens.ids for tokens in sets]), sum(tokens.text_bytes for tokens in sets), key)
+        return Tokens(np.concatenate([tokens.ids for tokens in sets]), sum(tokens.text_bytes for tokens in sets))
 
     def fingerprint(self) -> dict[str, str]:
         """Return what identifies the data, corpus by corpus."""
         return {f"{i}.{name}": key for i, part in enumerate(self.parts) for name, key in part.fingerprint().items()}
+
+    def finish(self) -> None:
+        """Wait until all is tokenised."""
+        for part in self.parts:
+            part.finish()
+
+    def close(self) -> None:
+        """Stop tokenising."""
+        for part in self.parts:
+            part.close()
 
     def rows(self, split: str, context: int, seed: int) -> "MixedRows | None":
         """Return the rows of "train" or "anneal"; None where no corpus has such a set."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from model.data import write_atomically
+from model.tokens import write_atomically
 
 SMOOTHING = 0.95  # of the running mean drawn over the steps' losses
 

@@ -17,8 +17,8 @@ from model import checkpoint
 from model import config as configs
 from model import tokenizer as tokenizers_file
 from model.config import Config, TrainerError
-from model.data import write_atomically
 from model.gpt import GPT
+from model.tokens import write_atomically
 
 INITIAL = "initial.safetensors"  # the weights that a run with `init_from` began with
 
@@ -83,6 +83,13 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise TrainerError(f"output: {folder} is being trained by another process") from error
         yield
+
+
+def check_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Raise TrainerError where the run in `folder` was begun with another tokenizer."""
+    path = folder / "tokenizer.json"
+    if path.exists() and tokenizers_file.load(path).to_str() != tokenizer.to_str():
+        raise TrainerError(f"tokenizer: {folder} was begun with another one; name a new output")
 
 
 def write_beginning(folder: Path, config: Config, tokenizer: Tokenizer) -> None:

@@ -8,6 +8,7 @@ train: {batch_size: 16, model: {context: 256}}
 
 import json
 import math
+from contextlib import closing
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,9 +20,9 @@ from pydantic.dataclasses import dataclass
 from model import config as configs
 from model import run as runs
 from model.config import STRICT, Config, PositiveFloat, TrainerError
-from model.data import write_atomically
 from model.flops import flops_per_token
 from model.mix import open_data
+from model.tokens import write_atomically
 from model.train import train
 
 
@@ -67,7 +68,8 @@ def planned(study: Scaling, depth: int) -> tuple[Config, int, float]:
 
     own = {"data": study.data, "output": f"{study.output}/depth-{depth}", "steps": 1, "model": {"depth": depth}}
     config = configs.build(configs.merge(study.train, own))
-    model = GPT(config.model, open_data(config).tokenizer.get_vocab_size())
+    with closing(open_data(config)) as data:
+        model = GPT(config.model, data.tokenizer.get_vocab_size())
     parameters = model.parameter_count()
     step = config.batch_size * config.accumulation * config.model.context
     steps = math.ceil(study.tokens_per_parameter * parameters / step)

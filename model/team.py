@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from model.config import TrainerError
+
 PATIENCE = timedelta(hours=12)  # the others wait while the first tokenises a corpus
 
 
@@ -45,14 +47,22 @@ class Team:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
-    """Join the team that torchrun's variables describe, and yield it with this process's own device."""
-    if "WORLD_SIZE" not in os.environ:
+    """Join the team that torchrun's variables describe, and yield it with this process's own device.
+
+    Raises TrainerError where there are more processes than cards.
+    """
+    if not dist.is_torchelastic_launched():
         yield Team(), device
         return
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        number, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= cards:
+            raise TrainerError(f"--nproc-per-node: there are {cards} cards here, none for process {number + 1}")
+        device = torch.device("cuda", number)
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        dist.init_process_group("nccl", timeout=PATIENCE, device_id=device)
+    else:
+        dist.init_process_group("gloo", timeout=PATIENCE)
     try:
         yield Team(dist.get_rank(), dist.get_world_size()), device
     finally:

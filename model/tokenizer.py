@@ -38,9 +38,26 @@ def separator_id(tokenizer: Tokenizer) -> int | None:
 
 def encode(tokenizer: Tokenizer, text: str, name: str) -> list[int]:
     """Encode one text. Raises TrainerError, naming it, where it has a character that the tokenizer lacks."""
+    return encode_batch(tokenizer, [text], name)[0]
+
+
+def encode_batch(tokenizer: Tokenizer, texts: list[str], name: str) -> list[list[int]]:
+    """Encode texts, on all cores. Raises TrainerError as `encode` does."""
     try:
-        return tokenizer.encode(text, add_special_tokens=False).ids
+        return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
     except Exception as error:  # the library raises bare Exception for a word without a token
         vocabulary = tokenizer.get_vocab()
-        unknown = next((character for character in text if character not in vocabulary), None)
+        unknown = next((character for text in texts for character in text if character not in vocabulary), None)
         raise TrainerError(f"{name}: the run's tokenizer has no token for {unknown!r}") from error
+
+
+def check_exact(tokenizer: Tokenizer, texts: list[str], rows: list[list[int]], name: str) -> None:
+    """Raise TrainerError where a text does not come back from its tokens: then losses would not be of that text."""
+    for text, back in zip(texts, tokenizer.decode_batch(rows, skip_special_tokens=False), strict=True):
+        if text != back:
+            pairs = enumerate(zip(text, back, strict=False))
+            start = max(0, next((at for at, (a, b) in pairs if a != b), min(len(text), len(back))) - 10)
+            raise TrainerError(
+                f"tokenizer: it is not made for {name}: {text[start : start + 20]!r} comes back as "
+                f"{back[start : start + 20]!r}; use the corpus's own, or another of bytes"
+            )

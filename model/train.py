@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -43,28 +43,48 @@ from model.tokenizer import separator_id
 def train(config: Config) -> Path:
     """Train, or take up again, the run that the config describes; return its folder.
 
-    Raises TrainerError, before anything is written, for data or a run that cannot be used.
+    Raises TrainerError, before anything is written, for data or a run that cannot be used; and where the memory does
+    not suffice, or the model cannot be compiled.
     """
     folder = Path(config.output)
     runs.check_config(folder, config)
-    with joined(runs.pick_device(config.device)) as (team, device):
-        if config.accumulation % team.size:
-            raise TrainerError(
-                f"accumulation: {config.accumulation} forward passes cannot be shared evenly by {team.size} "
-                f"processes; set a multiple, accumulation={team.size}"
-            )
-        if not team.first:
-            team.wait()  # until the tokens are in the cache and the folder is begun
-            Trainer(config, open_any(config), device, folder, team).run()
-            return folder
-        corpus = open_any(config)
-        runs.check_beginning(folder, config, corpus.tokenizer)
-        with runs.locked(folder):
-            runs.check_config(folder, config)
-            runs.write_beginning(folder, config, corpus.tokenizer)
-            team.wait()
-            Trainer(config, corpus, device, folder, team).run()
+    try:
+        with joined(runs.pick_device(config.device)) as (team, device):
+            if config.accumulation % team.size:
+                raise TrainerError(
+                    f"accumulation: {config.accumulation} forward passes cannot be shared evenly by {team.size} "
+                    f"processes; set a multiple, accumulation={team.size}"
+                )
+            if not team.first:
+                team.wait()  # until the tokens are in the cache and the folder is begun
+                with closing(open_any(config)) as corpus:
+                    Trainer(config, corpus, device, folder, team).run()
+                return folder
+            with closing(open_any(config)) as corpus:
+                runs.check_tokenizer(folder, corpus.tokenizer)
+                runs.check_beginning(folder, config, corpus.tokenizer)
+                with runs.locked(folder):
+                    runs.check_config(folder, config)
+                    runs.write_beginning(folder, config, corpus.tokenizer)
+                    if team.size > 1:
+                        corpus.finish()
+                    team.wait()
+                    Trainer(config, corpus, device, folder, team).run()
+    except RuntimeError as error:
+        if out_of_memory(error):
+            wish = "set a smaller batch_size, model.context or model.depth"
+            raise TrainerError(f"out of memory, with a batch_size of {config.batch_size}; {wish}") from error
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = " ".join(str(error).partition("\n\nSet TORCH")[0].split())  # the rest is for torch's authors
+            raise TrainerError(f"compile: {reason}; set compile=false") from error
+        raise
     return folder
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an error is a card's, MPS's or a CPU's way to say that its memory is full."""
+    words = ("MPS backend out of memory", "DefaultCPUAllocator: can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def open_any(config: Config) -> Corpus | Mixture | Examples:
@@ -183,8 +203,10 @@ class Trainer:
 
     def look_at_clock(self, before: float) -> None:
         """Set the seconds spent; of several processes the first one's clock holds for all."""
-        clock = torch.tensor([time.monotonic() - before], dtype=torch.float64, device=self.device)
-        self.seconds = self.team.from_first(clock).item() if self.team.size > 1 else time.monotonic() - before
+        self.seconds = time.monotonic() - before
+        if self.team.size > 1:
+            clock = torch.tensor([self.seconds], dtype=torch.float64, device=self.device)
+            self.seconds = self.team.from_first(clock).item()
 
     def finished(self) -> bool:
         """Whether the run is at its end."""
@@ -204,10 +226,9 @@ class Trainer:
         began = time.monotonic()
         tokens, targets = self.prefetch.get((self.step, self.decay_from), (self.step + 1, self.decay_from))
         waited = time.monotonic() - began
-        try:
-            loss = self.gradients(tokens, targets, config.batch_size * self.rows_per_example)
-        except torch.OutOfMemoryError as error:
-            raise TrainerError(self.what_fits(tokens, targets)) from error
+        loss = self.try_gradients(tokens, targets, config.batch_size * self.rows_per_example)
+        if loss is None:
+            raise TrainerError(self.what_fits(tokens, targets))
         limit = config.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         line = {"step": self.step + 1, "loss": loss.item(), "gradient_norm": norm.item(), "learning_rate": rate}
@@ -243,24 +264,43 @@ class Trainer:
             loss += part.detach()
         return team.sum(loss)
 
+    def try_gradients(self, tokens: Tensor, targets: Tensor, rows: int) -> Tensor | None:
+        """Return what `gradients` does, or None where the memory does not suffice.
+
+        It has returned before anyone tries again: the error itself holds on to the activations that were too many.
+        """
+        try:
+            return self.gradients(tokens, targets, rows)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            return None
+
     def what_fits(self, tokens: Tensor, targets: Tensor) -> str:
-        """Return what to do after the card ran out of memory: the largest half, quarter, ... of the batch that fits."""
-        rows, accumulation = self.config.batch_size, self.config.accumulation
-        wish = (
-            f"batch_size: {rows} rows of {self.config.model.context} tokens do not fit into the memory of {self.device}"
-        )
-        while rows % 2 == 0 and self.team.size == 1:
-            rows, accumulation = rows // 2, accumulation * 2
+        """Return what to do after the memory ran out: the largest divisor of the batch that fits."""
+        batch, context = self.config.batch_size, self.config.model.context
+        wish = f"batch_size: {batch} rows of {context} tokens do not fit into the memory of {self.device}"
+        for rows in (rows for rows in range(batch // 2, 0, -1) if batch % rows == 0 and self.team.size == 1):
             self.model.zero_grad()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            try:
-                here = rows * self.rows_per_example
-                self.gradients(tokens[:here], targets[:here], here)
-            except torch.OutOfMemoryError:
-                continue
-            return f"{wish}; {rows} do: set batch_size={rows} accumulation={accumulation} for the same steps"
+            states = [] if self.optimizers[0].state else self.optimizer_room()
+            here = rows * self.rows_per_example
+            loss = None if states is None else self.try_gradients(tokens[:here], targets[:here], here)
+            del states
+            if loss is not None:
+                accumulation = self.config.accumulation * batch // rows
+                return f"{wish}; {rows} do: set batch_size={rows} accumulation={accumulation} for the same steps"
         return f"{wish}; set a smaller batch_size, or a smaller model.context"
+
+    def optimizer_room(self) -> list[Tensor] | None:
+        """Return as much memory as the optimizers will take after their first step, or None where it is not there."""
+        try:
+            return [torch.empty_like(p) for p in self.model.parameters() for _ in range(2)]
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            return None
 
     def batch(self, step: int, decay_from: int | None) -> tuple[Tensor, Tensor]:
         """Return the tokens and targets (B * accumulation, T) of a step: which ones is a function of the arguments."""
@@ -274,9 +314,9 @@ class Trainer:
             first = decay_from * rows + decayed * (rows - annealed)
             parts = [self.train_rows.rows(first, rows - annealed), self.anneal_rows.rows(decayed * annealed, annealed)]
             table = torch.cat([torch.from_numpy(part) for part in parts])
-        if self.device.type == "cuda":
-            table = table.pin_memory()
-        return table[:, :-1], table[:, 1:]
+        pin = self.device.type == "cuda"  # pinned and contiguous, so that the copy to the card waits for nothing
+        tokens, targets = (part.contiguous() for part in (table[:, :-1], table[:, 1:]))
+        return (tokens.pin_memory(), targets.pin_memory()) if pin else (tokens, targets)
 
     def validate(self) -> dict[str, float]:
         """Return the mean loss (nats a token) over the whole validation set, and its bits per UTF-8 byte of text."""

@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from model import tokenizer as tokenizers_file
 from model.config import build
 from model.data import Rows, open_corpus
+from model.tokens import Tokens, ready
 from tests.model.conftest import sentences, write_shard
 
 
@@ -39,15 +41,18 @@ def test_every_document_comes_out_of_the_stream_as_it_went_in(out):
 
 def test_the_cache_is_read_again_and_another_corpus_or_tokenizer_never_meets_it(out):
     first = open_corpus(tiny(out))
+    first.finish()
     files = {path: path.stat().st_mtime_ns for path in (out / ".cache").iterdir()}
-    assert len(files) == 6
+    assert len(files) == 8  # data and header of two shards of train, one of validation, one of anneal
     assert open_corpus(tiny(out)).fingerprint() == first.fingerprint()
     assert {path: path.stat().st_mtime_ns for path in (out / ".cache").iterdir()} == files
     write_shard(out / "corpus/train/00001.parquet", sentences(60, 99))
     second = open_corpus(tiny(out))
     assert second.fingerprint()["train"] != first.fingerprint()["train"]
     assert second.fingerprint()["anneal"] == first.fingerprint()["anneal"]
-    assert not np.array_equal(second.train.ids, first.train.ids)
+    assert not np.array_equal(second.train.whole().ids, first.train.whole().ids)
+    assert np.array_equal(second.train.part(0).ids, first.train.part(0).ids)
+    assert len(list((out / ".cache").iterdir())) == 10  # the other shard is not done again
     path = out / "tokenizer/tokenizer.json"
     content = json.loads(path.read_text())
     content["model"]["merges"].pop()
@@ -62,17 +67,18 @@ def test_an_empty_anneal_set_is_none(out):
 
 @given(st.integers(17, 200), st.integers(2, 16), st.integers(0, 3), st.integers(0, 3))
 def test_an_epoch_shows_every_token_once_but_for_less_than_a_row(size, context, seed, epoch):
-    rows = Rows(np.arange(size, dtype=np.uint16), context, seed)
+    ids = ready(Tokens(np.arange(size, dtype=np.uint16), 0))
+    rows = Rows(ids, context, seed)
     count = size // context
     table = rows.rows(epoch * count, count)
     assert table.dtype == np.int64 and table.shape == (count, context + 1)
     assert len(np.unique(table[:, :-1])) == count * context
     assert np.array_equal((table[:, :-1] + 1) % size, table[:, 1:])
-    assert np.array_equal(table[-1], Rows(rows.ids, context, seed).row(epoch * count + count - 1))
+    assert np.array_equal(table[-1], Rows(ids, context, seed).row(epoch * count + count - 1))
 
 
 def test_seed_and_epoch_change_the_cut_and_the_order():
-    ids = np.arange(1000)
+    ids = ready(Tokens(np.arange(1000), 0))
     starts = [Rows(ids, 10, seed).rows(first, 100)[:, 0] for seed, first in ((0, 0), (0, 100), (1, 0))]
     assert len({tuple(order) for order in starts}) == 3
     assert len({order[0] % 10 for order in starts}) == 3  # cut at another place, too
@@ -81,7 +87,7 @@ def test_seed_and_epoch_change_the_cut_and_the_order():
 def test_a_text_file_is_cut_into_train_and_validation(tmp_path):
     (tmp_path / "a.txt").write_text("żółw " * 100)
     corpus = open_corpus(tiny(tmp_path / "a.txt", validation=0.2))
-    assert (len(corpus.train.ids), len(corpus.validation.ids)) == (400, 100)
+    assert (corpus.train.size(), len(corpus.validation.ids)) == (400, 100)
     assert corpus.validation.text_bytes == 20 * 8 - 2  # the first letter, of two bytes, is predicted by no one
 
 
@@ -110,4 +116,7 @@ def test_a_context_longer_than_the_data_or_no_data_is_one_line_and_no_run(tmp_pa
     assert "is empty" in fails("train", config_file, "--set", f"data={tmp_path}/empty.txt")
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xff")
     assert "UTF-8" in fails("train", config_file, "--set", f"data={tmp_path}/bytes.txt")
+    for damaged in (b"no gzip", gzip.compress(b"mill " * 99)[:-9], gzip.compress(b"\xff"), b"\x1f\x8b" + bytes(99)):
+        (tmp_path / "bytes.txt.gz").write_bytes(damaged)
+        assert "bytes.txt.gz" in fails("train", config_file, "--set", f"data={tmp_path}/bytes.txt.gz")
     assert not (tmp_path / "run").exists()

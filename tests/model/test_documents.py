@@ -14,6 +14,7 @@ from model.gpt import GPT, Cache, attend, document_mask
 from model.mix import BLOCK, MixedRows, open_data
 from model.run import read_log
 from model.sample import choose, generate
+from model.tokens import Tokens, ready
 from model.train import train
 from tests.model.conftest import write_out
 from tests.model.test_gpt import TINY
@@ -71,14 +72,15 @@ def test_sampling_begins_anew_with_a_new_document():
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=4), st.integers(0, 3))
 def test_every_block_holds_the_shares_and_each_corpus_in_its_own_order(weights, seed):
-    parts = [Rows(np.arange(1000 * i, 1000 * i + 300), 10, seed) for i in range(len(weights))]
+    sets = [ready(Tokens(np.arange(1000 * i, 1000 * i + 300), 0)) for i in range(len(weights))]
+    parts = [Rows(part, 10, seed) for part in sets]
     mixed = MixedRows(parts, [float(weight) for weight in weights], seed)
     first = mixed.rows(0, BLOCK)
     assert len(mixed.rows(BLOCK - 2, 4)) == 4 and np.array_equal(mixed.rows(5, 20), first[5:25])
     for i, weight in enumerate(weights):
         mine = first[first[:, 0] // 1000 == i]
         assert len(mine) == pytest.approx(BLOCK * weight / sum(weights), abs=1)
-        assert np.array_equal(mine, Rows(parts[i].ids, 10, seed).rows(0, len(mine)))
+        assert np.array_equal(mine, Rows(sets[i], 10, seed).rows(0, len(mine)))
 
 
 def test_corpora_are_mixed_trained_on_and_resumed(config_file, out, tmp_path, fails):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from model import checkpoint
 from model.__main__ import main
@@ -96,6 +98,42 @@ def test_what_is_not_this_run_is_refused_with_what_differs(config_file, tmp_path
         assert "another process" in fails("train", config_file, "--set", f"output={tmp_path}/held")
     assert "no run here" in fails("sample", tmp_path / "none")
     assert "no checkpoint" in fails("sample", checkpointless(tmp_path, config_file))
+
+
+def test_another_models_checkpoint_and_a_full_disk_are_one_line(config_file, tmp_path, fails, monkeypatch):
+    train(load(config_file))
+    for keys in (["model.width=64"], ["preset=gpt2", "model.depth=2"]):
+        other = tmp_path / keys[-1]
+        train(load(config_file, [*keys, f"output={other}"]))
+        shutil.copytree(other / "checkpoints/6", tmp_path / "run/checkpoints/6", dirs_exist_ok=True)
+        assert "another model's weights: " in fails("sample", tmp_path / "run")
+
+    def full(tensors, path, metadata):
+        Path(path).touch()
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    assert "No space left" in fails("export", other, tmp_path / "hf") and not (tmp_path / "hf").exists()
+    keys = ["train", str(config_file), "--set", f"output={tmp_path}/full"]
+    assert main(keys) == 2  # its last line is looked at above; progress lines stand before it
+    assert not list((tmp_path / "full/checkpoints").iterdir())
+    monkeypatch.undo()
+    assert main(keys) == 0
+
+
+@pytest.mark.parametrize("name", [checkpoint.STATE, checkpoint.MODEL, checkpoint.OPTIMIZER])
+def test_a_torn_checkpoint_is_named_and_passed_over(config_file, tmp_path, capsys, name):
+    train(load(config_file, ["steps=4"]))
+    folder = tmp_path / "run/checkpoints"
+    (folder / ".writing-6").mkdir()  # killed while it wrote
+    whole = (folder / "4" / name).read_bytes()
+    for torn in (whole[:-2], b"", b"[]", whole[:40] + bytes([whole[40] ^ 1]) + whole[41:], None):
+        (folder / "4" / name).write_bytes(torn) if torn is not None else (folder / "4" / name).unlink()
+        found = checkpoint.newest(folder)
+        assert found is not None and found[0].name == "2"
+        assert capsys.readouterr().err.endswith("4: this checkpoint is torn; taking the one before it\n")
+    shutil.rmtree(folder / "2")
+    assert checkpoint.newest(folder) is None
 
 
 def checkpointless(tmp_path: Path, config_file: Path) -> Path:

@@ -1,17 +1,19 @@
 """What guards a run and what one sees of it: spikes, utilisation, TensorBoard, the plot."""
 
 import math
+import weakref
 
 import pytest
 import torch
+from torch._dynamo.exc import BackendCompilerFailed
 
 from model.board import Board
-from model.config import ScheduleConfig, build, load
+from model.config import ScheduleConfig, TrainerError, build, load
 from model.data import open_corpus
 from model.flops import flops_per_token, peak_flops
 from model.gpt import GPT
 from model.guard import LEAST, SpikeGuard
-from model.optimizer import learning_rate_scale
+from model.optimizer import learning_rate_scale, make_optimizers
 from model.plot import plot_losses
 from model.run import read_log
 from model.train import Trainer, train
@@ -87,16 +89,51 @@ def test_without_tensorboard_the_line_says_what_to_do(tmp_path, monkeypatch):
         Board(tmp_path, 0)
 
 
-def test_out_of_memory_says_which_batch_fits(config_file, tmp_path, monkeypatch):
-    config = load(config_file, ["batch_size=8", "accumulation=3"])
+CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory")
+
+
+@pytest.mark.parametrize("error", [CUDA, CPU])
+def test_out_of_memory_says_which_batch_fits(config_file, tmp_path, monkeypatch, error):
+    """And looks for it after the activations that did not fit are gone: an error in flight would keep them."""
+    config = load(config_file, ["batch_size=12", "accumulation=3"])
     (tmp_path / "run").mkdir()
     trainer = Trainer(config, open_corpus(config), torch.device("cpu"), tmp_path / "run")
+    seen: list[weakref.ref[torch.Tensor]] = []
+    tried = []
 
     def forward(x, y, reduction):
-        if len(x) > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+        assert all(activations() is None for activations in seen)
+        activations = torch.zeros(len(x))
+        seen.append(weakref.ref(activations))
+        tried.append(len(x))
+        if len(x) > 3:
+            raise type(error)(*error.args)
         return trainer.model(x, y, reduction=reduction)
 
     monkeypatch.setattr(trainer, "forward", forward)
-    with pytest.raises(ValueError, match="8 rows .* 2 do: set batch_size=2 accumulation=12"):
+    with pytest.raises(TrainerError, match="12 rows .* 3 do: set batch_size=3 accumulation=12"):
         trainer.train_step()
+    assert tried == [12, 6, 4, 3]
+    monkeypatch.setattr(trainer, "optimizer_room", lambda: None)  # the batch alone is not all that must fit
+    with pytest.raises(TrainerError, match="set a smaller batch_size, or a smaller model.context"):
+        trainer.train_step()
+
+
+def test_out_of_memory_elsewhere_and_a_failing_compiler_are_one_line_too(config_file, monkeypatch):
+    def fail(error):
+        def step(self):
+            raise error
+
+        monkeypatch.setattr(Trainer, "train_step", step)
+        with pytest.raises(TrainerError) as caught:
+            train(load(config_file))
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    assert "out of memory, with a batch_size of 2; set a smaller" in fail(CUDA)
+    line = fail(BackendCompilerFailed(make_optimizers, RuntimeError("no C compiler.\nSet CC"), None))
+    assert "no C compiler. Set CC" in line and line.endswith("; set compile=false")
+    with pytest.raises(RuntimeError, match="something else"):
+        monkeypatch.setattr(Trainer, "train_step", lambda self: (_ for _ in ()).throw(RuntimeError("something else")))
+        train(load(config_file))
