@@ -1,6 +1,7 @@
 """The command line: `python -m pipeline COMMAND`. Help answers at once: nothing heavy is imported before its use."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -77,9 +78,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         sys.stderr.close()
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("interrupted; the same command goes on from what is done", file=sys.stderr)
-        return 130
+        return 143 if isinstance(stop, Terminated) else 130
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which a scheduler or `timeout` ends a run: it is told as Ctrl-C is."""
+
+
+def terminated(*_: object) -> None:
+    """Raise Terminated in the main thread."""
+    raise Terminated
 
 
 def dispatch(args: argparse.Namespace, flags: list[str]) -> int:
@@ -155,4 +165,5 @@ def fail(error: BaseException | str, code: int) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, terminated)
     sys.exit(main())

@@ -55,6 +55,10 @@ class LanguageModel:
             raise ValueError(f"language.model: {found} is not a fastText model ({error})") from error
         return cls(model, hashlib.blake2b(data, digest_size=8).hexdigest())
 
+    def languages(self) -> frozenset[str]:
+        """Return the codes of all languages that the model knows."""
+        return frozenset(label.removeprefix("__label__") for label in self.model.get_labels())
+
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Return (ISO 639 code, probability in four decimals) for each text; ("und", 0.0) where there is no language.
 

@@ -82,11 +82,14 @@ def test_killed_again_and_again_the_run_ends_with_the_same_corpus(done, crawl, t
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({"inputs": crawl, "output": str(tmp_path / "out"), "workers": 2, **SETTINGS}))
     command = [sys.executable, "-m", "pipeline", "run", str(path)]
-    for seconds in (4, 6, 8):
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
+    for seconds, sent in ((4, signal.SIGKILL), (6, signal.SIGTERM), (8, signal.SIGKILL)):
+        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
         time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)  # the parent alone: its workers must end by themselves
-        process.wait()
+        process.send_signal(sent)  # to the parent alone: its workers must end by themselves
+        said = process.communicate()[1]
+        if sent is signal.SIGTERM:  # as a scheduler ends it, or `timeout`
+            assert process.returncode == 143
+            assert said.strip().splitlines()[-1] == "interrupted; the same command goes on from what is done"
         time.sleep(2)
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert corpus_bytes(tmp_path / "out") == corpus_bytes(done)
@@ -122,7 +125,7 @@ def test_another_config_for_the_output_is_refused_with_what_differs(done, crawl)
 
 
 def test_a_run_that_failed_before_it_made_anything_pins_no_config(crawl, tmp_path):
-    with pytest.raises(RunError, match=r"quality\.model: .*nowhere: no such file"):
+    with pytest.raises(ConfigError, match=r"quality\.model: .*nowhere: no such file"):
         run(config(crawl, tmp_path / "out", quality={"model": str(tmp_path / "nowhere")}))
     output = Output(str(tmp_path / "out"))
     os.mkdir(output.root)

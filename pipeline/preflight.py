@@ -1,0 +1,50 @@
+"""What is wrong with a config can be told before a run begins: it fails now, not in every worker or hours later."""
+
+import os
+
+from pipeline.config import Config, ConfigError, nearest
+from pipeline.text.language import LanguageModel
+
+
+def find_files(config: Config) -> None:
+    """Look for the files that the config names for extraction. Raises ConfigError."""
+    named = {"language.model": [config.language.model], "quality.model": [config.quality.model]}
+    for key, paths in {**named, "url.blocklists": config.url.blocklists}.items():
+        for path in filter(None, paths):
+            if "://" not in path and not os.path.exists(path):
+                raise ConfigError(f"{key}: {path}: no such file or folder")
+
+
+def refuse_idle(config: Config) -> None:
+    """Refuse settings that would do nothing: scores that no model gives, languages that no page is in.
+
+    A run that ignored them would cost hours and not be what was asked for. Raises ConfigError.
+    """
+    weights = config.weights
+    scored = {
+        "quality.min_score": config.quality.min_score is not None,
+        "dedup.keep: best": config.dedup.keep == "best",
+        "weights.quality": bool(weights.quality),
+        "weights.shares.quality": bool(weights.shares.quality),
+    }
+    for key in (key for key, asked in scored.items() if asked and not config.quality.model):
+        trained = "the folder that `python -m classifiers train` wrote"
+        raise ConfigError(f"{key}: has no effect without scores; set quality.model to {trained}, or leave this out")
+    named = {
+        "languages": config.languages,
+        "language.by_language": config.language.by_language,
+        "weights.languages": weights.languages,
+        "weights.shares.languages": weights.shares.languages,
+    }
+    if any(named.values()):
+        known = LanguageModel.load(config.language.model).languages()
+        for key, names in named.items():
+            for name in sorted(set(names) - known):
+                model, examples = (
+                    config.language.model or "lid.176",
+                    ", ".join(sorted(known, key=lambda code: (len(code), code))[:5]),
+                )
+                raise ConfigError(
+                    f"{key}: {name!r} is none of the {len(known)} languages that {model} knows by codes such as "
+                    f"{examples}{nearest(name, known)}"
+                )
