@@ -151,10 +151,11 @@ def find(output: Output, column: str, value: str) -> list[dict[str, Any]]:
     from pipeline.text.url import canonical_url
 
     wanted = canonical_url(value) if column == "url" else value
+    written = {value, f"<{value}>", f"<urn:uuid:{value}>"}  # an id as it is in the WARC, or without its wrapping
     found = []
     for folder in ("documents", "rejected"):
         for row in rows(output, folder):
-            if row[column] == value or (column == "url" and canonical_url(row["url"] or "") == wanted):
+            if row[column] in written or (column == "url" and canonical_url(row["url"] or "") == wanted):
                 found.append(row)
     return found
 
@@ -178,7 +179,14 @@ def print_reason(output: Output, book: Mapping[str, Any], reason: str, sample: i
     else:
         pages = (r for r in rows(output, "rejected") if f"{r['stage']}/{r['reason']}" in chosen)
     drawn = sorted(pages, key=lambda row: hashlib.blake2b(row["id"].encode(), digest_size=8).digest())[:sample]
-    print_pages(drawn, f"no page was dropped for {reason}")
+    print_pages(with_urls(output, drawn), f"no page was dropped for {reason}")
+
+
+def with_urls(output: Output, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pages with the addresses that only documents/ has: their own, and that of the page that stays."""
+    wanted = {page.get(key) for page in pages if "url" not in page for key in ("id", "kept_id")}
+    urls = {row["id"]: row["url"] for row in rows(output, "documents", ["id", "url"]) if row["id"] in wanted}
+    return [{"url": urls.get(page["id"]), "kept_url": urls.get(page.get("kept_id")), **page} for page in pages]
 
 
 def print_pages(pages: list[dict[str, Any]], nothing: str) -> None:
@@ -204,7 +212,8 @@ def verdict(page: Mapping[str, Any]) -> str:
     if page["folder"] == "duplicates":
         close = "" if page["similarity"] is None else f", similarity {page['similarity']:.3f}"
         where = f" in {escape(page['kept_in'])}" if page.get("kept_in") else ""  # an earlier output
-        return f"duplicate/{page['kind']} of {escape(page['kept_id'])}{where}{close}"
+        stays = escape(page.get("kept_url") or page["kept_id"])
+        return f"duplicate/{page['kind']} of {stays}{where}{close}"
     if page["folder"] == "contaminated":
         what = {"drop": "dropped", "mask": "masked"}[page["action"]]
         return f"{what}: {escape(page['set'])}, item {escape(page['item'])}, from character {page['start']:,}"

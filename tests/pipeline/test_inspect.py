@@ -65,8 +65,15 @@ def test_one_pages_life_is_told_from_record_to_corpus(done, capsys):
 
 
 def test_the_page_can_be_found_by_id(done, capsys):
-    out = shown(capsys, done, "--explain", "<urn:uuid:00000000-0000-4000-8000-000000000003>")
-    assert "https://www.site3.example/page-3" in out
+    bare = "00000000-0000-4000-8000-000000000003"
+    for written in (f"<urn:uuid:{bare}>", f"urn:uuid:{bare}", bare):
+        assert "https://www.site3.example/page-3" in shown(capsys, done, "--explain", written)
+
+
+def test_a_duplicate_is_shown_with_both_addresses(done, capsys):
+    out = shown(capsys, done, "--reason", "duplicate/near", "--sample", "50")
+    five, six = "https://www.site5.example/page-5", "https://www.site6.example/page-6"
+    assert f"{five}\n  duplicate/near of {six}" in out or f"{six}\n  duplicate/near of {five}" in out
 
 
 def test_duckdb_and_datasets_read_the_shards(done, tmp_path):
