@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
 
 from pipeline.config import DedupConfig
 from pipeline.text.units import mixed, unit_hashes
@@ -48,6 +47,8 @@ class MinHashParams:
 @lru_cache(maxsize=8)
 def optimal(threshold: float) -> tuple[int, int]:
     """Return the bands and rows by which datasketch finds pairs at a threshold with its 128 permutations."""
+    from datasketch import MinHashLSH  # it imports scipy: half a second for who only reads signatures
+
     lsh = MinHashLSH(threshold=threshold, num_perm=128)
     return lsh.b, lsh.r
 
@@ -88,6 +89,8 @@ def rolled(units: np.ndarray, lengths: np.ndarray, width: int) -> tuple[np.ndarr
 @lru_cache(maxsize=8)
 def permutations(params: MinHashParams) -> tuple[np.ndarray, np.ndarray]:
     """Return datasketch's permutations, uint32[hashes] each: h -> a h + b modulo 2^32, a odd."""
+    from datasketch import MinHash  # as above
+
     a, b = MinHash(num_perm=params.hashes, seed=params.seed, scheme="affine32").permutations
     return a, b
 
