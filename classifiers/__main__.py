@@ -10,7 +10,8 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     top = argparse.ArgumentParser(
-        prog="python -m classifiers", description="The Wikipedia-reference quality classifier: data, training, scores."
+        prog="python -m classifiers",
+        description="The Wikipedia-reference quality classifier and the topic classifier: data, training, scores.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     find = commands.add_parser("references", help="the pages that a Wikipedia dump refers to")
@@ -24,17 +25,31 @@ def parser() -> argparse.ArgumentParser:
     learn.add_argument("--language", help="of positives that do not say theirs, where negatives are drawn for them")
     learn.add_argument("--match", choices=("exact", "site"), default="exact", help="site: a proxy, named as one")
     learn.add_argument("--seed", type=int, default=0)
-    judge = commands.add_parser("evaluate", help="test a classifier on two sets of pages")
+    learn.add_argument("--pages-per-site", type=positive, default=5, metavar="N", help="learned from (default 5)")
+    learn.add_argument(
+        "--folds", type=positive, default=5, metavar="N", help="of the cross-validation; 1: none (default 5)"
+    )
+    judge = commands.add_parser("evaluate", help="test a classifier on two sets of pages, or topics on labelled pages")
     judge.add_argument("model", type=Path, metavar="DIR")
     judge.add_argument("--json", action="store_true", help="print JSON")
-    for command, required in ((learn, False), (judge, True)):
-        command.add_argument("--positives", required=required, metavar="P", help="Parquet or JSONL with a column text")
-        command.add_argument("--negatives", required=required, metavar="N", help="the same of other pages")
+    judge.add_argument("--labelled", metavar="L", help="for a topic classifier: pages with a column topic")
+    for command in (learn, judge):
+        command.add_argument("--positives", metavar="P", help="Parquet or JSONL with a column text")
+        command.add_argument("--negatives", metavar="N", help="the same of other pages")
+    about = commands.add_parser("topics", help="train and cross-validate a topic classifier")
+    about.add_argument("--output", required=True, type=Path, metavar="DIR")
+    about.add_argument("--documents", metavar="OUT/documents", help="pages to be labelled by address, lists and words")
+    about.add_argument("--labelled", metavar="L", help="Parquet or JSONL with columns text and topic")
+    about.add_argument(
+        "--dumps", nargs="+", type=Path, default=[], metavar="DUMP", help="articles, by their categories"
+    )
+    about.add_argument("--lists", type=Path, metavar="UT1", help="UT1's folder or archive, or what `lists` compiled")
+    about.add_argument("--seed", type=int, default=0)
     join = commands.add_parser("ensemble", help="put classifiers together: one folder, the greatest or the mean score")
     join.add_argument("models", nargs="+", type=Path, metavar="DIR")
     join.add_argument("--output", required=True, type=Path, metavar="DIR")
     join.add_argument("--by", choices=("max", "mean"), default="max")
-    mark = commands.add_parser("score", help="add the column quality to a Parquet file")
+    mark = commands.add_parser("score", help="add the column quality, or topic and topic_score, to a Parquet file")
     mark.add_argument("model", type=Path, metavar="DIR")
     mark.add_argument("input", type=Path, metavar="INPUT.parquet")
     mark.add_argument("--output", required=True, type=Path, metavar="OUTPUT.parquet")
@@ -70,18 +85,49 @@ def dispatch(args: argparse.Namespace) -> str:
         from classifiers.score import score_file
 
         return score_file(args.model, args.input, args.output)
+    if args.command == "topics":
+        return topics_command(args)
     if args.command == "ensemble":
         from classifiers.score import write_ensemble
 
         return write_ensemble(args.models, args.output, args.by)
     if args.command == "train":
         return train_command(args)
+    return evaluate_command(args)
+
+
+def evaluate_command(args: argparse.Namespace) -> str:
+    """Test a model on pages of either kind."""
+    from classifiers.errors import ClassifierError
+
+    if args.labelled:
+        from classifiers import topics
+
+        result = topics.evaluate(args.model, args.labelled)
+        return json.dumps(result, indent=1) if args.json else "\n".join(topics.table_lines(result))
+    if not (args.positives and args.negatives):
+        raise ClassifierError("evaluate: give --positives and --negatives, or --labelled for a topic classifier")
     from classifiers.data import read_labelled
     from classifiers.evaluate import evaluate_pages, table_lines
     from classifiers.score import QualityModel
 
     result = evaluate_pages(QualityModel.load(args.model), read_labelled(args.positives, args.negatives).pages)
     return json.dumps(result, indent=1) if args.json else "\n".join(table_lines(result))
+
+
+def topics_command(args: argparse.Namespace) -> str:
+    """Label pages in whichever ways are given, train and cross-validate."""
+    from classifiers import topics
+    from classifiers.errors import ClassifierError
+
+    if not (args.documents or args.labelled or args.dumps):
+        raise ClassifierError("topics: give --documents, --labelled or --dumps to learn from")
+    pages, rarity = topics.read(args.documents, args.labelled, args.dumps, args.lists)
+    sources = {"documents": args.documents, "labelled": args.labelled, "lists": args.lists}
+    source = ", ".join(f"{name} {value}" for name, value in sources.items() if value)
+    source = ", ".join(filter(None, (source, *(f"dump {path.name}" for path in args.dumps))))
+    config = topics.train(pages, rarity, args.output, source, args.seed)
+    return "\n".join([*topics.table_lines(config["test"]), "", f"model and card in {args.output}"])
 
 
 def train_command(args: argparse.Namespace) -> str:
@@ -100,13 +146,14 @@ def train_command(args: argparse.Namespace) -> str:
         raise ClassifierError(
             "train: give --positives with --negatives or --documents, or --references and --documents"
         )
-    config = train(labelled, args.output, Settings(seed=args.seed))
+    config = train(labelled, args.output, Settings(seed=args.seed), args.folds, args.pages_per_site)
     pages = config["pages"]["train"]
-    auc = config["test"]["roc_auc"]
+    areas = [config["test"], *config["baselines"].values()]
+    auc, length, site = ("-" if m["roc_auc"] is None else f"{m['roc_auc']:.3f}" for m in areas)
     return "\n".join(
         [
             f"trained on {pages['reference']:,} reference pages and {pages['other']:,} others; on sites never seen: "
-            f"ROC-AUC {'-' if auc is None else f'{auc:.3f}'} over {config['test']['pages']:,} pages",
+            f"ROC-AUC {auc} over {config['test']['pages']:,} pages (by length alone {length}, by site {site})",
             f"model and card in {args.output}",
         ]
     )

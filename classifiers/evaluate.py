@@ -9,17 +9,31 @@ from classifiers.data import Page, bucket_name, length_bucket
 from classifiers.metrics import average_precision, measure, roc_auc
 from classifiers.score import QualityModel
 
+NEVER_SEEN = "sites never seen"
 FEW = 20  # pages; smaller groups are not shown alone
 
 
 def evaluate_pages(model: QualityModel, pages: list[Page], known: list[Page] | None = None) -> dict[str, Any]:
+    """Return the evaluation of a model's scores of pages, as `evaluate_scores`.
+
+    Where it was trained on some of the pages' sites, "sites never seen" has the others alone.
+    """
+    scores = model.probabilities([page.line for page in pages])
+    new = [n for n, page in enumerate(pages) if not model.knows(page.site)]
+    result = evaluate_scores(pages, scores, known)
+    if 0 < len(new) < len(pages):
+        labels = np.array([pages[n].label for n in new])
+        result = {"all": result["all"], NEVER_SEEN: measure(scores[new], labels)} | result
+    return result
+
+
+def evaluate_scores(pages: list[Page], scores: np.ndarray, known: list[Page] | None = None) -> dict[str, Any]:
     """Return {"all", "language X", "length X", "length only", "site only"}: each the measures of `metrics.measure`.
 
     The length baseline scores a page by its number of characters, whichever way is better; the site baseline by the
     share of references among the other pages of its site, in `known` where that is given.
     """
     labels = np.array([page.label for page in pages])
-    scores = model.probabilities([page.line for page in pages])
     groups: dict[str, list[int]] = defaultdict(list)
     for n, page in enumerate(pages):
         groups[f"language {page.language}"].append(n)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,34 @@ from classifiers.data import open_parquet
 from classifiers.errors import ClassifierError
 from classifiers.features import VERSION, tokens
 from classifiers.files import folder_written_whole, written_whole
+from classifiers.topics import TopicModel
 
 LABEL = "__label__reference"
+SITES = "sites.txt"  # of a model's folder: a mark of each site that it was trained on, sorted
+
+
+def site_mark(site: str) -> str:
+    """Return the mark of a site: 12 hex digits of a hash."""
+    return hashlib.sha256(site.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 class QualityModel:
     """A folder that `python -m classifiers train` wrote, loaded. Not picklable: each worker loads its own."""
 
-    def __init__(self, model: Any, config: dict[str, Any], fingerprint: str):
+    def __init__(self, model: Any, config: dict[str, Any], fingerprint: str, folder: Path | None = None):
         """Hold a loaded fastText model; use `load`."""
-        self.model, self.config, self.fingerprint = model, config, fingerprint
+        self.model, self.config, self.fingerprint, self.folder = model, config, fingerprint, folder
         self.calibration = Platt(**config["calibration"])
+
+    def knows(self, site: str) -> bool:
+        """Return whether it was trained on pages of a site."""
+        return bool(site) and site_mark(site) in self.sites
+
+    @cached_property
+    def sites(self) -> frozenset[str]:
+        """The marks of the sites that it was trained on; read only where someone asks."""
+        path = self.folder / SITES if self.folder else None
+        return frozenset(path.read_text().split()) if path and path.exists() else frozenset()
 
     @classmethod
     def load(cls, folder: str | Path) -> "QualityModel":
@@ -47,7 +66,7 @@ class QualityModel:
         if hashlib.sha256(data).hexdigest() != config.get("model_sha256"):
             raise ClassifierError(f"{folder}/model.bin: not the file that config.json names; train it again")
         fasttext.FastText.eprint = lambda text: None
-        return cls(fasttext.load_model(str(folder / "model.bin")), config, config["model_sha256"][:16])
+        return cls(fasttext.load_model(str(folder / "model.bin")), config, config["model_sha256"][:16], folder)
 
     def log_odds(self, lines: list[str]) -> np.ndarray:
         """Return the model's log odds of being a reference, for lines of tokens."""
@@ -78,6 +97,10 @@ class Ensemble(QualityModel):
         self.members, self.by = members, by
         self.config = {"max_characters": max(member.config["max_characters"] for member in members)}
         self.fingerprint = hashlib.sha256("".join([by, *(m.fingerprint for m in members)]).encode()).hexdigest()[:16]
+
+    def knows(self, site: str) -> bool:
+        """Return whether any member was trained on pages of a site."""
+        return any(member.knows(site) for member in self.members)
 
     @classmethod
     def of(cls, folder: Path) -> "Ensemble":
@@ -110,16 +133,36 @@ def write_ensemble(folders: list[Path], target: Path, by: str) -> str:
 
 
 def score_file(folder: Path, source: Path, target: Path) -> str:
-    """Copy a Parquet file with a column `quality` added (or replaced), a row group at a time. Returns one line."""
-    model, rows = QualityModel.load(folder), 0
+    """Copy a Parquet file with a classifier's columns added (or replaced), a row group at a time. Returns one line.
+
+    A quality classifier adds `quality`, a topic classifier `topic` and `topic_score`.
+    """
+    fields, judged = columns(folder)
+    names, rows = [field.name for field in fields], 0
     with open_parquet(source) as file, written_whole(target) as partial:
-        keep = [name for name in file.schema_arrow.names if name != "quality"]
-        schema = pa.schema([file.schema_arrow.field(name) for name in keep]).append(pa.field("quality", pa.float32()))
+        keep = [name for name in file.schema_arrow.names if name not in names]
+        schema = pa.schema([*(file.schema_arrow.field(name) for name in keep), *fields])
         with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=keep)
                 texts = [text or "" for text in table.column("text").to_pylist()]
-                scores = pa.array(model.score(texts), pa.float32())
-                writer.write_table(table.append_column("quality", scores).cast(schema))
+                urls = table.column("url").to_pylist() if "url" in keep else [""] * len(texts)
+                for field, values in zip(fields, judged(texts, urls), strict=True):
+                    table = table.append_column(field.name, pa.array(values, field.type))
+                writer.write_table(table.cast(schema))
                 rows += len(texts)
     return f"{rows:,} pages scored into {target}"
+
+
+def columns(folder: Path) -> tuple[list[pa.Field], Callable[[list[str], list[str]], list[list[Any]]]]:
+    """Return the columns that a classifier adds, and what makes their values of texts and addresses."""
+    if (folder / "topics.json").exists():
+        topics = TopicModel.load(folder)
+
+        def both(texts: list[str], urls: list[str]) -> list[list[Any]]:
+            found = topics.topics(texts, urls)
+            return [[topic for topic, _ in found], [score for _, score in found]]
+
+        return [pa.field("topic", pa.string()), pa.field("topic_score", pa.float32())], both
+    model = QualityModel.load(folder)
+    return [pa.field("quality", pa.float32())], lambda texts, urls: [model.score(texts)]

@@ -21,7 +21,11 @@ STEPS = (
     (
         "Train the quality classifier: pages referred to, against as many others of the same languages and lengths",
         "classifiers train --references demo/out/references.parquet --documents demo/out/bootstrap/documents"
-        " --output demo/out/quality",
+        " --pages-per-site 10 --output demo/out/quality",
+    ),
+    (
+        "Train the topic classifier, by addresses and seed words",
+        "classifiers topics --documents demo/out/bootstrap/documents --output demo/out/topics",
     ),
     ("Extract, dedup, publish, train the tokenizer", "pipeline run demo/demo.yaml"),
     ("Train a small GPT for a minute on the corpus", "model train model/configs/demo.yaml"),
@@ -46,7 +50,8 @@ def main() -> int:
         ("demo/out/corpus/report.html", "the funnel and samples of what was dropped, for a browser"),
         ("demo/out/corpus/ledger.json", "every page accounted for"),
         ("demo/out/corpus/README.md", "the dataset card"),
-        ("demo/out/quality", "the classifier and its model card"),
+        ("demo/out/quality", "the quality classifier and its model card"),
+        ("demo/out/topics", "the topic classifier and its model card"),
         ("demo/out/model", "the trained GPT: log, loss plot, checkpoints"),
     ):
         print(f"  {path:30} {what}")

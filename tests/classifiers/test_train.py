@@ -1,5 +1,6 @@
 """The classifier from labelled pages to scores: deterministic, calibrated, split by site, one line for bad input."""
 
+import gzip
 import json
 import random
 from collections import Counter
@@ -9,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from classifiers.__main__ import main
-from classifiers.data import length_bucket, read_positives
+from classifiers.data import length_bin, read_labelled, read_positives
+from classifiers.folds import few_of_each_site, folds_by_site
 from classifiers.score import QualityModel
 
 SOBER = "survey species measured century described archive river recorded museum published observed district".split()
@@ -126,21 +128,66 @@ def test_negatives_have_the_languages_and_lengths_of_the_positives(tmp_path):
         pq.write_table(pa.Table.from_pylist(some), tmp_path / f"{name}.parquet")
     found = read_positives(str(tmp_path / "good.parquet"), str(tmp_path / "documents.parquet"))
     by_label = [[page for page in found.pages if page.label == label] for label in (0, 1)]
-    assert len(by_label[0]) == len(by_label[1]) == 60 and {page.language for page in by_label[0]} == {"en"}
-    assert Counter(length_bucket(p.length) for p in by_label[0]) == Counter(
-        length_bucket(p.length) for p in by_label[1]
-    )
-    assert not found.notes
+    assert len(by_label[0]) == len(by_label[1]) >= 50 and {page.language for page in by_label[0]} == {"en"}
+    assert Counter(length_bin(p.length) for p in by_label[0]) == Counter(length_bin(p.length) for p in by_label[1])
+    left_out = 60 - len(by_label[1])
+    assert found.notes == (["Positives left out for want of other documents of their language and length: "
+                            f"en {left_out}."] if left_out else [])  # fmt: skip
+
+
+def test_folds_share_no_site_and_each_has_both_classes(folder):
+    pages_of_both = read_labelled(str(folder / "good.parquet"), str(folder / "bad.parquet")).pages
+    folds = folds_by_site(pages_of_both, 5, seed=3)
+    sites = [{page.site for page in fold} for fold in folds]
+    assert sum(map(len, sites)) == len(set.union(*sites)) == 60
+    assert sorted(page.id for fold in folds for page in fold) == sorted(page.id for page in pages_of_both)
+    assert all({page.label for page in fold} == {0, 1} for fold in folds)
+    assert Counter(page.site for page in few_of_each_site(pages_of_both, 3)).most_common(1)[0][1] == 3
+
+
+def test_pages_of_sites_that_it_learned_from_are_told_from_others(folder, capsys, tmp_path):
+    new = [page | {"url": page["url"].replace("site", "new")} for page in pages(SOBER, 1)[:40]]
+    pq.write_table(pa.Table.from_pylist(new + pages(SOBER, 1)[40:]), tmp_path / "some.parquet")
+    sets = ["--positives", str(tmp_path / "some.parquet"), "--negatives", str(folder / "bad.parquet")]
+    assert main(["evaluate", str(folder / "model"), *sets, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["sites never seen"]["references"] == 40 and result["all"]["references"] == 120
+
+
+def test_words_of_sites_alone_teach_it_nothing(tmp_path, capsys):
+    """Classes that differ only in what each site repeats on its pages: held-out sites are a coin toss."""
+    draw = random.Random(5)
+    words = "mill stone water wheel grain flour river sack bread miller".split()
+    for label, names in (("good", "abcdefghijkl"), ("bad", "mnopqrstuvwx")):
+        rows = [
+            {"id": f"{label}{n}", "url": f"https://{label}{n % 12}.example/{n}", "language": "en",
+             "text": (names[n % 12] + " ") * 30 + " ".join(draw.choices(words, k=100))}
+            for n in range(120)
+        ]  # fmt: skip
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{label}.parquet")
+    assert main(train(tmp_path, "model")) == 0
+    test = json.loads((tmp_path / "model" / "config.json").read_text())["test"]
+    assert test["pages"] == 240 and test["roc_auc"] < 0.65
 
 
 def test_bad_input_is_one_line(folder, capsys, tmp_path):
     pq.write_table(pa.table({"body": ["x"]}), tmp_path / "none.parquet")
+    pq.write_table(pa.table({"text": [1, 2]}), tmp_path / "numbers.parquet")
+    (tmp_path / "noise.jsonl.gz").write_bytes(gzip.compress(random.Random(0).randbytes(999)))
+    (tmp_path / "empty.jsonl.gz").write_bytes(gzip.compress(b""))
     (tmp_path / "broken").mkdir()
     good = str(folder / "good.parquet")
     for arguments, needle in (
         (["train", "--output", str(tmp_path / "m")], "--positives"),
         (["train", "--positives", good, "--negatives", str(tmp_path / "no.parquet"), "--output", "m"], "no.parquet"),
         (["train", "--positives", good, "--negatives", str(tmp_path / "none.parquet"), "--output", "m"], "text"),
+        (["train", "--positives", str(tmp_path / "numbers.parquet"), "--negatives", good, "--output", "m"], "int64"),
+        (["train", "--positives", str(tmp_path / "noise.jsonl.gz"), "--negatives", good, "--output", "m"], "line 1"),
+        (["train", "--positives", str(tmp_path / "empty.jsonl.gz"), "--negatives", good, "--output", "m"], "no page"),
+        (["topics", "--documents", str(tmp_path / "noise.jsonl.gz"), "--output", "m"], "line 1"),
+        (["topics", "--labelled", good, "--output", "m"], "is no topic"),
+        (["topics", "--output", "m"], "--documents"),
+        (["evaluate", str(folder / "model")], "--positives"),
         (["score", str(tmp_path / "broken"), good, "--output", str(tmp_path / "s.parquet")], "no trained classifier"),
     ):
         assert main(arguments) == 2

@@ -1,0 +1,120 @@
+"""Topics: labels by each source, a model that reads them off text and address, tested on sites never seen."""
+
+import json
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from classifiers import topics
+from classifiers.__main__ import main
+from classifiers.features import tokens
+from classifiers.topic_labels import Label, Lists, categorised, label, rarities
+from tests.classifiers.test_references import dump
+
+WORDS = {
+    "sport": "goal team coach stadium striker referee season penalty".split(),
+    "health": "symptom pain dose fever infection recovery blood treatment".split(),
+    "code": "function variable class loop string pointer return compile".split(),
+}
+TELLING = {"sport": "football", "health": "clinic", "code": "python"}
+NEUTRAL = "gravel hedge kettle ladder napkin parcel ribbon teapot".split()
+COMMON = "the of and in to a was for with on".split()
+
+
+def pages(seed: int, told: bool) -> list[dict[str, str]]:
+    """Return 480 pages of 96 sites. `told`: half of the sites have a name that tells the topic, the rest have none."""
+    draw = random.Random(seed)
+    rows = []
+    for n in range(480):
+        topic = list(WORDS)[n % 3]
+        own, name = WORDS[topic], f"site{seed}x{n % 96}"
+        if told and n % 96 < 48:
+            name = f"{TELLING[topic]}{seed}x{n % 96}"
+        elif told:
+            topic, own = "other", NEUTRAL
+        text = " ".join(draw.choice(own if draw.random() < 0.5 else COMMON) for _ in range(80))
+        rows.append({"id": f"{seed}-{n}", "url": f"https://{name}.example/{n}", "text": text, "topic": topic})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Pages without a topic, others with one, and a model trained on the first."""
+    folder = tmp_path_factory.mktemp("topics")
+    unlabelled = pa.Table.from_pylist(pages(1, True)).drop_columns(["topic"])
+    pq.write_table(unlabelled, folder / "documents.parquet")
+    pq.write_table(pa.Table.from_pylist(pages(2, False)), folder / "labelled.parquet")
+    assert main(train(folder, "model")) == 0
+    return folder
+
+
+def train(folder: Path, name: str) -> list[str]:
+    """Return the command that trains on the pages without a topic."""
+    return ["topics", "--documents", str(folder / "documents.parquet"), "--output", str(folder / name)]
+
+
+def test_it_learns_from_addresses_and_words_what_the_text_of_other_sites_is_about(folder, capsys):
+    """The tested pages have neither telling addresses nor words of the table."""
+    assert main(["evaluate", str(folder / "model"), "--labelled", str(folder / "labelled.parquet"), "--json"]) == 0
+    sets = json.loads(capsys.readouterr().out)["sets"]["all"]
+    assert sets["model"]["macro_f1"] > 0.9 and sets["text only"]["macro_f1"] > 0.9
+    assert sets["address only"]["macro_f1"] < 0.2 and sets["majority"]["macro_f1"] < 0.2
+
+
+def test_the_same_pages_give_the_same_model_and_its_card_says_how_good_it_is(folder, capsys):
+    assert main(train(folder, "again")) == 0
+    shown = capsys.readouterr().out
+    assert "majority" in shown and "sport" in shown
+    for name in ("model.bin", "topics.json", "MODEL_CARD.md"):
+        assert (folder / "again" / name).read_bytes() == (folder / "model" / name).read_bytes(), name
+    tested = json.loads((folder / "model" / "topics.json").read_text())["test"]
+    assert tested["sets"]["all"]["model"]["pages"] == 480
+
+
+def test_no_site_is_taught_and_tested(folder):
+    found, _ = topics.read(documents=str(folder / "documents.parquet"))
+    sites = [{page.site for page in fold} for fold in topics.folds(found, 3, 0)]
+    assert len(set.union(*sites)) == sum(map(len, sites))
+
+
+def test_topics_are_columns_and_the_rest_is_as_it_was(folder):
+    target = folder / "scored.parquet"
+    assert main(["score", str(folder / "model"), str(folder / "documents.parquet"), "--output", str(target)]) == 0
+    scored = pq.read_table(target)
+    assert scored.drop_columns(["topic", "topic_score"]).equals(pq.read_table(folder / "documents.parquet"))
+    true = [page["topic"] for page in pages(1, True)]
+    assert sum(a == b for a, b in zip(scored["topic"].to_pylist(), true, strict=True)) > 400
+    model = topics.TopicModel.load(folder / "model")
+    rows = pages(2, False)
+    texts, urls = [row["text"] for row in rows], [row["url"] for row in rows]
+    one_by_one = [model.topics([text], [url])[0] for text, url in zip(texts, urls, strict=True)]
+    assert one_by_one == model.topics(texts, urls)
+    assert model.topics([""], ["https://football.example/"]) == [("other", 0.0)]
+
+
+def test_each_source_of_labels(tmp_path):
+    lines = [tokens(text) for text in ("cancer clinic doctor patients hospital", "a b", "c d", "e f", "g h")]
+    rarity = rarities([*lines, *lines[1:] * 20])
+    assert label("https://x.example/1", lines[0], rarity) == Label("health", "words")
+    assert label("https://forum.x.example/1", lines[1], rarity) == Label("forum", "address")
+    assert label("https://x.example/1", lines[1], rarity) == Label("other", "words")
+    for category, name in (("press", "daily.example"), ("shopping", "sells.example"), ("phishing", "bad.example")):
+        (tmp_path / category).mkdir()
+        (tmp_path / category / "domains").write_text(name + "\n")
+    lists = Lists(tmp_path)
+    assert label("https://www.daily.example/x", lines[0], rarity, lists) == Label("news", "list")
+    assert label("https://forum.sells.example/x", lines[1], rarity, lists) == Label("forum", "address")
+    assert lists.topic("https://bad.example/") == ""
+
+
+def test_articles_by_the_words_of_their_categories(tmp_path):
+    text = "{{Infobox|a={{b}}}}'''Quarks''' are <ref>x</ref> [[elementary particle|particles]].\n{| class=x\n| y\n|}\n"
+    (tmp_path / "dump.xml").write_bytes(
+        dump(
+            [("Quark", text + "[[Category:Quantum physics]]"), ("Mixed", "Of [[Category:Physics]] [[Category:Tennis]]")]
+        )
+    )
+    assert list(categorised([tmp_path / "dump.xml"])) == [("Quark", "Quarks are   particles.", "science")]
