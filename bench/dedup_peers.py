@@ -1,6 +1,6 @@
-"""Near duplicates among the crawl's pages beside datatrove's MinHash: time, memory, pairs found, false merges.
+"""Near duplicates among the crawl's pages beside datatrove's and text-dedup's MinHash: time, memory, what is found.
 
-Both take the same texts (all of a page's, by resiliparse) with FineWeb's settings, from signatures to what is kept, in
+All take the same texts (all of a page's, by resiliparse) with FineWeb's settings, from signatures to what is kept, in
 one process. Judge is the exact Jaccard of all pairs by our shingles: a page that went is a false merge where none that
 stays is .8 alike or more; a pair that is so alike is missed where both stay.
 """
@@ -8,11 +8,13 @@ stays is .8 alike or more; a pair that is so alike is missed where both stay.
 import gzip
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from scipy.sparse import csr_array
 
 from bench.jobs import crawl_files, measure
@@ -20,6 +22,7 @@ from bench.peers import python_of, script
 from pipeline.text.minhash import MinHashParams, shingles
 
 THRESHOLD = 0.8
+LEAST_WORDS = 5  # text-dedup's default: as many as a shingle has
 
 
 def run(crawl: str) -> None:
@@ -29,16 +32,18 @@ def run(crawl: str) -> None:
         pages = write_texts([os.path.abspath(file) for file in crawl_files(crawl)], source)
         os.environ |= {"HF_HUB_OFFLINE": "1"}
         theirs = measure([python_of("datatrove"), script("datatrove_minhash"), source, f"{folder}/datatrove"])
+        others = measure(text_dedup(source, folder))
         ours = measure([sys.executable, "-m", "bench.dedup_peers", source, f"{folder}/gristmill"])
         kept = {
             "datatrove 0.10.1": set(kept_by_datatrove(Path(folder, "datatrove", "kept"))),
+            "text-dedup 0.4.0": set(kept_by_text_dedup(Path(folder, "text-dedup"))) | too_short(pages),
             "gristmill": set(json.loads(Path(folder, "gristmill", "kept.json").read_text())),
         }
         alike = pairs_alike(pages)
         size = sum(len(text.encode()) for text in pages.values()) / 1e6
         print(f"{len(pages):,} pages, {size:.1f} MB of text, {len(alike):,} pairs at or above {THRESHOLD}")
         print(f"{'':18} CPU s   MB/s  peak MB  dropped  false merges  pairs missed")
-        for (name, stay), figures in zip(kept.items(), (theirs, ours), strict=True):
+        for (name, stay), figures in zip(kept.items(), (theirs, others, ours), strict=True):
             near = {page for pair in alike for page in pair if (pair - {page}) & stay}
             false = len(pages.keys() - stay - near)
             missed = sum(pair <= stay for pair in alike)
@@ -76,6 +81,28 @@ def kept_by_datatrove(folder: Path) -> list[str]:
     return [json.loads(line)["id"] for path in folder.glob("*.gz") for line in gzip.open(path, "rt", encoding="utf-8")]
 
 
+def text_dedup(source: str, folder: str) -> list[str]:
+    """Return the command by which text-dedup, as its users run it, writes what it keeps of a JSONL file."""
+    files = ["--path", "json", "--data_files", source, "--split", "train", "--cache_dir", f"{folder}/cache"]
+    settings = ["--ngram", "5", "--num_perm", "112", "--b", "14", "--r", "8", "--column", "text", "--num_proc", "1"]
+    command = [python_of("text-dedup"), "-m", "text_dedup.minhash", *files, *settings]
+    return [*command, "--min_length", str(LEAST_WORDS), "--output", f"{folder}/text-dedup"]
+
+
+def kept_by_text_dedup(folder: Path) -> list[str]:
+    """Return the ids of the pages that text-dedup kept."""
+    ids = []
+    for path in sorted(folder.glob("*.arrow")):
+        with pa.ipc.open_stream(path) as stream:
+            ids += stream.read_all()["id"].to_pylist()
+    return ids
+
+
+def too_short(pages: dict[str, str]) -> set[str]:
+    """Return the pages that text-dedup leaves out, whatever they are like, for having too few words as it cuts them."""
+    return {page for page, text in pages.items() if len(re.split(r"\W", text)) < LEAST_WORDS}
+
+
 def pairs_alike(pages: dict[str, str]) -> set[frozenset[str]]:
     """Return every pair of pages whose shingles' Jaccard reaches the threshold."""
     ids, sets = list(pages), [shingles(text, MinHashParams()) for text in pages.values()]
@@ -89,8 +116,6 @@ def pairs_alike(pages: dict[str, str]) -> set[frozenset[str]]:
 
 def gristmill(source: str, folder: str) -> None:
     """Sign the texts, run the dedup job's near duplicates, and write which pages are kept."""
-    import pyarrow as pa
-
     from pipeline.config import build
     from pipeline.dedup import dedup
     from pipeline.document import DOCUMENT

@@ -22,6 +22,8 @@ COLUMNS = {
     "domain": "what the page is about, by the words of its address; one of a fixed list",
     "quality": "score of the quality classifier, 0 to 1; null where the run had none",
     "text": "the main text, cleaned, personal data masked as configured",
+    "topic": "what the page is about, by the topic classifier; the mix goes by it where its score is enough",
+    "topic_score": "that classifier's probability of the topic",
     "weight": "the mix's weight of the page; repeats that it asks for are rows of their own",
 }
 
@@ -34,8 +36,10 @@ def write_card(output: Output, config: Config, book: dict[str, Any], facts: dict
     totals = book["totals"]
     languages = [name for name, (pages, *_) in facts["publish"]["mixture"]["language"].items() if name and pages]
     rows = {split: totals["published"][split] + totals["repeated"].get(split, 0) for split in SPLITS}
+    rows["anneal"] += sum(n["published"] + n["repeated"] for n in totals.get("added", {}).get("anneal", {}).values())
     sizes = {"documents": totals["kept"], "rejected": sum(totals["rejected"].values())}
     sizes["duplicates"] = sum(totals["duplicates"].values())
+    sizes["repeated_lines"] = totals.get("repeated_lines", {}).get("lines", [0])[0]
     sizes["contaminated"] = sum(spans for *_, spans in facts["publish"]["contaminated"]["sets"].values())
     others = [name for name, n in sizes.items() if n]
     values = {
@@ -43,7 +47,7 @@ def write_card(output: Output, config: Config, book: dict[str, Any], facts: dict
         "inputs": len(book["files"]),
         "rows": rows,
         "others": others,
-        "columns": [(field.name, field.type, COLUMNS[field.name]) for field in CORPUS],
+        "columns": [(field.name, field.type, COLUMNS[field.name]) for field in schemas(config)[0]],
         "thresholds": [(name, cell(line)) for name, line in thresholds(config)],
         "settings": fenced(yaml.safe_dump(settings(config), sort_keys=False, allow_unicode=True), "yaml"),
     }

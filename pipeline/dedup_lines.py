@@ -12,19 +12,22 @@ A line that every page has would be a range of its own as large as the crawl. So
 some `HELD` lines at a time, and passes on a count.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline import exchange
+from pipeline.clusters import distinct
 from pipeline.dedup_tasks import FOLDER, ROW_BITS, Job, dropped_rows, part_of, rows_of, within
 from pipeline.document import REPEATED_LINE
 from pipeline.text.line_units import LineParams, hash64, units
 
+T = TypeVar("T")
 HELD = 1 << 20  # lines that a block's task holds: some 100 MB
 NOWHERE = np.uint64(0xFFFFFFFFFFFFFFFF)  # the place of a page that does not exist
+AT_ONCE = 1 << 16  # characters of the texts whose lines are found together, or one text
 COLUMNS = ["id", "url", "date", "text_hash", "site", "text"]
 
 COUNTED = pa.schema(
@@ -48,7 +51,7 @@ def keys(job: Job, block: int) -> dict[str, Any]:
         job.cut("lines.keys", block, COUNTED) as counted,
         exchange.cut(job.output, found_in, 0, FOUND, compress=True) as found,
     ):
-        for held in in_batches(lines_of(job, block, params, counts)):
+        for held in in_batches(lines_of(job, block, params, counts), HELD, lambda some: len(some[0])):
             place, key, start, end, order = (np.concatenate(column) for column in zip(*held, strict=True))
             found.put(pa.table([place, key, start, end], schema=FOUND), (place >> ROW_BITS).astype(np.int64))
             table = added_up(key, np.ones(len(key), np.int64), order, place, once=True)
@@ -57,7 +60,20 @@ def keys(job: Job, block: int) -> dict[str, Any]:
 
 
 def lines_of(job: Job, block: int, params: LineParams, counts: dict[str, int]) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield (place, key, start, end, order) of the lines of each page that stays, and count them."""
+    """Yield (place, key, start, end, order) of the lines of some pages that stay at a time, and count them."""
+    for pages in in_batches(staying(job, block, params), AT_ONCE, lambda page: len(page[1]["text"])):
+        salts = [hash64(page["site"]) for _, page in pages] if params.scope == "site" else None
+        found = units([page["text"] for _, page in pages], params, salts)
+        place = np.repeat(np.array([place for place, _ in pages], np.uint64), found.counts)
+        order = np.repeat(np.array([order_of(page) for _, page in pages], np.uint64), found.counts)
+        counts["pages"] += len(pages)
+        counts["characters"] += sum(len(page["text"]) for _, page in pages)
+        counts["lines"] += len(found.keys)
+        yield place, found.keys, found.starts.astype(np.int32), found.ends.astype(np.int32), order
+
+
+def staying(job: Job, block: int, params: LineParams) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the place and columns of each page of a block that stays and has text, and a site where that matters."""
     for shard in job.shards_of(block):
         name, first = job.shards[shard].name, 0
         gone = set(dropped_rows(job.output, name).tolist())
@@ -65,15 +81,8 @@ def lines_of(job: Job, block: int, params: LineParams, counts: dict[str, int]) -
             for number in range(file.num_row_groups):
                 for batch in file.read_row_group(number, columns=COLUMNS).to_batches(max_chunksize=256):
                     for row, page in enumerate(batch.to_pylist(), first):
-                        if row in gone or not page["text"] or (params.scope == "site" and not page["site"]):
-                            continue
-                        some = units(page["text"], params, hash64(page["site"]) if params.scope == "site" else 0)
-                        place = np.full(len(some.keys), shard << 32 | row, np.uint64)
-                        order = np.full(len(some.keys), order_of(page), np.uint64)
-                        counts["pages"] += 1
-                        counts["characters"] += len(page["text"])
-                        counts["lines"] += len(some.keys)
-                        yield place, some.keys, some.starts.astype(np.int32), some.ends.astype(np.int32), order
+                        if row not in gone and page["text"] and (params.scope == "corpus" or page["site"]):
+                            yield shard << 32 | row, page
                     first += batch.num_rows
 
 
@@ -82,16 +91,16 @@ def order_of(page: dict[str, Any]) -> int:
     return hash64("\0".join([page["id"], page["url"] or "", page["date"] or "", (page["text_hash"] or b"").hex()]))
 
 
-def in_batches(pages: Iterator[tuple[np.ndarray, ...]]) -> Iterator[list[tuple[np.ndarray, ...]]]:
-    """Yield pages in runs that have `HELD` lines, or the last page more."""
-    held: list[tuple[np.ndarray, ...]] = []
-    size = 0
-    for page in pages:
-        held.append(page)
-        size += len(page[0])
-        if size >= HELD:
+def in_batches(items: Iterable[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield items in runs of at least a size, but for the last."""
+    held: list[T] = []
+    done = 0
+    for item in items:
+        held.append(item)
+        done += size(item)
+        if done >= most:
             yield held
-            held, size = [], 0
+            held, done = [], 0
     if held:
         yield held
 
@@ -115,17 +124,19 @@ def groups(job: Job, part: int) -> dict[str, Any]:
     table = job.gathered("lines.keys", len(job.tasks("lines.keys")), part, COUNTED)
     key, pages, order, place = (table[name].to_numpy() for name in COUNTED.names)
     every = added_up(key, pages, order, place, once=False)
+    different = every.num_rows
     every = every.filter(pa.array(every["pages"].to_numpy() >= params.min_pages))
     goes = every["key"].to_numpy()
     at = np.minimum(np.searchsorted(goes, key), max(len(goes) - 1, 0))
     there = goes[at] == key if len(goes) else np.zeros(len(key), bool)
-    # A block's own rows of a key are at least one; each block is told once.
-    pairs = np.unique(np.stack([job.blocks(place[there]), at[there]], axis=1), axis=0)
+    # A block may have counted a line more than once; it is told once.
+    packed = distinct(job.blocks(place[there]) << 32 | at[there])
+    blocks, at = packed >> 32, packed & 0xFFFFFFFF
     keeper = every["place"].to_numpy() if params.keep == "one" else np.full(len(goes), NOWHERE)
-    columns = [goes[pairs[:, 1]], every["pages"].to_numpy()[pairs[:, 1]], keeper[pairs[:, 1]]]
+    columns = [goes[at], every["pages"].to_numpy()[at], keeper[at]]
     with job.cut("lines.goes", part, GOES) as writer:
-        writer.put(pa.table(columns, schema=GOES), pairs[:, 0])
-    return {"different": len(np.unique(key)), "repeated": len(goes)}
+        writer.put(pa.table(columns, schema=GOES), blocks)
+    return {"different": different, "repeated": len(goes)}
 
 
 def write(job: Job, block: int) -> dict[str, Any]:
@@ -146,7 +157,7 @@ def write(job: Job, block: int) -> dict[str, Any]:
         with job.output.table_writer(REPEATED_LINE, "repeated_lines", f"{name}.parquet") as writer:
             writer.table(pa.table(columns, schema=REPEATED_LINE))
         counts["lines"] += len(rows)
-        counts["pages"] += len(np.unique(rows))
+        counts["pages"] += len(distinct(rows))
         counts["characters"] += covered(rows, start, end)
     return counts
 

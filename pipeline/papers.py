@@ -152,6 +152,7 @@ def common(config: Config, book: Mapping[str, Any], facts: Mapping[str, Any]) ->
         "mixture": mixture(facts),
         "duplicates": [(kind, DUPLICATES[kind], n) for kind, n in totals["duplicates"].items()],
         "clusters": facts["dedup"]["clusters"],
+        "repeated_lines": facts["dedup"].get("lines", {}),
         "contaminated": facts["publish"]["contaminated"],
         "train_bytes": text_bytes,
         "train_tokens": int(text_bytes / ratio) if ratio else 0,

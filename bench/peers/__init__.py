@@ -7,7 +7,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / ".peers"
 # What each needs; xxhash 4 refuses the str that datatrove 0.10.1 hashes.
-REQUIREMENTS = {"datatrove": ("datatrove[io,processing]==0.10.1", "xxhash<4", "lxml_html_clean", "spacy")}
+# text-dedup 0.4.1 wants Python 3.12.
+REQUIREMENTS = {
+    "datatrove": ("datatrove[io,processing]==0.10.1", "xxhash<4", "lxml_html_clean", "spacy"),
+    "text-dedup": ("text-dedup==0.4.0",),
+}
 
 
 def python_of(name: str) -> str:

@@ -7,7 +7,7 @@ no matter, and what has no letter or digit has no key: a line of `}` or `---` is
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -59,8 +59,9 @@ class LineParams(NamedTuple):
 
 
 class Units(NamedTuple):
-    """Units of a text in their order, int64 and uint64: from which character to which, and their keys."""
+    """Units of some texts in order: how many are each text's, from which of its characters to which, their keys."""
 
+    counts: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
     keys: np.ndarray
@@ -104,27 +105,42 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
         yield start, line.end()
 
 
-def units(text: str, params: LineParams, salt: int = 0) -> Units:
-    """Return the units of a text that can be repeated. `salt` is mixed into their keys: others do not meet."""
-    some = np.array(spans(text, params.unit), np.int64).reshape(-1, 2)
-    some = some[some[:, 1] - some[:, 0] >= params.min_characters]
+def units(texts: Sequence[str], params: LineParams, salts: Sequence[int] | None = None) -> Units:
+    """Return the units of some texts that can be repeated.
+
+    What else is in `texts` changes nothing but the speed: some tens of kilobytes at a time are best. A text's salt is
+    mixed into its keys: texts with another one do not meet.
+    """
+    found = [spans(text, params.unit) for text in texts]
+    counts = np.array([len(some) for some in found], np.int64)
+    some = np.array([span for spans_of_one in found for span in spans_of_one], np.int64).reshape(-1, 2)
+    before = np.cumsum([0, *(len(text) + 1 for text in texts)])[:-1]
+    hashes, first, last = words_in("\n".join(texts), some + np.repeat(before, counts)[:, None], params)
+    up, down = powers(max(MOST_WORDS, 1 << len(hashes).bit_length()))
+    sums = np.zeros(len(hashes) + 1, np.uint64)
+    np.cumsum(hashes * up[: len(hashes)], out=sums[1:])
+    keys = mixed((sums[last] - sums[first]) * down[first])
+    text = np.repeat(np.arange(len(texts)), counts)
+    if salts is not None:
+        keys = mixed(keys ^ np.array(salts, np.uint64)[text])
+    there = (last > first) & (some[:, 1] - some[:, 0] >= params.min_characters)
+    counts = np.bincount(text[there], minlength=len(texts))
+    return Units(counts, some[there, 0], some[there, 1], keys[there])
+
+
+def words_in(text: str, some: np.ndarray, params: LineParams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the hashes of a text's words, and for each span of it the first of them and the one after its last."""
     if params.fold_digits:
         text = text.encode("utf-8", "surrogatepass").translate(DIGITS).decode("utf-8", "surrogatepass")
     folded, kind = code_points(text)
     if len(folded) == len(text):
-        hashes, words = of_one(folded, kind), bounds(kind)[0]
-        first, last = np.searchsorted(words, some[:, 0]), np.searchsorted(words, some[:, 1])
-    else:  # letters and marks became one, so that places in the text are other ones
-        parts = list(unit_hashes([text[start:end] for start, end in some.tolist()]))
-        hashes = np.concatenate([np.zeros(0, np.uint64), *(values for values, _ in parts)])
-        last = np.cumsum(np.concatenate([np.zeros(0, np.int64), *(lengths for _, lengths in parts)]))
-        first = np.concatenate([np.zeros(min(len(last), 1), np.int64), last[:-1]])
-    up, down = powers(max(MOST_WORDS, 1 << len(hashes).bit_length()))
-    sums = np.zeros(len(hashes) + 1, np.uint64)
-    np.cumsum(hashes * up[: len(hashes)], out=sums[1:])
-    keys = mixed(mixed((sums[last] - sums[first]) * down[first]) ^ np.uint64(salt))
-    there = last > first
-    return Units(some[there, 0], some[there, 1], keys[there])
+        words = bounds(kind)[0]
+        return of_one(folded, kind), np.searchsorted(words, some[:, 0]), np.searchsorted(words, some[:, 1])
+    # Letters and marks became one, so that the words are elsewhere than in the text.
+    parts = list(unit_hashes([text[start:end] for start, end in some.tolist()]))
+    hashes = np.concatenate([np.zeros(0, np.uint64), *(values for values, _ in parts)])
+    ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(lengths for _, lengths in parts)]))
+    return hashes, ends[:-1], ends[1:]
 
 
 @lru_cache(maxsize=2)

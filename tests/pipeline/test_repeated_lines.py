@@ -206,11 +206,13 @@ def test_evaluation_items_are_looked_for_in_what_is_left_and_listed_where_they_s
         if n < 3:  # the item goes on behind the footer: only without it are its words in a row
             own.append(QUESTION.replace(" before", f"\n{FOOTER}\nbefore") if n else QUESTION)
         rows.append(document(n, "\n".join([HEADER, *own, FOOTER]), site="a.example"))
-    lines, sets = {"min_pages": 5}, {"sets": [str(tmp_path / "mill.txt")]}
+    rows.append(document(12, f"{HEADER}\n{QUESTION}\n{FOOTER}", site="a.example"))  # goes for what is left of it
+    lines, sets = {"min_pages": 5, "left_characters": 150}, {"sets": [str(tmp_path / "mill.txt")]}
     for action, left in (("drop", 9), ("mask", 12)):
         over = {"decontaminate": {**sets, "action": action}}
         texts, result, output = published(tmp_path / action, rows, dealt(rows, 2, seed=9), lines, **over)
-        assert len(texts) == left and not any(HEADER in text or FOOTER in text for text in texts.values())
+        held = sum(counts["held_out"].get("repeated-lines", 0) for counts in result["files"].values())
+        assert len(texts) == left and held == 1 and not any(HEADER in text or FOOTER in text for text in texts.values())
         hits, whole = read(output, "contaminated"), {row["id"]: row["text"] for row in rows}
         assert {hit["id"] for hit in hits} == {row["id"] for row in rows[:3]}
         for hit in hits:
@@ -245,7 +247,11 @@ def test_the_ledger_reconciles_and_each_page_tells_which_lines_went(tmp_path):
         life = " ".join(told.getvalue().split())
     assert "lines 3 go, which other pages have too" in life and f'on 4 pages: "{FOOTER}"' in life
     assert "publish held out as repeated-lines" in life
-    assert "repeated-lines" in output.open("report.html").read().decode()
+    for paper in ("report.html", "README.md"):
+        text = " ".join(output.open(paper).read().decode().split())
+        assert (
+            "repeated-lines" in text and f"48 lines of {totals['repeated_lines']['lines'][1]}, 24 pages of 24" in text
+        )
 
 
 def test_inspect_shows_the_lines(tmp_path, capsys, corpus):

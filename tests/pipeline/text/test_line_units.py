@@ -15,7 +15,7 @@ TEXT = "A heading\n\nDr. Low came. He saw! Then  \n  he left.\nThe end?  No."
 
 
 def keys(text: str, params: LineParams = LINES, salt: int = 0) -> list[int]:
-    return units(text, params, salt).keys.tolist()
+    return units([text], params, [salt]).keys.tolist()
 
 
 def test_where_units_are():
@@ -51,7 +51,7 @@ def test_equal_words_are_one_key_and_nothing_else_is():
 
 def test_code_has_no_key_where_it_has_no_word_and_short_lines_have_none():
     assert keys("}\n---\n  );\n|  |\n***") == []
-    assert [TEXT[a:b] for a, b, _ in zip(*units(TEXT, LINES._replace(min_characters=10)), strict=True)] == [
+    assert [TEXT[a:b] for a, b in zip(*units([TEXT], LINES._replace(min_characters=10))[1:3], strict=True)] == [
         "Dr. Low came. He saw! Then",
         "The end?  No.",
     ]
@@ -65,6 +65,16 @@ def test_a_line_has_one_key_wherever_it_stands(lines):
     assert keys(unicodedata.normalize("NFC", text)) == [
         key for line in lines for key in keys(unicodedata.normalize("NFC", line))
     ]
+
+
+@given(st.lists(st.text("aé\u0301 .1\n", max_size=20), max_size=5), st.sampled_from(["line", "paragraph", "sentences"]))
+def test_many_texts_have_the_units_of_each_alone(texts, unit):
+    params, salts = LINES._replace(unit=unit, min_characters=2), [n % 2 for n in range(len(texts))]
+    together = units(texts, params, salts)
+    alone = [units([text], params, [salt]) for text, salt in zip(texts, salts, strict=True)]
+    assert together.counts.tolist() == [len(some.keys) for some in alone]
+    for place, column in enumerate(together[1:], 1):
+        assert column.tolist() == [value for some in alone for value in some[place].tolist()]
 
 
 @pytest.mark.parametrize(
