@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from pipeline.config import Config
-from pipeline.document import CORPUS
+from pipeline.document import CORPUS, with_topics
 from pipeline.papers import common, render, settings, thresholds
 from pipeline.shards import Output
 
@@ -36,7 +36,8 @@ def write_card(output: Output, config: Config, book: dict[str, Any], facts: dict
     totals = book["totals"]
     languages = [name for name, (pages, *_) in facts["publish"]["mixture"]["language"].items() if name and pages]
     rows = {split: totals["published"][split] + totals["repeated"].get(split, 0) for split in SPLITS}
-    rows["anneal"] += sum(n["published"] + n["repeated"] for n in totals.get("added", {}).get("anneal", {}).values())
+    added = totals.get("added", {}).get("anneal", {})
+    rows["anneal"] += sum(counts["published"] + counts["repeated"] for counts in added.values())
     sizes = {"documents": totals["kept"], "rejected": sum(totals["rejected"].values())}
     sizes["duplicates"] = sum(totals["duplicates"].values())
     sizes["repeated_lines"] = totals.get("repeated_lines", {}).get("lines", [0])[0]
@@ -46,14 +47,25 @@ def write_card(output: Output, config: Config, book: dict[str, Any], facts: dict
         "header": front_matter(config.recipe, languages, rows, others),
         "inputs": len(book["files"]),
         "rows": rows,
+        "added": [added_line(source, counts) for source, counts in added.items()],
         "others": others,
-        "columns": [(field.name, field.type, COLUMNS[field.name]) for field in schemas(config)[0]],
+        "columns": [
+            (field.name, field.type, COLUMNS[field.name])
+            for field in with_topics(CORPUS, bool(config.weights.topics.model))
+        ],
         "thresholds": [(name, cell(line)) for name, line in thresholds(config)],
         "settings": fenced(yaml.safe_dump(settings(config), sort_keys=False, allow_unicode=True), "yaml"),
     }
     text = render("card.md", common(config, book, facts) | values)
     with output.write("README.md") as out:
         out.write(text.encode())
+
+
+def added_line(source: str, counts: dict[str, Any]) -> str:
+    """Return what a clean source added to anneal/."""
+    held = "".join(f", {n:,} held out ({reason})" for reason, n in counts["held_out"].items())
+    texts = f"{counts['published']:,} of its {counts['texts']:,} texts and {counts['repeated']:,} repeats"
+    return f"`{source.rsplit('/', 1)[-1]}` in `anneal`: {texts}{held}"
 
 
 def front_matter(recipe: str, languages: list[str], rows: dict[str, int], others: list[str]) -> str:

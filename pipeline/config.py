@@ -149,6 +149,15 @@ def at_most_one(shares: Any) -> Any:
     return shares
 
 
+def less_than_all(shares: dict[str, float | None]) -> dict[str, float | None]:
+    """Return shares that leave room for what has none. Raises PydanticCustomError where they do not."""
+    total = sum(share for share in shares.values() if share is not None)
+    if total >= 1:
+        message = f"the shares add up to {total:g}; leave room for the best of the crawl, or give null: as it comes"
+        raise PydanticCustomError("shares", "{message}", {"message": message})
+    return shares
+
+
 Domain = Annotated[str, AfterValidator(known_domain)]
 
 
@@ -171,6 +180,14 @@ class DsirConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class TopicsConfig:
+    """What pages are about by a trained classifier, which then stands for the domain by the address in the mix."""
+
+    model: str | None = None  # the folder that `python -m classifiers topics` wrote; null: off
+    min_score: Fraction = 0.5  # below it a page's domain in the mix is that of its address
+
+
+@dataclass(frozen=True, config=STRICT)
 class WeightsConfig:
     """The mix: how often a page of each kind is published. 1 as it comes, 2 twice, .5 half of the pages, 0 none."""
 
@@ -180,6 +197,7 @@ class WeightsConfig:
     temperature: Annotated[float, Field(gt=0)] = 1.0  # 1 natural; above it flattens the shares of the domains
     shares: SharesConfig = SharesConfig()  # targets, by which all of the weights above are scaled
     dsir: DsirConfig = DsirConfig()
+    topics: TopicsConfig = TopicsConfig()
     floor: Fraction = 0.0  # the least weight of a page, but of one that a weight of 0 shuts out
     max_repeats: Annotated[float, Field(ge=1)] = 4.0
     max_pages_per_site: Positive | None = None
@@ -210,6 +228,8 @@ class PublishConfig:
 
     validation: Fraction = 0.01  # share of the sites' pages held for validation, by site
     anneal: Fraction = 0.05  # share of the train pages, best quality first, repeated in anneal/
+    # clean texts for anneal/ (Parquet, JSONL, text), each with its share of anneal/'s bytes; null: as it comes, once
+    anneal_sources: Annotated[dict[str, Fraction | None], AfterValidator(less_than_all)] = Field(default_factory=dict)
     shard_mb: Annotated[int, Field(gt=0, le=1024)] = 256  # text per shard, before compression; held in memory whole
 
 

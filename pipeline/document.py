@@ -109,3 +109,11 @@ CORPUS = pa.schema(
         ("weight", pa.float32()),  # the mix's weight; the repeats that it asks for are rows of their own
     ]
 )
+
+# Of corpus/, where the mix has a topic classifier.
+TOPIC = pa.schema([("topic", pa.string()), ("topic_score", pa.float32())])  # one of DOMAINS; the model's probability
+
+
+def with_topics(schema: pa.Schema, topics: bool) -> pa.Schema:
+    """Return the columns of corpus/, or of a file on the way there, where a classifier gives topics or does not."""
+    return pa.schema([*schema, *TOPIC]) if topics else schema

@@ -83,6 +83,10 @@ def print_funnel(book: Mapping[str, Any], root: str) -> None:
         again = totals.get("repeated", {}).get(split, 0)
         drawn.add_row(f"published {split}{f' (and {again:,} repeats)' if again else ''}", f"{n:,}", share(n, pages), "")
     out.print(drawn)
+    for source, counts in totals.get("added", {}).get("anneal", {}).items():
+        held = "".join(f", {n:,} {reason}" for reason, n in counts["held_out"].items())
+        texts = f"{counts['published']:,} of {counts['texts']:,} texts (and {counts['repeated']:,} repeats)"
+        out.print(f"added to anneal from {escape(source)}: {texts}{', held out:' if held else ''}{held[1:]}")
     if masked := totals.get("masked"):
         out.print(f"masked in published pages: {masked['contaminated']:,} with spans of evaluation sets")
     if lines := totals.get("repeated_lines"):

@@ -10,9 +10,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline import contamination, resample
+from pipeline import clean, contamination, resample
 from pipeline.config import Config
 from pipeline.shards import WORK, Output
+from pipeline.transforms.clean import AddClean
 from pipeline.transforms.mix import Candidates, Plan, Planned, dropped_rows
 from pipeline.transforms.publish import SPLITS, add, gather, partition, shard_counts, sizes
 
@@ -25,9 +26,12 @@ class EmptyCorpus(ValueError):
 
 def build(pipeline: beam.Pipeline, root: str, config: Config, shards: list[str]) -> None:
     """Add the job to a Beam pipeline."""
-    names = tuple(shards)
-    shard = pipeline | "shards" >> beam.Create(list(enumerate(names)))
+    files = tuple(clean.find(config.publish.anneal_sources))
+    names = (*shards, *(clean.shard(n) for n in range(len(files))))
+    shard = pipeline | "shards" >> beam.Create(list(enumerate(shards)))
     plans = shard | "candidates" >> Candidates(root, config) | "plan" >> Plan(config)
+    if files:
+        plans = plans | "clean sources" >> AddClean(root, config, tuple(shards), files)
     size_by_split = plans | "sizes" >> beam.FlatMap(sizes) | "sum" >> beam.CombinePerKey(sum)
     sums = beam.pvalue.AsDict(size_by_split)
     counts = pipeline | "one" >> beam.Create([None]) | "counts" >> beam.Map(count_shards, sums, config.publish.shard_mb)
@@ -42,7 +46,7 @@ def build(pipeline: beam.Pipeline, root: str, config: Config, shards: list[str])
         (partitioned, every)
         | "targets" >> beam.Flatten()
         | "corpus shards" >> beam.GroupByKey()
-        | "gather" >> beam.Map(gather, names, root)
+        | "gather" >> beam.Map(gather, names, config, root)
     )
 
 
@@ -62,18 +66,23 @@ def every_target(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def publish(output: Output, config: Config, shards: list[str], options: PipelineOptions) -> dict[str, Any]:
-    """Run the job. Returns each shard's counts, the repeats, the mixture in bytes, and what decontamination found.
+    """Run the job. Returns each shard's counts, the repeats, the mixture in bytes, what decontamination found, and what
+    clean sources added to anneal/.
 
-    Raises EmptyCorpus, EvaluationSetError.
+    Raises EmptyCorpus, EvaluationSetError, CleanSourceError.
     """
     output.remove("corpus")
     output.remove(WORK, "publish")
     items = contamination.prepare(output, config)
     resample.prepare(output, config)
+    clean.check(config.publish.anneal_sources)
+    output.remove(clean.FOLDER)
     with beam.Pipeline(options=options) as pipeline:
         build(pipeline, output.root, config, shards)
     result = summary(output, shards) | {"contaminated": contamination.summary(output, items)}
+    result["added"] = clean.summary(output, clean.find(config.publish.anneal_sources))
     output.remove(WORK, "publish")
+    output.remove(clean.FOLDER)
     if not sum(sum(counts["published"].values()) for counts in result["files"].values()):
         output.remove("corpus")
         raise EmptyCorpus(

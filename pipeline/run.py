@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import ledger, resample
+from pipeline import clean, ledger, resample, topics
 from pipeline.config import Config, ConfigError, differences, dump, to_dict
 from pipeline.evaluation_sets import find_sets, fingerprints
 from pipeline.extract import InputFile, Piece, Todo, plan, settings_fingerprint, todo
@@ -48,6 +48,8 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
     if "publish" in jobs:
         find_sets(config.decontaminate.sets)  # a path that is wrong fails now, not hours later
         resample.fingerprints(config.weights.dsir.target)
+        clean.check(config.publish.anneal_sources)
+        topics.fingerprints(config.weights.topics)
     if "extract" in jobs:
         find_files(config)
         refuse_idle(config)
@@ -242,6 +244,7 @@ def stage_key(
     read: list[Any] = []
     if name == "publish":
         read = [*fingerprints(config.decontaminate.sets), *resample.fingerprints(config.weights.dsir.target)]
+        read += [*clean.fingerprints(config.publish.anneal_sources), *topics.fingerprints(config.weights.topics)]
     return fingerprint([{key: values[key] for key in parts}, files, *read, *([earlier] if earlier else [])])
 
 
@@ -306,6 +309,9 @@ def write_ledger(output: Output, files: dict[str, dict[str, Any]], facts: dict[s
         book["totals"]["published"] = pages
         problems += ledger.publish_problems(book["totals"], sum(pages.values()), "in total")
         book["totals"]["repeated"] = facts["publish"]["repeated"]
+        if added := facts["publish"]["added"]:
+            problems += clean.problems(added)
+            book["totals"]["added"] = {"anneal": added}
         if masked := facts["publish"]["contaminated"]["masked"]:
             book["totals"]["masked"] = {"contaminated": masked}
     ledger.require(problems)

@@ -30,6 +30,8 @@ class Candidate(NamedTuple):
     contaminated: bool = False  # to be dropped for what it holds of evaluation sets
     importance: float = 0.0  # by DSIR, with its noise
     emptied: bool = False  # repeated lines leave too little of it
+    topic: str = ""  # by the classifier, where there is one; `domain` follows it where its score is enough
+    topic_score: float = 0.0
 
 
 class Scores(NamedTuple):

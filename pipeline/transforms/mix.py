@@ -26,6 +26,7 @@ from pipeline.repeated_lines import HELD_OUT, gone_lines
 from pipeline.shards import Output
 from pipeline.text import dsir
 from pipeline.text.line_units import Left, in_whole
+from pipeline.topics import domain_in_mix, topics
 from pipeline.weights import (
     Candidate,
     Copies,
@@ -128,8 +129,10 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
             sizes = pc.binary_length(some.column("text")).to_pylist()
             found = contaminated(finder, rows, some) if finder else [None] * len(rows)
             important = importances(ratio, rows, some, config.seed)
-            for row, size, page, cut in zip(rows, sizes, found, less, strict=True):
-                facts = (row["id"], row["site"], row["domain"], row["language"], row["scores"]["quality"])
+            told = topics(some.column("text").to_pylist(), some.column("url").to_pylist(), config)
+            for row, size, page, cut, topic in zip(rows, sizes, found, less, told, strict=True):
+                domain = domain_in_mix(*topic, row["domain"], config.weights.topics)
+                facts = (row["id"], row["site"], domain, row["language"], row["scores"]["quality"])
                 emptied = bool(cut and not cut.enough)
                 page = None if emptied else page
                 for hit in page.rows if page else []:  # start and end are those of the text in documents/
@@ -137,7 +140,7 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
                     hits.append(hit | {"start": span[0], "end": span[1]})
                 left = page.size if page else size
                 place, dropped = (number, row["row"]), bool(page and not left)
-                yield Candidate(*place, *facts, left or size, content(row), dropped, next(important), emptied)
+                yield Candidate(*place, *facts, left or size, content(row), dropped, next(important), emptied, *topic)
             first += batch.num_rows
     write_hits(output, name, hits)
 

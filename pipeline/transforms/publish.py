@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import shards
+from pipeline import clean, shards
 from pipeline.config import Config
 from pipeline.contamination import masks
-from pipeline.document import CORPUS
+from pipeline.document import CORPUS, with_topics
 from pipeline.repeated_lines import GoneLines, gone_lines
 from pipeline.shards import WORK, Output
 from pipeline.text.decontaminate import masked
@@ -44,6 +44,8 @@ class Place(NamedTuple):
     order: bytes
     weight: float
     size: int
+    topic: str = ""
+    topic_score: float = 0.0
 
 
 def sizes(plan: Planned) -> Iterator[tuple[str, int]]:
@@ -81,12 +83,14 @@ def partition(
     plans = sorted(plans, key=lambda plan: plan.page.row)
     targets = placed(plans, counts, config.seed)
     groups = {}
-    with output.table_writer(PART, WORK, "publish", f"{name}.parquet") as writer:
+    part, spill = (with_topics(schema, bool(config.weights.topics.model)) for schema in (PART, SPILL))
+    with output.table_writer(part, WORK, "publish", f"{name}.parquet") as writer:
         spans = masks(output, name) if config.decontaminate.sets else {}
-        for target, table in by_target(output, name, targets, spans, gone_lines(output, name, config.dedup)):
+        for target, table in by_target(output, name, targets, spans, gone_lines(output, name, config.dedup), spill):
             groups[target] = writer.groups
             writer.group(table)
-    output.write_json({"groups": groups, "counts": page_counts(plans)}, WORK, "publish", f"{name}.json")
+    counts = text_counts(plans) if name.startswith(clean.PREFIX) else page_counts(plans)
+    output.write_json({"groups": groups, "counts": counts}, WORK, "publish", f"{name}.json")
     yield from ((target, number) for target in groups)
 
 
@@ -97,7 +101,8 @@ def placed(plans: Iterable[Planned], counts: dict[str, int], seed: int) -> dict[
         for split, copy in [(copies.split, copy) for copy in range(copies.times)] + [("anneal", 0)] * copies.anneal:
             order = order_of(seed, split, page.id, copy)
             target = f"{split}-{shard_of(order, counts[split]):05d}-of-{counts[split]:05d}"
-            targets.setdefault(target, []).append(Place(page.row, order, copies.weight, page.size))
+            place = Place(page.row, order, copies.weight, page.size, page.topic, page.topic_score)
+            targets.setdefault(target, []).append(place)
     return dict(sorted(targets.items()))
 
 
@@ -107,6 +112,7 @@ def by_target(
     targets: dict[str, list[Place]],
     spans: Spans | None = None,
     lines: GoneLines | None = None,
+    schema: pa.Schema = SPILL,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield the rows of each corpus shard that come from a documents shard, which may be larger than memory.
 
@@ -118,11 +124,11 @@ def by_target(
     with tempfile.TemporaryDirectory(prefix="gristmill-") as folder:
         files = [os.path.join(folder, f"{n}.arrow") for n in range(len(batches))]
         with ExitStack() as stack:
-            file = stack.enter_context(output.parquet("documents", f"{name}.parquet"))
-            spills = [stack.enter_context(pa.ipc.new_file(path, SPILL)) for path in files]
+            file = stack.enter_context(output.parquet(clean.folder(name), f"{name}.parquet"))
+            spills = [stack.enter_context(pa.ipc.new_file(path, schema)) for path in files]
             for first, table in row_groups(file, spans or {}, lines) if batches else ():
                 for spill, batch in zip(spills, batches, strict=True):
-                    some = rows_for(table, first, {target: targets[target] for target in batch})
+                    some = rows_for(table, first, {target: targets[target] for target in batch}, schema)
                     if some.num_rows:
                         spill.write_table(some)
         for path, batch in zip(files, batches, strict=True):
@@ -170,7 +176,7 @@ def edited(text: str, row: int, spans: Spans, lines: GoneLines | None) -> str:
     return masked(text, mine) if mine else text
 
 
-def rows_for(table: pa.Table, first: int, batch: dict[str, list[Place]]) -> pa.Table:
+def rows_for(table: pa.Table, first: int, batch: dict[str, list[Place]], schema: pa.Schema) -> pa.Table:
     """Return the rows of a row group that go to a batch's corpus shards, each with the shard's number in the batch."""
     wanted = []
     for number, places in enumerate(batch.values()):  # sorted by row: the row group's are a run of them
@@ -182,7 +188,9 @@ def rows_for(table: pa.Table, first: int, batch: dict[str, list[Place]]) -> pa.T
     columns["weight"] = pa.array([place.weight for place, _ in wanted], pa.float32())
     columns["order"] = pa.array([place.order for place, _ in wanted], pa.binary(16))
     columns["target"] = pa.array([number for _, number in wanted], pa.int32())
-    return pa.table({field.name: columns[field.name] for field in SPILL}).cast(SPILL)
+    columns["topic"] = pa.array([place.topic for place, _ in wanted], pa.string())
+    columns["topic_score"] = pa.array([place.topic_score for place, _ in wanted], pa.float32())
+    return pa.table({field.name: columns[field.name] for field in schema}).cast(schema)
 
 
 def page_counts(plans: Iterable[Planned]) -> dict[str, Any]:
@@ -213,13 +221,28 @@ def page_counts(plans: Iterable[Planned]) -> dict[str, Any]:
     return counts | {"mixture": mixture, "by_language": by_language}
 
 
+def text_counts(plans: Iterable[Planned]) -> dict[str, Any]:
+    """Count a clean source's texts by what became of them; bytes: left after decontamination, wanted, in anneal."""
+    held: Counter[str] = Counter()
+    counts: dict[str, Any] = {"texts": 0, "published": 0, "repeated": 0, "bytes": [0, 0, 0]}
+    for page, copies, _ in plans:
+        counts["texts"] += 1
+        if copies.held_out:
+            held[copies.held_out] += 1
+        else:
+            counts["published"] += 1
+            counts["repeated"] += copies.times - 1
+        add(counts["bytes"], (page.size, round(page.size * copies.target), page.size * copies.times))
+    return counts | {"held_out": held}
+
+
 def add(sums: list[int], more: Iterable[int]) -> None:
     """Add numbers to sums, place by place."""
     for place, n in enumerate(more):
         sums[place] += n
 
 
-def gather(group: tuple[str, Iterable[int]], names: tuple[str, ...], root: str) -> str:
+def gather(group: tuple[str, Iterable[int]], names: tuple[str, ...], config: Config, root: str) -> str:
     """Write one corpus shard: its row groups of every partition, in the order of the hash."""
     target, numbers = group
     output = Output(root)
@@ -231,7 +254,8 @@ def gather(group: tuple[str, Iterable[int]], names: tuple[str, ...], root: str) 
         with output.parquet(WORK, "publish", f"{names[number]}.parquet") as file:
             parts.append(file.read_row_group(place))
     split = target.partition("-")[0]
-    with output.table_writer(CORPUS, "corpus", split, f"{target}.parquet") as writer:
+    schema = with_topics(CORPUS, bool(config.weights.topics.model))
+    with output.table_writer(schema, "corpus", split, f"{target}.parquet") as writer:
         for table in in_order(parts):
             writer.group(table.drop_columns(["order"]))
     return target
