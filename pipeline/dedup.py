@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline import dedup_lines, dedup_near, dedup_tasks
 from pipeline.config import Config, DedupConfig, to_dict
-from pipeline.dedup_index import VERSION, check_index, content, parameters
+from pipeline.dedup_index import VERSION, check_index, content, line_parameters, parameters
 from pipeline.dedup_tasks import FOLDER, MOST_NAMED, Job, Task, by_size, done
 from pipeline.flags import beam_options, is_local
 from pipeline.launch import Report, run_tasks
@@ -67,8 +67,9 @@ def dedup(output: Output, config: Config, shards: list[str], flags: Sequence[str
         workers = config.workers or os.cpu_count() or 1
         run_tasks(job.tasks("index"), stage, workers, Steps(job), Following(job), flags)
     result, contents = summary(job)
-    made = {"parameters": parameters(config.dedup), "shards": shards, "content": fingerprint(contents)}
-    output.write_json(made, "index.json")
+    lines = line_parameters(config.dedup)
+    made = {"parameters": parameters(config.dedup), "lines": lines and lines | {"parts": job.plan["parts"]["lines"]}}
+    output.write_json(made | {"shards": shards, "content": fingerprint(contents)}, "index.json")
     output.remove(*FOLDER)
     return result
 

@@ -5,7 +5,7 @@ output (`dedup.against`). index.json, written once the job has ended, says by wh
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -155,10 +155,23 @@ def parameters(config: DedupConfig) -> dict[str, Any]:
     return {"version": VERSION, "near": config.near, **made, "hash": probe.hexdigest()}
 
 
+def line_parameters(config: DedupConfig) -> dict[str, Any] | None:
+    """Return what two indexes must have in common to count lines together; None where lines are not counted."""
+    if config.lines is None:
+        return None
+    params = LineParams.of(config.lines)
+    return {key: getattr(params, key) for key in ("scope", "unit", "min_characters", "fold_digits")}
+
+
 def content(root: str) -> str | None:
     """Return the fingerprint of an earlier output's index and of what went there; None where there is no index."""
     output = Output(root)
     return output.read_json("index.json").get("content", "") if output.exists("index.json") else None
+
+
+def differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return what is wanted and was made otherwise; "" where nothing is."""
+    return "; ".join(f"{key} {made.get(key)}, here {wanted[key]}" for key in wanted if made.get(key) != wanted[key])
 
 
 def check_index(output: Output, config: DedupConfig) -> list[str]:
@@ -171,9 +184,12 @@ def check_index(output: Output, config: DedupConfig) -> list[str]:
     made = found["parameters"]
     if not config.near:  # then signatures do not matter
         made, wanted = ({"version": some.get("version")} for some in (made, wanted))
-    differ = [f"{key} {made.get(key)}, here {wanted.get(key)}" for key in wanted if made.get(key) != wanted[key]]
-    if differ:
-        raise ValueError(f"dedup.against: {output.root}: its index was made by other parameters ({'; '.join(differ)})")
+    if differ := differences(made, wanted):
+        raise ValueError(f"dedup.against: {output.root}: its index was made by other parameters ({differ})")
+    if config.lines and not found["lines"]:
+        raise ValueError(f"dedup.against: {output.root}: dedup.lines is off there, so it must be off here")
+    if differ := differences(found["lines"] or {}, line_parameters(config) or {}):
+        raise ValueError(f"dedup.against: {output.root}: its lines were counted by other parameters ({differ})")
     names = list(found["shards"])
     missing = [name for name in names if not output.exists("documents", f"{name}.parquet")] if config.near else []
     if missing:

@@ -1,7 +1,8 @@
 """The dedup job's steps for repeated lines (`dedup.lines`): lines that many pages have go, and the pages stay.
 
     lines.keys    a block of shards: the keys of its pages' lines, cut by ranges of the key; and where each line is
-    lines.groups  a range of keys: on how many pages each is; those of the lines that go, for the blocks that have them
+    lines.groups  a range of keys: on how many pages each is, written into index/lines/ for a later crawl, and added to
+                  what is there of earlier outputs; those of the lines that go, for the blocks that have them
     lines.write   a block: repeated_lines/, a file a shard, with the lines that go from its pages
 
 They come last: only pages that stay are counted, or the copies of one page would make all of its lines repeated ones.
@@ -20,8 +21,10 @@ import pyarrow as pa
 
 from pipeline import exchange
 from pipeline.clusters import distinct
+from pipeline.dedup_index import digest
 from pipeline.dedup_tasks import FOLDER, ROW_BITS, Job, dropped_rows, part_of, rows_of, within
 from pipeline.document import REPEATED_LINE
+from pipeline.shards import Output
 from pipeline.text.line_units import LineParams, hash64, units
 
 T = TypeVar("T")
@@ -39,6 +42,7 @@ COUNTED = pa.schema(
     ]
 )
 FOUND = pa.schema([("place", pa.uint64()), ("key", pa.uint64()), ("start", pa.int32()), ("end", pa.int32())])
+INDEX = pa.schema([("key", pa.uint64()), ("pages", pa.int64())])  # a range of keys of index/lines/, rising
 GOES = pa.schema([("key", pa.uint64()), ("pages", pa.int64()), ("keeper", pa.uint64())])
 
 
@@ -120,23 +124,44 @@ def added_up(key: np.ndarray, pages: np.ndarray, order: np.ndarray, place: np.nd
 
 def groups(job: Job, part: int) -> dict[str, Any]:
     """Say which lines of a range of keys go, to the blocks that have them; and in which page one stays, if it does."""
-    params = job.lines
     table = job.gathered("lines.keys", len(job.tasks("lines.keys")), part, COUNTED)
     key, pages, order, place = (table[name].to_numpy() for name in COUNTED.names)
     every = added_up(key, pages, order, place, once=False)
-    different = every.num_rows
-    every = every.filter(pa.array(every["pages"].to_numpy() >= params.min_pages))
-    goes = every["key"].to_numpy()
+    path = ("index", "lines", f"{part:05d}.parquet")
+    with job.output.table_writer(INDEX, *path) as index:
+        index.table(every.select(INDEX.names))
+    goes, pages, _, keeper = (every[name].to_numpy() for name in COUNTED.names)
+    earlier = np.zeros(len(goes), np.int64)
+    for root in job.config.against:
+        earlier += earlier_pages(Output(root), goes)
+    # What an earlier output has stays there.
+    keeper = np.where((earlier > 0) | (job.lines.keep == "none"), NOWHERE, keeper)
+    repeated = pages + earlier >= job.lines.min_pages
+    goes, pages, keeper = goes[repeated], (pages + earlier)[repeated], keeper[repeated]
     at = np.minimum(np.searchsorted(goes, key), max(len(goes) - 1, 0))
     there = goes[at] == key if len(goes) else np.zeros(len(key), bool)
     # A block may have counted a line more than once; it is told once.
     packed = distinct(job.blocks(place[there]) << 32 | at[there])
-    blocks, at = packed >> 32, packed & 0xFFFFFFFF
-    keeper = every["place"].to_numpy() if params.keep == "one" else np.full(len(goes), NOWHERE)
-    columns = [goes[at], every["pages"].to_numpy()[at], keeper[at]]
+    at = packed & 0xFFFFFFFF
     with job.cut("lines.goes", part, GOES) as writer:
-        writer.put(pa.table(columns, schema=GOES), blocks)
-    return {"different": different, "repeated": len(goes)}
+        writer.put(pa.table([goes[at], pages[at], keeper[at]], schema=GOES), packed >> 32)
+    return {"different": every.num_rows, "repeated": len(goes), "content": digest(job.output, *path)}
+
+
+def earlier_pages(output: Output, keys: np.ndarray) -> np.ndarray:
+    """Return on how many pages of an earlier output each key is; of rising keys, some of its rows at a time."""
+    found = np.zeros(len(keys), np.int64)
+    if not len(keys):
+        return found
+    first, last = part_of(keys[[0, -1]], output.read_json("index.json")["lines"]["parts"]).tolist()
+    for part in range(first, last + 1):
+        with output.parquet("index", "lines", f"{part:05d}.parquet") as file:
+            for batch in file.iter_batches(batch_size=HELD):
+                key, pages = batch["key"].to_numpy(), batch["pages"].to_numpy()
+                at = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+                there = keys[at] == key
+                found[at[there]] = pages[there]
+    return found
 
 
 def write(job: Job, block: int) -> dict[str, Any]:

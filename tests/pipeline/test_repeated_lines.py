@@ -31,10 +31,10 @@ HEADER = "Welcome to the forum of the old water mill"
 QUESTION = "Which piece of the old water mill is turned by the stream before anything else inside can begin to move?"
 
 
-def run(root, pages, flags=(), **lines):
+def run(root, pages, flags=(), against=(), **lines):
     """Write documents, dedup by lines alone, return the rows of repeated_lines/ and the job's summary."""
     output, names = write(root, pages)
-    off = {"url": False, "exact": False, "near": False}
+    off = {"url": False, "exact": False, "near": False, "against": against}
     result = dedup(output, build({"inputs": ["x"], "output": str(root), "dedup": off | {"lines": lines}}), names, flags)
     assert output.list("repeated_lines") == [f"{name}.parquet" for name in names]
     found = read(output, "repeated_lines")
@@ -151,6 +151,41 @@ def test_any_pages_in_any_order(tmp_path_factory, pages, least, keep, seed):
     found, _ = run(root, dealt(rows, 2, seed=seed), **lines)
     wanted = by_hand([row for row in rows if row["text"] != "-"], LineParams.of(LinesConfig(**lines)))
     assert lines_of(rows, found) == wanted
+
+
+@pytest.mark.parametrize("lines", SETTINGS[1:])
+def test_in_two_steps_the_lines_go_that_go_in_one(corpus, tmp_path, monkeypatch, lines):
+    """Of the second half of the pages, the first being an earlier output: but that what is there stays there."""
+    first, second = corpus[:150], corpus[150:]
+    small_parts(monkeypatch)
+    run(tmp_path / "one", dealt(first, 2, seed=1), **lines)
+    monkeypatch.undo()
+    found, _ = run(tmp_path / "two", dealt(second, 3, seed=2), against=[str(tmp_path / "one")], **lines)
+    params = LineParams.of(LinesConfig(**lines))
+    old = by_hand(corpus, params._replace(keep="none"))
+    texts = {row["id"]: {line.strip().lower() for line in row["text"].split("\n")} for row in first}
+    sites = {row["id"]: row["site"] for row in corpus}
+    there = {(sites[id] * (params.scope == "site"), line) for id, some in texts.items() for line in some}
+    new = {(id, line, pages) for id, line, pages in by_hand(second, params)}
+    wanted = set()
+    for id, line, pages in old:
+        earlier = (sites[id] * (params.scope == "site"), line) in there
+        if id not in texts and (earlier or params.keep == "none" or (id, line, pages) in new):
+            wanted.add((id, line, pages))
+    assert lines_of(second, found) == wanted and len(wanted) > 50
+    monkeypatch.setattr(dedup_tasks, "LINE_KEYS", 300)
+    again, _ = run(tmp_path / "again", dealt(second, 2, seed=3), against=[str(tmp_path / "one")], **lines)
+    assert lines_of(second, again) == wanted
+
+
+def test_lines_counted_otherwise_are_refused(corpus, tmp_path):
+    run(tmp_path / "one", [corpus[:9]], preset="c4")
+    with pytest.raises(ValueError, match=r"other parameters \(scope corpus, here site; min_characters 1, here 15\)$"):
+        run(tmp_path / "two", [corpus[9:]], against=[str(tmp_path / "one")], preset="roots")
+    output, names = write(tmp_path / "off", [corpus[:9]])
+    dedup(output, build({"inputs": ["x"], "output": output.root, "dedup": {"near": False}}), names)
+    with pytest.raises(ValueError, match="off: dedup.lines is off there, so it must be off here"):
+        run(tmp_path / "two", [corpus[9:]], against=[output.root], preset="roots")
 
 
 def test_copies_of_a_page_make_none_of_its_lines_repeated(tmp_path):
