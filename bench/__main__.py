@@ -18,6 +18,7 @@ NAMES = (
     "fineweb",
     "dedup",
     "dedup_peers",
+    "gpu",
     "repeated_lines",
 )
 
