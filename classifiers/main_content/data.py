@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from fastwarc.warc import ArchiveIterator
 
-from pipeline.text.block_features import Layout, features, matrix
+from pipeline.text.block_features import Layout, features
 from pipeline.text.blocks import Page, plain, read_page
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\w+")
@@ -160,8 +160,7 @@ class Example:
     page: GoldPage
     blocks: Page
     layout: Layout | None
-    names: tuple[str, ...]
-    rows: np.ndarray  # features x blocks
+    rows: np.ndarray  # features, in the order of their NAMES, x blocks
     label: np.ndarray
     weight: np.ndarray
 
@@ -170,12 +169,11 @@ def prepare(page: GoldPage) -> Example:
     """Read a page's blocks, and label them. Pages of one kind weigh the same; a block weighs by its words."""
     blocks = read_page(page.html)
     if not blocks.text:
-        return Example(page, blocks, None, (), np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0))
+        return Example(page, blocks, None, np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0))
     layout = Layout(blocks)
-    found = features(blocks, layout)
     share, sizes = label(blocks, page.gold)
     if page.taught:
         share = (share + label(blocks, page.generous)[0]) / 2
     weight = sizes + LEAST_WEIGHT
     weight = weight / weight.sum() * (TAUGHT_WEIGHT if page.taught else 1)
-    return Example(page, blocks, layout, tuple(found), matrix(found), share, weight)
+    return Example(page, blocks, layout, features(blocks, layout), share, weight)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from classifiers.main_content.data import Example
-from pipeline.text.block_features import context, matrix
+from pipeline.text.block_features import CONTEXT_NAMES, NAMES, context
 from pipeline.text.forest import UNIT, Forest
 
 TREES = (120, 250)
@@ -94,32 +94,30 @@ def stack(examples: Sequence[Example], rows: Sequence[np.ndarray]) -> tuple[np.n
     )
 
 
-def second_rows(example: Example, score: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+def second_rows(example: Example, score: np.ndarray) -> np.ndarray:
     """Return the second stage's features: the first's, and the scores around."""
     assert example.layout is not None  # a page without blocks is no example to train on
-    found = context(example.layout, score)
-    return (*example.names, *found), np.concatenate([example.rows, matrix(found)])
+    return np.concatenate((example.rows, context(example.layout, score)))
 
 
 def train(examples: Sequence[Example]) -> dict[str, Forest]:
     """Fit both stages. The second learns from scores of models that have not seen the page's site."""
     examples = [example for example in examples if example.layout is not None]
-    names = examples[0].names
     first = fit_first(examples)
     scores: dict[int, np.ndarray] = {}
     for fold in range(INNER_FOLDS):
         held = [fold_of("inner " + example.page.site, INNER_FOLDS) == fold for example in examples]
         model = fit_first([example for example, out in zip(examples, held, strict=True) if not out])
         for number in np.flatnonzero(held).tolist():
-            scores[number] = model.score(select(model, names, examples[number].rows))
+            scores[number] = model.score(select(model, NAMES, examples[number].rows))
     seconds = [second_rows(example, scores[number]) for number, example in enumerate(examples)]
-    second = fit(seconds[0][0], *stack(examples, [rows for _, rows in seconds]), TREES[1])
+    second = fit((*NAMES, *CONTEXT_NAMES), *stack(examples, seconds), TREES[1])
     return {"first": first, "second": second}
 
 
 def fit_first(examples: Sequence[Example]) -> Forest:
     """Fit the first stage."""
-    return fit(examples[0].names, *stack(examples, [example.rows for example in examples]), TREES[0])
+    return fit(NAMES, *stack(examples, [example.rows for example in examples]), TREES[0])
 
 
 def write(forests: dict[str, Forest], path: Path, about: str) -> None:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from classifiers.main_content.data import Example, GoldPage, agreement, grams
-from classifiers.main_content.train import fold_of, second_rows, select, train
+from classifiers.main_content.train import fold_of, train
 from pipeline.text.extract import Options
 from pipeline.text.forest import Forest
-from pipeline.text.main_content import bridge, choose
+from pipeline.text.main_content import bridge, choose, model_of, score_blocks
 from pipeline.text.render import as_text
 
 FOLDS = 5
@@ -31,9 +31,7 @@ def predict(model: Mapping[str, Forest], example: Example) -> np.ndarray:
     """Return the second stage's score of each block."""
     if example.layout is None:
         return np.zeros(0)
-    first = model["first"].score(select(model["first"], example.names, example.rows))
-    names, rows = second_rows(example, first)
-    return model["second"].score(select(model["second"], names, rows))
+    return score_blocks(example.rows, example.layout, model_of(model))
 
 
 def by_site(examples: Sequence[Example], say: Callable[[str], None] = print) -> dict[str, np.ndarray]:

@@ -4,11 +4,11 @@ Lengths count a character of a script without spaces as three, so that a sentenc
 Only sums, ratios and comparisons are used, which every machine rounds alike; trees need no logarithms.
 """
 
-from collections import Counter
-
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from pipeline.text.blocks import CAPTION, HINTS, ITEM, PARAGRAPH, PRE, ROW, Page, plain
+from pipeline.text.blocks import CAPTION, ITEM, PARAGRAPH, PRE, ROW, Page, plain
+from pipeline.text.hints import HINTS
 
 Array = np.ndarray
 
@@ -17,7 +17,7 @@ LOWER, UPPER, DIGIT, SPACE, COMMA, END, DENSE, LETTER, SIGN = range(1, 10)
 CLASSES = 10
 ANCESTORS = 8  # containers looked at around a block, innermost first
 DOUBLINGS = 5  # of the way up: 32 levels
-NEAR = (-3, -2, -1, 1, 2, 3)
+SEPARATOR = "\0"  # which the parser leaves in no text
 LONG_SENTENCE = 80  # characters: a block that long, hardly linked, or one that ends a sentence, is prose
 
 
@@ -58,25 +58,14 @@ def count_characters(texts: list[str]) -> tuple[Array, Array]:
     return counts, classes[np.cumsum(lengths) - 1]
 
 
+def column(values: list[int]) -> Array:
+    """Return a list of whole numbers as an array."""
+    return np.fromiter(values, np.int64, len(values))
+
+
 def ratio(part: Array, whole: Array | float) -> Array:
     """Return part / whole, 0 where there is nothing."""
     return part / np.maximum(whole, 1e-9)
-
-
-def spans(values: Array, first: Array, end: Array) -> Array:
-    """Return the sum of values[first:end] for each container."""
-    total = np.concatenate(([0.0], np.cumsum(values)))
-    return total[end] - total[first]
-
-
-def shifted(values: Array, by: int) -> Array:
-    """Return each block's neighbour's value, 0 beyond the ends."""
-    result = np.zeros_like(values)
-    if by > 0:
-        result[:-by] = values[by:]
-    else:
-        result[-by:] = values[:by]
-    return result
 
 
 class Layout:
@@ -84,199 +73,210 @@ class Layout:
 
     def __init__(self, page: Page):
         """Count the characters and find the containers around each block."""
-        texts = [plain(text) for text in page.text]
-        self.texts = texts
+        self.texts = texts = plain(SEPARATOR.join(page.text)).split(SEPARATOR)
         self.counts, self.last = count_characters(texts)
         counts = self.counts
-        self.length = (counts.sum(1) - counts[:, SPACE] + 2 * counts[:, DENSE]).astype(np.float64)
-        characters = np.maximum(counts.sum(1), 1)
-        self.link = np.minimum(1.0, np.array(page.link_characters, np.float64) / characters)
-        self.links = np.array(page.links, np.float64)
-        self.kind = np.array(page.kind)
-        self.first, self.end = np.array(page.first), np.array(page.end)
-        self.parent = np.array(page.parent)
-        self.hints = np.array(page.hints, np.int64)
-        self.container = np.array(page.container)
+        self.characters = counts.sum(1)
+        self.length = (self.characters - counts[:, SPACE] + 2 * counts[:, DENSE]).astype(np.float64)
+        self.link = np.minimum(1.0, column(page.link_characters) / np.maximum(self.characters, 1))
+        self.links = column(page.links)
+        self.kind, self.container = column(page.kind), column(page.container)
+        self.first, self.end, self.parent = column(page.first), column(page.end), column(page.parent)
+        self.hints = column(page.hints)
         # a container that holds one block says nothing of its surroundings: go up to the first that holds more
         numbers = np.arange(len(self.parent))
         wider = np.where((self.end - self.first <= 1) & (numbers > 0), self.parent, numbers)
         for _ in range(DOUBLINGS):
             wider = wider[wider]
-        self.around = [wider[self.container]]
-        for _ in range(ANCESTORS):
-            self.around.append(self.parent[self.around[-1]])
+        self.around = np.empty((ANCESTORS + 1, len(self.container)), np.int64)
+        self.around[0] = wider[self.container]
+        for level in range(ANCESTORS):
+            self.around[level + 1] = self.parent[self.around[level]]
         self.prose = self.length * (
             (self.link < 0.3) & (((self.last == END) & (self.length > 25)) | (self.length > LONG_SENTENCE))
         )
 
 
-def bits(masks: Array) -> Array:
-    """Return HINTS x len(masks) zeros and ones."""
-    return ((masks[None, :] >> np.arange(len(HINTS))[:, None]) & 1).astype(np.float32)
+FIRST = (
+    "length words link links commas ends sentence colon digits upper letters signs depth kind heading position "
+    "position_share from_end text_before text_after prose_before prose_after list_depth quotes times again title_share "
+    "after_h1 after_title page_length page_blocks page_link page_prose h1_count"
+).split()
+AROUND = "text link prose prose_share text_share blocks mean".split()
+LEVELS = (0, 1, 2, 3, 5)
+FAR = range(-3, 4)
+NEARER = (-2, -1, 1, 2)
+WINDOWS = (4, 10)
+NAMES = (
+    *FIRST,
+    *(f"{name}_{level}" for name in AROUND for level in LEVELS),
+    *("hops", "main_width", "place", "offset"),
+    *(f"{name}{by:+d}" for name in ("length", "link") for by in FAR if by),
+    *(f"{name}{by:+d}" for name in ("kind", "sentence", "together") for by in NEARER),
+    *(f"window_{name}{reach}" for reach in WINDOWS for name in ("", "link_", "prose_")),
+    *(f"in_{name}" for name in HINTS),
+    *(f"at_{name}" for name in HINTS),
+)
+BEFORE_AFTER = (2, 5, 12)
+SCORED_KINDS = (PARAGRAPH, ITEM, PRE, ROW, CAPTION)
+CONTEXT_NAMES = (
+    *(f"score{by:+d}" if by else "score" for by in range(-4, 5)),
+    *(f"score_{side}_{reach}" for reach in BEFORE_AFTER for side in ("before", "after")),
+    *(f"score_{level}" for level in LEVELS),
+    *(f"score_share_{level}" for level in LEVELS),
+    *("score_sum_before", "score_sum_after", "score_max", "score_page", "score_total"),
+    *(f"score_kind_{kind}" for kind in SCORED_KINDS),
+)
+HINT_NUMBERS = np.arange(len(HINTS))[:, None]
 
 
-def features(page: Page, layout: Layout) -> dict[str, Array]:
-    """Return the features of the first stage by name, each an array over the blocks."""
-    counts, length, link, last = layout.counts, layout.length, layout.link, layout.last
+def features(page: Page, layout: Layout) -> Array:
+    """Return what the first stage may ask for: NAMES x blocks, in single precision."""
+    found = np.empty((len(NAMES), len(layout.length)), np.float32)
+    at = 0
+    for part in (
+        own(page, layout), surroundings(layout), *neighbours(layout),
+        hint_bits(column(page.path_hints)[layout.container]),
+        hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]),
+    ):  # fmt: skip
+        found[at : at + len(part)] = part
+        at += len(part)
+    return found
+
+
+def own(page: Page, layout: Layout) -> Array:
+    """What is known of a block itself and of its place in the page."""
+    counts, length, link, last, prose = layout.counts.T, layout.length, layout.link, layout.last, layout.prose
     blocks = len(length)
-    letters = counts[:, LOWER] + counts[:, UPPER] + counts[:, LETTER] + counts[:, DENSE]
-    total, before = length.sum(), np.cumsum(length) - length
+    letters = counts[LOWER] + counts[UPPER] + counts[LETTER] + counts[DENSE]
+    sums = np.cumsum((length, prose), axis=1)
+    total, all_prose = max(sums[0, -1], 1e-9), max(sums[1, -1], 1e-9)
     position = np.arange(blocks)
-    prose, all_prose = layout.prose, max(layout.prose.sum(), 1e-9)
-    found: dict[str, Array] = {
-        "length": length,
-        "words": counts[:, SPACE] + 1,
-        "link": link,
-        "links": layout.links,
-        "commas": ratio(counts[:, COMMA], length),
-        "ends": ratio(counts[:, END], length),
-        "sentence": last == END,
-        "colon": last == COMMA,
-        "digits": ratio(counts[:, DIGIT], length),
-        "upper": ratio(counts[:, UPPER], letters),
-        "letters": ratio(letters, counts.sum(1)),
-        "signs": ratio(counts[:, SIGN], length),
-        "depth": np.array(page.depth)[layout.container],
-        "kind": layout.kind,
-        "heading": (layout.kind >= 1) & (layout.kind <= 6),
-        "position": position,
-        "position_share": position / blocks,
-        "from_end": blocks - position,
-        "text_before": before / max(total, 1e-9),
-        "text_after": 1 - (before + length) / max(total, 1e-9),
-        "prose_before": (np.cumsum(prose) - prose) / all_prose,
-        "prose_after": 1 - np.cumsum(prose) / all_prose,
-        "page_length": np.full(blocks, total),
-        "page_blocks": np.full(blocks, blocks),
-        "page_link": np.full(blocks, (link * length).sum() / max(total, 1e-9)),
-        "page_prose": np.full(blocks, prose.sum() / max(total, 1e-9)),
-        "list_depth": np.array([entry[0] for entry in page.layout]),
-        "quotes": np.array([entry[2] for entry in page.layout]),
-    }
-    found |= repeated(layout) | titles(page, layout) | surroundings(layout, prose, all_prose) | neighbours(layout)
-    path = np.array(page.path_hints, np.int64)
-    innermost = layout.hints[layout.container] | layout.hints[layout.around[0]]
-    found |= dict(zip([f"in_{name}" for name in HINTS], bits(path[layout.container]), strict=True))
-    found |= dict(zip([f"at_{name}" for name in HINTS], bits(innermost), strict=True))
-    return found
-
-
-def repeated(layout: Layout) -> dict[str, Array]:
-    """How often a block's text is on the page, and whether it was there before."""
-    times = Counter(layout.texts)
-    seen: set[str] = set()
-    again = np.zeros(len(layout.texts))
-    for number, text in enumerate(layout.texts):
-        again[number] = text in seen
-        seen.add(text)
-    return {"times": np.array([times[text] for text in layout.texts], np.float64), "again": again}
-
-
-def titles(page: Page, layout: Layout) -> dict[str, Array]:
-    """How a block relates to the page's title and to its first h1."""
-    title, blocks = page.title.casefold(), len(layout.texts)
-    part = np.array([len(text) > 3 and len(text) <= len(title) and text.casefold() in title for text in layout.texts])
-    share = np.where(part, np.array([len(text) for text in layout.texts]) / max(len(title), 1), 0.0)
-    position = np.arange(blocks)
+    found = np.empty((len(FIRST), blocks))
+    found[0], found[1], found[2], found[3] = length, counts[SPACE] + 1, link, layout.links
+    found[4:6] = counts[COMMA : END + 1] / np.maximum(length, 1e-9)
+    found[6], found[7] = last == END, last == COMMA
+    found[8] = ratio(counts[DIGIT], length)
+    found[9] = ratio(counts[UPPER], letters)
+    found[10] = ratio(letters, layout.characters)
+    found[11] = ratio(counts[SIGN], length)
+    found[12] = column(page.depth)[layout.container]
+    found[13], found[14] = layout.kind, (layout.kind >= 1) & (layout.kind <= 6)
+    found[15], found[16], found[17] = position, position / blocks, blocks - position
+    found[18], found[19] = (sums[0] - length) / total, 1 - sums[0] / total
+    found[20], found[21] = (sums[1] - prose) / all_prose, 1 - sums[1] / all_prose
+    found[22], found[23] = column([place[0] for place in page.layout]), column([place[2] for place in page.layout])
+    ids: dict[str, int] = {}
+    earlier = column([ids.setdefault(text, number) for number, text in enumerate(layout.texts)])
+    found[24], found[25] = np.bincount(earlier)[earlier], earlier != position
+    found[26] = share = title_share(page.title, layout)
     ones = np.flatnonzero(layout.kind == 1)
-    best = int(np.argmax(share)) if blocks and share.max() > 0.25 else -1
-    return {
-        "title_share": share,
-        "after_h1": position - ones[0] if len(ones) else np.full(blocks, -1000.0),
-        "h1_count": np.full(blocks, len(ones)),
-        "after_title": position - best if best >= 0 else np.full(blocks, -1000.0),
-    }
+    best = int(np.argmax(share))
+    found[27] = position - ones[0] if len(ones) else -1000.0
+    found[28] = position - best if share[best] > 0.25 else -1000.0
+    found[29:34] = np.array(
+        [[sums[0, -1]], [blocks], [(link * length).sum() / total], [sums[1, -1] / total], [len(ones)]]
+    )
+    return found
 
 
-def surroundings(layout: Layout, prose: Array, all_prose: float) -> dict[str, Array]:
+def title_share(title: str, layout: Layout) -> Array:
+    """Return the share of the page's title that a block is, 0 where it is no part of it."""
+    title = title.casefold()
+    longest = len(title)
+    parts = [len(text) if 3 < len(text) <= longest and text.casefold() in title else 0 for text in layout.texts]
+    return column(parts) / max(longest, 1)
+
+
+def surroundings(layout: Layout) -> Array:
     """The containers around a block: their text, links and prose, and the way up to the one with most of the prose."""
-    length, link = layout.length, layout.link
-    first, end = layout.first, layout.end
-    text = spans(length, first, end)
-    linked = ratio(spans(length * link, first, end), text)
-    prosaic = ratio(spans(prose, first, end), text)
-    share = spans(prose, first, end) / all_prose
-    text_share = text / max(length.sum(), 1e-9)
-    size = (end - first).astype(np.float64)
-    found: dict[str, Array] = {}
-    for level in (0, 1, 2, 3, 5):
-        around = layout.around[level]
-        found[f"text_{level}"] = text[around]
-        found[f"link_{level}"] = linked[around]
-        found[f"prose_{level}"] = prosaic[around]
-        found[f"prose_share_{level}"] = share[around]
-        found[f"text_share_{level}"] = text_share[around]
-        found[f"blocks_{level}"] = size[around]
-        found[f"mean_{level}"] = ratio(text[around], size[around])
-    hops = np.zeros(len(length))
-    width = np.ones(len(length))
-    settled = np.zeros(len(length), bool)
-    for level, around in enumerate(layout.around):
-        enough = (share[around] >= 0.5) & ~settled
-        hops[enough], width[enough] = level, text_share[around][enough]
-        settled |= enough
-    hops[~settled] = len(layout.around)
-    found["hops"], found["main_width"] = hops, width
-    order = np.arange(len(length))
-    inner = layout.around[0]
-    found["place"] = (order - first[inner]) / np.maximum(size[inner], 1)
-    found["offset"] = order - first[inner]
+    length, first, end = layout.length, layout.first, layout.end
+    sums = np.zeros((3, len(length) + 1))
+    np.cumsum((length, length * layout.link, layout.prose), axis=1, out=sums[:, 1:])
+    spanned = sums[:, end] - sums[:, first]
+    text, size = np.maximum(spanned[0], 1e-9), np.maximum(end - first, 1e-9)
+    share = spanned[2] / max(sums[2, -1], 1e-9)
+    text_share = spanned[0] / max(sums[0, -1], 1e-9)
+    table = np.stack(
+        (spanned[0], spanned[1] / text, spanned[2] / text, share, text_share, end - first, spanned[0] / size)
+    )
+    around = layout.around
+    found = np.empty((len(AROUND) * len(LEVELS) + 4, len(length)))
+    found[:-4] = np.take(table, around[LEVELS, :], axis=1).reshape(-1, len(length))
+    enough = share[around] >= 0.5
+    settled = enough.any(0)
+    hops = np.where(settled, enough.argmax(0), len(around))
+    position = np.arange(len(length))
+    found[-4] = hops
+    found[-3] = np.where(settled, text_share[around[np.minimum(hops, len(around) - 1), position]], 1.0)
+    offset = position - first[around[0]]
+    found[-2], found[-1] = offset / np.maximum(table[5][around[0]], 1), offset
     return found
 
 
-def neighbours(layout: Layout) -> dict[str, Array]:
+def neighbours(layout: Layout) -> tuple[Array, Array, Array]:
     """The blocks before and after."""
-    found: dict[str, Array] = {}
-    kind = layout.kind.astype(np.float64)
-    for by in NEAR:
-        found[f"length{by:+d}"] = shifted(layout.length, by)
-        found[f"link{by:+d}"] = shifted(layout.link, by)
-        if abs(by) < 3:
-            found[f"kind{by:+d}"] = shifted(kind, by)
-            found[f"sentence{by:+d}"] = shifted((layout.last == END).astype(np.float64), by)
-            together = shifted(layout.container.astype(np.float64), by) == layout.container
-            found[f"together{by:+d}"] = together
-    linked = layout.length * layout.link
-    for reach in (4, 10):
-        order = np.arange(len(layout.length))
-        start, stop = np.maximum(order - reach, 0), np.minimum(order + reach + 1, len(order))
-        text = spans(layout.length, start, stop)
-        found[f"window_{reach}"] = text
-        found[f"window_link_{reach}"] = ratio(spans(linked, start, stop), text)
-        found[f"window_prose_{reach}"] = ratio(spans(layout.prose, start, stop), text)
-    return found
+    blocks, pad = len(layout.length), max(FAR)
+    values = np.zeros((5, blocks + 2 * pad))
+    inner = values[:, pad:-pad]
+    inner[0], inner[1], inner[2], inner[3], inner[4] = (
+        layout.length, layout.link, layout.kind, layout.last == END, layout.container,
+    )  # fmt: skip
+    beside = sliding_window_view(values, blocks, axis=1)  # [value, by + pad, block]
+    near = beside[2:, [by + pad for by in NEARER]]
+    near[2] = near[2] == layout.container
+    far = beside[:2, [by + pad for by in FAR if by]]
+    return far.reshape(-1, blocks), near.reshape(-1, blocks), windows(layout)
 
 
-def context(layout: Layout, score: Array) -> dict[str, Array]:
-    """Return what the second stage sees besides: the first stage's scores of a block and of those around it."""
-    length = np.maximum(layout.length, 1)
-    found: dict[str, Array] = {"score": score}
-    for by in (-4, -3, -2, -1, 1, 2, 3, 4):
-        found[f"score{by:+d}"] = shifted(score, by)
+def windows(layout: Layout) -> Array:
+    """The text around a block, and the shares of links and prose in it."""
+    blocks = len(layout.length)
+    sums = np.zeros((3, blocks + 1))
+    np.cumsum((layout.length, layout.length * layout.link, layout.prose), axis=1, out=sums[:, 1:])
+    position = np.arange(blocks)
+    found = np.empty((len(WINDOWS), 3, blocks))
+    for part, reach in zip(found, WINDOWS, strict=True):
+        part[:] = sums[:, np.minimum(position + reach + 1, blocks)] - sums[:, np.maximum(position - reach, 0)]
+        part[1:] /= np.maximum(part[0], 1e-9)
+    return found.reshape(-1, blocks)
+
+
+def hint_bits(masks: Array) -> Array:
+    """Return HINTS x len(masks) zeros and ones."""
+    return (masks >> HINT_NUMBERS) & 1
+
+
+def context(layout: Layout, score: Array) -> Array:
+    """Return what the second stage may ask for besides, the first's scores of a block and around it: CONTEXT_NAMES x
+    blocks.
+    """
+    length, blocks = np.maximum(layout.length, 1), len(score)
     weighted = score * length
-    order = np.arange(len(score))
-    for reach in (2, 5, 12):
-        for name, start, stop in (("before", order - reach, order), ("after", order + 1, order + 1 + reach)):
-            start, stop = np.clip(start, 0, len(score)), np.clip(stop, 0, len(score))
-            found[f"score_{name}_{reach}"] = ratio(spans(weighted, start, stop), spans(length, start, stop))
-    mass = spans(weighted, layout.first, layout.end)
-    mean = ratio(mass, spans(length, layout.first, layout.end))
-    share = mass / max(weighted.sum(), 1e-9)
-    for level in (0, 1, 2, 3, 5):
-        found[f"score_{level}"] = mean[layout.around[level]]
-        found[f"score_share_{level}"] = share[layout.around[level]]
-    cumulative = np.cumsum(weighted)
-    found["score_sum_before"] = (cumulative - weighted) / max(cumulative[-1], 1e-9)
-    found["score_sum_after"] = 1 - cumulative / max(cumulative[-1], 1e-9)
-    found["score_max"] = np.full(len(score), score.max())
-    found["score_page"] = np.full(len(score), cumulative[-1] / length.sum())
-    found["score_total"] = np.full(len(score), cumulative[-1])
-    for kind in (PARAGRAPH, ITEM, PRE, ROW, CAPTION):
+    sums = np.zeros((2, blocks + 1))
+    np.cumsum((weighted, length), axis=1, out=sums[:, 1:])
+    position = np.arange(blocks)
+    padded = np.zeros(blocks + 8)
+    padded[4:-4] = score
+    found = np.empty((len(CONTEXT_NAMES), blocks), np.float32)
+    found[:9] = sliding_window_view(padded, blocks)
+    at = 9
+    for reach in BEFORE_AFTER:
+        before = sums[:, position] - sums[:, np.maximum(position - reach, 0)]
+        after = sums[:, np.minimum(position + 1 + reach, blocks)] - sums[:, position + 1]
+        found[at], found[at + 1] = ratio(before[0], before[1]), ratio(after[0], after[1])
+        at += 2
+    spanned = sums[:, layout.end] - sums[:, layout.first]
+    total = sums[0, -1]
+    table = np.stack((ratio(spanned[0], spanned[1]), spanned[0] / max(total, 1e-9)))
+    found[at : at + 10] = np.take(table, layout.around[LEVELS, :], axis=1).reshape(-1, blocks)
+    at += 10
+    found[at] = sums[0, :-1] / max(total, 1e-9)
+    found[at + 1] = 1 - sums[0, 1:] / max(total, 1e-9)
+    found[at + 2 : at + 5] = np.array([[score.max()], [total / sums[1, -1]], [total]])
+    at += 5
+    for number, kind in enumerate(SCORED_KINDS):
         same = layout.kind == kind
-        found[f"score_kind_{kind}"] = np.where(same, (weighted * same).sum() / max((length * same).sum(), 1e-9), -1)
+        mass = weighted[same].sum()
+        found[at + number] = np.where(same, mass / max(length[same].sum(), 1e-9), -1)
     return found
-
-
-def matrix(found: dict[str, Array]) -> Array:
-    """Return features x blocks, in single precision."""
-    return np.array(list(found.values()), np.float32)

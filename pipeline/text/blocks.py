@@ -12,6 +12,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
+from pipeline.text.hints import COPY_OF_MATHS, SOURCE_OF_MATHS, TAG_BIT, name_hints
 from pipeline.text.mathml import annotation, to_latex
 
 LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content
@@ -44,46 +45,16 @@ HIDING = frozenset(("noscript", "template"))
 MARKED = {"strong": STRONG, "b": STRONG, "em": EMPHASIS, "i": EMPHASIS, "code": CODE, "tt": CODE, "kbd": CODE}
 NAMING = ("id", "role", "itemprop")
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
+# What the walk does at a tag; at any other, it opens a container.
+TEXT, LINE, SKIP, SCRIPT, LINK, MARK, SPAN, THROUGH, MATHS, MORE, OPEN = range(11)
+DOES = (
+    dict.fromkeys(SKIPPED, SKIP)
+    | dict.fromkeys(INLINE, THROUGH)
+    | dict.fromkeys(MARKED, MARK)
+    | dict.fromkeys((*KINDS, *LISTS, "blockquote", "tr", "td", "th", *HIDING), MORE)
+    | {"-text": TEXT, "br": LINE, "script": SCRIPT, "a": LINK, "span": SPAN, "math": MATHS}
+)
 HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
-MATHS_SOURCE = re.compile(r"mwe-math-element|mwe-math-mathml|katex-mathml|MJX_Assistive|mjx-assistive", re.I)
-MATHS_COPY = re.compile(r"katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|mjx-chtml|(?<![\w-])MathJax(?![\w-])")
-
-# What the tags, class names, ids and roles of a container hint at: a bit each, tags first.
-TAG_HINTS = ("nav", "footer", "header", "aside", "article", "main", "section", "form", "ul", "ol", "table",
-             "blockquote", "figure", "dl", "details", "dialog")  # fmt: skip
-CLASS_HINTS: dict[str, str] = {
-    "menu": r"nav(?!y)|menu|breadcrumb|toolbar|topbar|navigation|crumb",
-    "foot": r"foot|copyright|contentinfo|legal|imprint",
-    "head": r"header|masthead|banner|logo|hero",
-    "side": r"side|aside|widget|complementary|rail|column-right|right-col",
-    "comment": r"comment|disqus|respond|repl(?:y|ies)|discuss|feedback",
-    "share": r"share|sharing|social|follow|facebook|twitter|addthis",
-    "related": r"relat|recommend|more-|also|popular|trending|latest|similar|outbrain|taboola|most-?read|up-?sell",
-    "advert": r"(?<![a-z])ads?(?![a-z])|advert|sponsor|promo|banner-ad|dfp",
-    "dialog": r"cookie|consent|gdpr|modal|popup|overlay|dialog|toast|alert",
-    "meta": r"(?<![a-z])tags?(?![a-z])|categor|meta(?![a-z])|byline|author|date|posted|timestamp|credit",
-    "form": r"search|login|signin|sign-in|signup|register|subscri|newsletter|form(?!at|er)",
-    "pages": r"pag(?:er|ing|ination)|next|prev|pagenav",
-    "content": r"content|body|text|story|inhalt|contenido|prose|richtext|rte|markdown|wysiwyg|entry|articlebody",
-    "article": r"article|post(?!ed|al|er)|blog|news(?!letter)|single|page-content|detail",
-    "main": r"main|primary|central|center",
-    "product": r"product|item-desc|descri|spec|summary|feature|price",
-    "thread": r"thread|message|topic|forum|question|answer|bbcode|postbody|reply-content",
-    "docs": r"doc(?!k)|manual|section|chapter|reference|api|guide|wiki|mw-",
-    "list": r"list|grid|card|tile|teaser|result|archive|gallery|carousel|slider",
-    "caption": r"caption|figure|image|photo|media|video",
-    "unseen": r"sr-only|visually-?hidden|screen-?reader|hidden|collapse|skip|noprint|print-only|hide",
-}
-HINTS = (*TAG_HINTS, *CLASS_HINTS)
-HINT_BIT = {name: 1 << bit for bit, name in enumerate(HINTS)}
-TAG_BIT = {name: 1 << bit for bit, name in enumerate(TAG_HINTS)}
-COMMENT_BIT = 1 << (len(TAG_HINTS) + list(CLASS_HINTS).index("comment"))
-HINT_WORDS = re.compile("|".join(f"(?P<{name}>{words})" for name, words in CLASS_HINTS.items()))
-CLASS_BIT = {name: 1 << (len(TAG_HINTS) + bit) for bit, name in enumerate(CLASS_HINTS)}
-COPY_OF_MATHS, SOURCE_OF_MATHS = 1 << 60, 1 << 61  # two more bits, of names that are none of a container's hints
-LONGEST_NAME = 80  # characters of a class name or id that are read
-MANY_NAMES = 50_000
-KNOWN_NAMES: dict[str, int] = {}  # the bits of names seen before: a pure function's cache
 
 
 @dataclass
@@ -107,7 +78,12 @@ class Page:
 
 def plain(text: str) -> str:
     """Return a block's text without marks; line breaks become new lines."""
-    return text if text.isprintable() else MARKS.sub("", text.replace(BREAK, "\n"))
+    if BREAK in text:
+        text = text.replace(BREAK, "\n")
+    for mark in (STRONG, EMPHASIS, CODE, AFTER_LINK):
+        if mark in text:
+            text = text.replace(mark, "")
+    return text
 
 
 def read_page(html: str) -> Page:
@@ -121,31 +97,6 @@ def read_page(html: str) -> Page:
     title = parser.css_first("title")
     page.title = " ".join(title.text().split())[:500] if title is not None else ""
     return page
-
-
-def name_hints(names: str) -> int:
-    """Return the bits of class names, id and role, separated by spaces."""
-    found = KNOWN_NAMES.get(names)
-    if found is None:
-        if len(KNOWN_NAMES) >= MANY_NAMES:
-            KNOWN_NAMES.clear()
-        found = 0
-        for name in names.split():
-            bits = KNOWN_NAMES.get(name)
-            if bits is None:
-                bits = KNOWN_NAMES[name] = _bits_of(name[:LONGEST_NAME])
-            found |= bits
-        KNOWN_NAMES[names] = found
-    return found
-
-
-def _bits_of(name: str) -> int:
-    """Return the bits of one name."""
-    found = COPY_OF_MATHS if MATHS_COPY.search(name) else 0
-    found |= SOURCE_OF_MATHS if MATHS_SOURCE.search(name) else 0
-    for match in HINT_WORDS.finditer(name.lower()):
-        found |= CLASS_BIT[match.lastgroup or ""]
-    return found
 
 
 class Walk:
@@ -174,16 +125,22 @@ class Walk:
         """Visit every node in document order: enter on the way down, leave on the way up."""
         following: list[tuple[Any, str, int]] = []  # what comes after each open element, its tag, its container
         current: LexborNode | None = node.child
-        fragments, skipped, inline = self.fragments, SKIPPED, INLINE
+        page, fragments, does_at = self.page, self.fragments, DOES.get
         while True:
             while current is None:
                 if not following:
                     return
-                current, tag, container = following.pop()
+                current, tag, outer = following.pop()
+                if outer >= 0:
+                    if fragments:
+                        self.flush()
+                    page.end[self.container] = len(page.text)
+                    self.container = outer
                 if tag:
-                    self.leave(tag, container)
+                    self.leave(tag)
             tag = current.tag or ""
-            if tag == "-text":
+            does = does_at(tag, OPEN)
+            if does == TEXT:
                 text = current.text_content or ""
                 if not text.isspace() or self.in_pre:
                     if self.in_link:
@@ -192,65 +149,76 @@ class Walk:
                 elif fragments:
                     fragments.append(" ")
                 current = current.next
-            elif tag == "br":
-                fragments.append("\n" if self.in_pre else BREAK)
-                current = current.next
-            elif tag in skipped:
-                if tag == "script":
-                    self.maths_script(current)
-                current = current.next
-            elif tag in inline:
-                current = self.enter_inline(current, tag, following)
-            else:
-                current = self.enter_block(current, tag, following)
-                if len(self.page.text) > MAX_BLOCKS:
-                    for _, tag, container in reversed(following):
-                        if tag:
-                            self.leave(tag, container)
+            elif does >= MORE:
+                hints = self.hints_of(current, tag)
+                if hints < 0:
+                    current = current.next
+                    continue
+                if fragments:
+                    self.flush()
+                outer = self.container
+                self.container = self.open_container(hints | TAG_BIT.get(tag, 0))
+                following.append((current.next, tag if does == MORE else "", outer))
+                if does == MORE:
+                    self.enter(tag, outer)
+                current = current.child
+                if len(page.text) > MAX_BLOCKS:
+                    self.flush()
+                    for _, _, outer in following[::-1]:
+                        if outer >= 0:
+                            page.end[self.container] = len(page.text)
+                            self.container = outer
                     return
+            elif does == LINK:
+                if fragments and fragments[-1] == AFTER_LINK:
+                    fragments[-1] = " "  # two links without a space between them are two words
+                self.in_link += 1
+                self.links += 1
+                following.append((current.next, tag, -1))
+                current = current.child
+            elif does in (THROUGH, SPAN):
+                if does == SPAN and self.hints_of(current, tag) < 0:
+                    current = current.next
+                    continue
+                following.append((current.next, "", -1))
+                current = current.child
+            elif does == MARK:
+                if not self.in_pre:
+                    fragments.append(MARKED[tag])
+                following.append((current.next, tag, -1))
+                current = current.child
+            else:
+                if does == LINE:
+                    fragments.append("\n" if self.in_pre else BREAK)
+                elif does == SCRIPT:
+                    self.maths_script(current)
+                elif does == MATHS:
+                    fragments.append(maths(current))
+                current = current.next
 
-    def enter_inline(self, node: LexborNode, tag: str, following: list) -> Any:
-        """Enter an element within a line and return the node to visit next."""
-        if tag == "a":
-            if self.fragments and self.fragments[-1] == AFTER_LINK:
-                self.fragments[-1] = " "  # two links without a space between them are two words
-            self.in_link += 1
-            self.links += 1
-        elif tag in MARKED:
-            if not self.in_pre:
-                self.fragments.append(MARKED[tag])
-        elif tag == "span":
-            attributes = node.attributes
-            if attributes and self.is_hidden(attributes, name_hints(attributes.get("class") or "")):
-                return node.next
-            tag = ""
-        else:
-            tag = ""
-        child = node.child
-        following.append((node.next, tag, -1))
-        return child
-
-    def enter_block(self, node: LexborNode, tag: str, following: list) -> Any:
-        """Enter an element that breaks the line and return the node to visit next."""
-        if tag == "math":
-            self.fragments.append(maths(node))
-            return node.next
+    def hints_of(self, node: LexborNode, tag: str) -> int:
+        """Return the hints of an element's names; -1 if it is not shown, or shows what its neighbour says as text."""
+        attributes = node.attributes
         if tag in HIDING and not self.everything:
-            return node.next
-        attributes, hints = node.attributes, 0
-        if attributes:
-            names = attributes.get("class") or ""
+            return -1
+        if not attributes:
+            return 0
+        names = attributes.get("class") or ""
+        if tag != "span":
             for key in NAMING:
                 if key in attributes:
                     names += " " + (attributes[key] or "")
-            hints = name_hints(names) if names else 0
-            if self.is_hidden(attributes, hints):
-                return node.next
-        if self.fragments:
-            self.flush()
-        outer = self.container
-        self.container = self.open_container(hints | TAG_BIT.get(tag, 0))
-        following.append((node.next, tag, outer))
+        hints = name_hints(names) if names else 0
+        if hints & COPY_OF_MATHS:  # rendered maths
+            return -1
+        if self.everything or hints & SOURCE_OF_MATHS:
+            return hints
+        if "hidden" in attributes or ("style" in attributes and HIDDEN_STYLE.search(attributes["style"] or "")):
+            return -1
+        return hints
+
+    def enter(self, tag: str, outer: int) -> None:
+        """Note what an element means for the blocks in it."""
         if tag in KINDS:
             self.kinds.append(KINDS[tag])
             if tag == "pre":
@@ -270,23 +238,16 @@ class Walk:
             self.cells = []
         elif tag == "td" or tag == "th":
             self.cells.append(len(self.page.text))
-        return node.child
 
-    def leave(self, tag: str, outer: int) -> None:
-        """Leave an element."""
+    def leave(self, tag: str) -> None:
+        """Forget what `enter` noted; end a link or a mark."""
         if tag == "a":
             self.in_link -= 1
             self.fragments.append(AFTER_LINK)
-            return
-        if outer < 0:
+        elif tag in MARKED:
             if not self.in_pre:
                 self.fragments.append(MARKED[tag])
-            return
-        if self.fragments:
-            self.flush()
-        self.page.end[self.container] = len(self.page.text)
-        self.container = outer
-        if tag in KINDS:
+        elif tag in KINDS:
             self.kinds.pop()
             if tag == "pre":
                 self.in_pre -= 1
@@ -309,15 +270,6 @@ class Walk:
         page.end.append(start)
         return number
 
-    def is_hidden(self, attributes: dict[str, str | None], hints: int) -> bool:
-        """Say whether an element is not shown, or shows what its neighbour says as text (rendered maths)."""
-        if hints & COPY_OF_MATHS:
-            return True
-        if self.everything or hints & SOURCE_OF_MATHS:
-            return False
-        style = attributes.get("style")
-        return "hidden" in attributes or bool(style and HIDDEN_STYLE.search(style))
-
     def maths_script(self, node: LexborNode) -> None:
         """Take LaTeX from a MathJax script; other scripts are left out."""
         kind = (node.attributes.get("type") or "").lower()
@@ -327,34 +279,38 @@ class Walk:
 
     def flush(self) -> None:
         """End the block that is being read."""
-        fragments = self.fragments
-        text = "".join(fragments) if len(fragments) > 1 else fragments[0] if fragments else ""
+        text = "".join(self.fragments)
+        self.fragments.clear()
         if AFTER_LINK in text:
             text = text.replace(AFTER_LINK, "")
-        fragments.clear()
-        links, self.links = self.links, 0
-        link_characters, self.link_characters = self.link_characters, 0
-        kind = self.kinds[-1]
+        links, link_characters, kind = self.links, self.link_characters, self.kinds[-1]
+        self.links = self.link_characters = 0
         if kind == PRE:
             text = text.strip("\r\n").rstrip()
-            pieces = [text] if text.strip() else []
-        else:
-            text = " ".join(text.split())
-            pieces = [text] if text else []
-            if BREAK in text:
-                pieces = split_breaks(text)
-            elif pieces and text[0] in NOTHING and not text.strip(ALL_NOTHING):
-                pieces = []
-        for piece in pieces:
-            self.page.text.append(piece)
-            self.page.kind.append(kind)
+            if text.strip():
+                self.add(text, kind, link_characters, links)
+            return
+        text = " ".join(text.split())
+        if BREAK in text:
+            for piece in split_breaks(text):
+                share = len(piece) / len(text)
+                self.add(piece, kind, round(link_characters * share), round(links * share))
+                if kind == ITEM:
+                    kind = self.kinds[-1] = PARAGRAPH  # what follows in the same item
+        elif text and not (text[0] in NOTHING and not text.strip(ALL_NOTHING)):
+            self.add(text, kind, link_characters, links)
             if kind == ITEM:
-                kind = self.kinds[-1] = PARAGRAPH  # what follows in the same item
-            self.page.container.append(self.container)
-            share = len(piece) / len(text)
-            self.page.link_characters.append(min(len(piece), round(link_characters * share)))
-            self.page.links.append(round(links * share))
-            self.page.layout.append((len(self.lists), self.number, self.quotes))
+                self.kinds[-1] = PARAGRAPH
+
+    def add(self, text: str, kind: int, link_characters: int, links: int) -> None:
+        """Add a block."""
+        page = self.page
+        page.text.append(text)
+        page.kind.append(kind)
+        page.container.append(self.container)
+        page.link_characters.append(min(len(text), link_characters))
+        page.links.append(links)
+        page.layout.append((len(self.lists), self.number, self.quotes))
 
     def join_row(self, start: int, outer: int) -> None:
         """Join the cells of a data row into one block: two cells or more, at most one plain block in each."""

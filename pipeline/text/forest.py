@@ -6,6 +6,7 @@ numbers, so that a score is the same sum on every machine, and for a block alone
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,20 +24,29 @@ class Forest:
     leaves: np.ndarray  # [trees, 2 ** depth] in UNITs
     bias: int
 
+    @cached_property
+    def questions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each question once: its feature and border, [questions, 1]; and which one a tree asks, [depth, trees]."""
+        asked = np.stack((self.feature.ravel().astype(np.float64), self.border.ravel().astype(np.float64)))
+        once, place = np.unique(asked, axis=1, return_inverse=True)
+        return once[0].astype(np.intp), once[1].astype(np.float32)[:, None], place.reshape(self.feature.shape).T.copy()
+
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Return the probability of each column of `rows` (features x columns), rounded to DECIMALS."""
         trees, depth = self.feature.shape
+        feature, border, asked = self.questions
         columns = rows.shape[1]
         total = np.full(columns, self.bias, np.int64)
         step = max(1, 2_000_000 // (trees * depth))  # columns at a time: some megabytes of answers
-        offsets = (np.arange(trees, dtype=np.int32) << depth)[:, None]
+        offsets = (np.arange(trees) << depth)[:, None]
         values = self.leaves.ravel()
         for start in range(0, columns, step):
-            part = np.ascontiguousarray(rows[:, start : start + step])
-            leaf = np.repeat(offsets, part.shape[1], axis=1)
-            for level in range(depth):
-                leaf += (part[self.feature[:, level]] > self.border[:, level, None]).astype(np.int32) << level
-            total[start : start + step] += values[leaf].sum(0)
+            answers = (np.take(rows[:, start : start + step], feature, axis=0) > border).view(np.uint8)
+            leaf = np.take(answers, asked[depth - 1], axis=0)
+            for level in range(depth - 2, -1, -1):
+                leaf += leaf
+                leaf += np.take(answers, asked[level], axis=0)
+            total[start : start + step] += np.take(values, leaf + offsets).sum(0, dtype=np.int32)
         return np.round(1 / (1 + np.exp(-total * UNIT)), DECIMALS)
 
 

@@ -1,13 +1,16 @@
 """Which blocks of a page are its main content: two stages of boosted trees over the blocks' features."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.text.block_features import Layout, context, features
-from pipeline.text.blocks import BUTTON, COMMENT_BIT, DEFINITION, PRE, ROW, TERM, Page, read_page
+from pipeline.text.block_features import CONTEXT_NAMES, NAMES, Layout, context, features
+from pipeline.text.blocks import BUTTON, DEFINITION, PRE, ROW, TERM, Page, read_page
 from pipeline.text.forest import Forest, parse
+from pipeline.text.hints import COMMENT_BIT
 from pipeline.text.render import as_markdown, as_text
 
 BRIDGED = (1, 2, 3, 4, 5, 6, PRE, ROW, TERM, DEFINITION)
@@ -15,25 +18,33 @@ LINKED = 0.3  # share of links above which a run of blocks is navigation
 MODEL = Path(__file__).parent / "data" / "main_content.txt"
 
 
+class Model(NamedTuple):
+    """Both stages, and the rows of the features that each asks for: NAMES, then CONTEXT_NAMES."""
+
+    first: Forest
+    second: Forest
+    first_rows: np.ndarray
+    second_rows: np.ndarray
+
+
 @cache
-def load_model(path: Path = MODEL) -> tuple[Forest, Forest]:
-    """Return the two stages."""
+def load_model(path: Path = MODEL) -> Model:
+    """Return the model of a file."""
     with open(path, encoding="utf-8") as lines:
-        forests = parse(lines)
-    return forests["first"], forests["second"]
+        return model_of(parse(lines))
 
 
-def rows_for(forest: Forest, found: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the features that a forest asks for."""
-    return np.array([found[name] for name in forest.features], np.float32)
+def model_of(forests: Mapping[str, Forest]) -> Model:
+    """Return the two forests, "first" and "second", as a model."""
+    row = {name: number for number, name in enumerate((*NAMES, *CONTEXT_NAMES))}
+    first, second = forests["first"], forests["second"]
+    return Model(first, second, *(np.array([row[name] for name in forest.features]) for forest in (first, second)))
 
 
-def score_blocks(page: Page, layout: Layout, model: tuple[Forest, Forest]) -> np.ndarray:
-    """Return for each block the probability that its words are main content."""
-    first, second = model
-    found = features(page, layout)
-    found |= context(layout, first.score(rows_for(first, found)))
-    return second.score(rows_for(second, found))
+def score_blocks(found: np.ndarray, layout: Layout, model: Model) -> np.ndarray:
+    """Return for each block the probability that its words are main content, given its features."""
+    scores = model.first.score(np.take(found, model.first_rows, axis=0))
+    return model.second.score(np.take(np.concatenate((found, context(layout, scores))), model.second_rows, axis=0))
 
 
 def choose(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarray:
@@ -71,13 +82,13 @@ def effective_threshold(threshold: float, favor: str) -> float:
     return {"balanced": threshold, "precision": threshold + 0.4 * (1 - threshold), "recall": 0.6 * threshold}[favor]
 
 
-def main_content(html: str, threshold: float, comments: bool, markdown: bool, model: tuple[Forest, Forest]) -> str:
+def main_content(html: str, threshold: float, comments: bool, markdown: bool, model: Model) -> str:
     """Return the main content of a page as text or Markdown; "" for a page without any text."""
     page = read_page(html)
     if not page.text:
         return ""
     layout = Layout(page)
-    kept = bridge(choose(score_blocks(page, layout, model), layout.length, threshold), layout)
+    kept = bridge(choose(score_blocks(features(page, layout), layout, model), layout.length, threshold), layout)
     if comments:
         kept |= in_comments(page, layout)
     return (as_markdown if markdown else as_text)(page, kept)

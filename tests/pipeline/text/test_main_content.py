@@ -35,7 +35,7 @@ def test_a_broken_model_is_one_line_with_its_number(line: str) -> None:
 
 
 def test_a_block_scores_the_same_alone_and_among_others() -> None:
-    first, _ = load_model()
+    first = load_model().first
     rows = np.random.default_rng(0).normal(20, 60, (len(first.features), 3000)).astype(np.float32)
     together = first.score(rows)
     assert len(set(together.tolist())) > 20

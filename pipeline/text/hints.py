@@ -1,0 +1,99 @@
+"""What an element's tag, class names, id and role hint at: a bit each, tags first."""
+
+import re
+
+TAG_HINTS = ("nav", "footer", "header", "aside", "article", "main", "section", "form", "ul", "ol", "table",
+             "blockquote", "figure", "dl", "details", "dialog")  # fmt: skip
+# Patterns by what they hint at. The first of a table counts where two begin at one place.
+CLASS_HINTS: dict[str, str] = {
+    "menu": r"nav(?!y) menu breadcrumb toolbar topbar navigation crumb",
+    "foot": r"foot copyright contentinfo legal imprint",
+    "head": r"header masthead banner logo hero",
+    "side": r"side aside widget complementary rail column-right right-col",
+    "comment": r"comment disqus respond reply replies discuss feedback",
+    "share": r"share sharing social follow facebook twitter addthis",
+    "related": r"relat recommend more- also popular trending latest similar outbrain taboola most-?read up-?sell",
+    "advert": r"(?<![a-z])ads?(?![a-z]) advert sponsor promo banner-ad dfp",
+    "dialog": r"cookie consent gdpr modal popup overlay dialog toast alert",
+    "meta": r"(?<![a-z])tags?(?![a-z]) categor meta(?![a-z]) byline author date posted timestamp credit",
+    "form": r"search login signin sign-in signup register subscri newsletter form(?!at|er)",
+    "pages": r"pag(?:er|ing|ination) next prev pagenav",
+    "content": r"content body text story inhalt contenido prose richtext rte markdown wysiwyg entry articlebody",
+    "article": r"article post(?!ed|al|er) blog news(?!letter) single page-content detail",
+    "main": r"main primary central center",
+    "product": r"product item-desc descri spec summary feature price",
+    "thread": r"thread message topic forum question answer bbcode postbody reply-content",
+    "docs": r"doc(?!k) manual section chapter reference api guide wiki mw-",
+    "list": r"list grid card tile teaser result archive gallery carousel slider",
+    "caption": r"caption figure image photo media video",
+    "unseen": r"sr-only visually-?hidden screen-?reader hidden collapse skip noprint print-only hide",
+}
+HINTS = (*("tag_" * (name in CLASS_HINTS) + name for name in TAG_HINTS), *CLASS_HINTS)  # names of the bits
+TAG_BIT = {name: 1 << bit for bit, name in enumerate(TAG_HINTS)}
+CLASS_BIT = {name: 1 << (len(TAG_HINTS) + bit) for bit, name in enumerate(CLASS_HINTS)}
+COMMENT_BIT = CLASS_BIT["comment"]
+COPY_OF_MATHS, SOURCE_OF_MATHS = 1 << 60, 1 << 61  # two more bits, of names that are none of a container's hints
+MATHS_SOURCE = re.compile(r"mwe-math-element|mwe-math-mathml|katex-mathml|MJX_Assistive|mjx-assistive", re.I)
+MATHS_COPY = re.compile(r"katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|mjx-chtml|(?<![\w-])MathJax(?![\w-])")
+RUN = re.compile("[a-z]+")
+LONGEST_NAME = 80  # characters of a class name or id that are read
+MANY_NAMES = 50_000
+KNOWN_NAMES: dict[str, int] = {}  # the bits of names seen before: a pure function's cache
+KNOWN_RUNS: dict[str, int] = {}  # likewise, of runs of letters; -1 where the whole name must be looked at
+HINT_WORDS = re.compile(
+    "|".join(f"(?P<{name}>" + "|".join(patterns.split()) + ")" for name, patterns in CLASS_HINTS.items())
+)
+LETTERS = [re.sub(r"\(\?.*?\)", "", word) for words in CLASS_HINTS.values() for word in words.split()]
+BEGINNINGS = frozenset(word.replace("-?", "")[:3] for word in LETTERS)  # of which a run without any has no bits
+# A pattern with a hyphen begins at the end of a run of letters and goes beyond it.
+BEYOND = tuple(sorted({word.partition("-")[0] for word in LETTERS if "-" in word}))
+
+
+def name_hints(names: str) -> int:
+    """Return the bits of class names, id and role, separated by spaces."""
+    found = KNOWN_NAMES.get(names)
+    if found is None:
+        if len(KNOWN_NAMES) >= MANY_NAMES:
+            KNOWN_NAMES.clear()
+        found = 0
+        for name in names.split():
+            bits = KNOWN_NAMES.get(name)
+            if bits is None:
+                bits = KNOWN_NAMES[name] = _bits_of(name[:LONGEST_NAME])
+            found |= bits
+        KNOWN_NAMES[names] = found
+    return found
+
+
+def _bits_of(name: str) -> int:
+    """Return the bits of one name: those of its runs of letters, which come again in many names."""
+    found = 0
+    for run in RUN.findall(name.lower()):
+        bits = KNOWN_RUNS.get(run)
+        if bits is None:
+            if len(KNOWN_RUNS) >= MANY_NAMES:
+                KNOWN_RUNS.clear()
+            bits = KNOWN_RUNS[run] = _bits_of_run(run)
+        if bits < 0:
+            return _search(name.lower()) | _maths(name)
+        found |= bits
+    return found
+
+
+def _bits_of_run(run: str) -> int:
+    if run.endswith(BEYOND) or "math" in run or "katex" in run or "mjx" in run:
+        return -1
+    if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 2)]) and run != "ad":
+        return 0
+    return _search(run)
+
+
+def _search(name: str) -> int:
+    found = 0
+    for match in HINT_WORDS.finditer(name):
+        found |= CLASS_BIT[match.lastgroup or ""]
+    return found
+
+
+def _maths(name: str) -> int:
+    return (COPY_OF_MATHS if MATHS_COPY.search(name) else 0) | (SOURCE_OF_MATHS if MATHS_SOURCE.search(name) else 0)
