@@ -19,6 +19,7 @@ NAMES = (
     "dedup",
     "dedup_peers",
     "gpu",
+    "tokenizer",
     "repeated_lines",
 )
 

@@ -1,4 +1,4 @@
-"""Command line: python -m model train | sample | evaluate | export | ablate | scaling."""
+"""Command line: python -m model train | sample | evaluate | contamination | export | ablate | scaling."""
 
 import argparse
 import json
@@ -29,6 +29,16 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--text", type=Path, nargs="+", required=True, metavar="FILE", help="UTF-8 text files")
     evaluate.add_argument("--json", action="store_true", help="print the counts too, as JSON")
 
+    order = commands.add_parser("contamination", help="is an evaluation set likelier in its order than shuffled?")
+    order.add_argument("run", type=Path, metavar="RUN")
+    order.add_argument(
+        "--sets", type=Path, nargs="+", required=True, metavar="FILE", help="JSONL, CSV, text; also packed"
+    )
+    order.add_argument("--shards", type=int, default=50, help="runs of items (default: 50, of 5 items or more)")
+    order.add_argument("--permutations", type=int, default=25, help="random orders of each (default: 25)")
+    order.add_argument("--seed", type=int, default=0, help="of the orders (default: 0)")
+    order.add_argument("--json", action="store_true", help="print JSON")
+
     export = commands.add_parser("export", help="write a folder that Hugging Face transformers loads")
     export.add_argument("run", type=Path, metavar="RUN")
     export.add_argument("directory", type=Path, metavar="DIR", help="a new folder")
@@ -39,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("config", type=Path, help="a YAML file; see model/README.md")
         command.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
 
-    for command in (sample, evaluate):
+    for command in (sample, evaluate, order):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     return top
 
@@ -75,6 +85,13 @@ def run_command(arguments: argparse.Namespace) -> None:
         run = runs.load(arguments.run, arguments.device)
         choice = (arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed)
         print(sample(run, arguments.prompt, arguments.tokens, *choice))
+    elif arguments.command == "contamination":
+        from model.order import order_tests, table_lines
+
+        run = runs.load(arguments.run, arguments.device)
+        sizes = (arguments.shards, arguments.permutations, arguments.seed)
+        results = order_tests(run, arguments.sets, *sizes)
+        print(json.dumps(results, indent=1) if arguments.json else "\n".join(table_lines(results)))
     elif arguments.command == "evaluate":
         from model.evaluate import evaluate_texts
 

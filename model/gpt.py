@@ -272,6 +272,8 @@ class GPT(nn.Module):
             x = x + self.positions(index)
         rope = (self.cos[past : past + T], self.sin[past : past + T]) if self.config.position == "rope" else None
         x = self.dropout(x)
+        if torch.is_autocast_enabled(x.device.type):  # the residual stream in bf16 too: half the bytes to move
+            x = x.to(torch.get_autocast_dtype(x.device.type))
         for block in self.blocks:
             x = block(x, rope, cache, mask)
         if cache is not None:

@@ -1,6 +1,7 @@
 """Several processes train one model."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -38,11 +39,16 @@ def test_two_processes_give_one_processs_curve_and_either_takes_up_the_others_ru
         assert [line[key] for line in lines] == pytest.approx([line[key] for line in expected], rel=1e-4), key
     for line, other in zip(lines[3::4], expected[3::4], strict=True):
         assert line["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-5)
-    for path in (two / "checkpoints/8").iterdir():
-        path.unlink()  # as after a crash: the run stands at step 4
-    train(load(config_file, KEYS))
-    again = read_log(two)
+    weights = (two / "checkpoints/8/model.safetensors").read_bytes()
+    shutil.rmtree(two / "checkpoints/8")  # as after a crash: the run stands at step 4
+    third = tmp_path / "third"
+    shutil.copytree(two, third)
+    train(load(config_file, [*KEYS, f"output={third}"]))
+    again = read_log(third)
     assert [line["loss"] for line in again] == pytest.approx([line["loss"] for line in expected], rel=1e-4)
+    assert torchrun(config_file).returncode == 0
+    assert [line["loss"] for line in read_log(two)] == [line["loss"] for line in lines]  # to the last bit
+    assert (two / "checkpoints/8/model.safetensors").read_bytes() == weights
 
 
 def test_passes_that_cannot_be_shared_are_one_line(config_file, tmp_path, fails, monkeypatch):
