@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,7 @@ from model.examples import Examples, open_examples
 from model.flops import device_peak, flops_per_token
 from model.gpt import GPT, IGNORE
 from model.guard import SpikeGuard
+from model.memory import attempt, explained
 from model.mix import Mixture, open_data
 from model.objective import total_loss, validate
 from model.optimizer import learning_rate_scale, make_optimizers, set_learning_rate
@@ -48,43 +50,28 @@ def train(config: Config) -> Path:
     """
     folder = Path(config.output)
     runs.check_config(folder, config)
-    try:
-        with joined(runs.pick_device(config.device)) as (team, device):
-            if config.accumulation % team.size:
-                raise TrainerError(
-                    f"accumulation: {config.accumulation} forward passes cannot be shared evenly by {team.size} "
-                    f"processes; set a multiple, accumulation={team.size}"
-                )
-            if not team.first:
-                team.wait()  # until the tokens are in the cache and the folder is begun
-                with closing(open_any(config)) as corpus:
-                    Trainer(config, corpus, device, folder, team).run()
-                return folder
+    with explained(config), joined(runs.pick_device(config.device)) as (team, device):
+        if config.accumulation % team.size:
+            raise TrainerError(
+                f"accumulation: {config.accumulation} forward passes cannot be shared evenly by {team.size} "
+                f"processes; set a multiple, accumulation={team.size}"
+            )
+        if not team.first:
+            team.wait()  # until the tokens are in the cache and the folder is begun
             with closing(open_any(config)) as corpus:
-                runs.check_tokenizer(folder, corpus.tokenizer)
-                runs.check_beginning(folder, config, corpus.tokenizer)
-                with runs.locked(folder):
-                    runs.check_config(folder, config)
-                    runs.write_beginning(folder, config, corpus.tokenizer)
-                    if team.size > 1:
-                        corpus.finish()
-                    team.wait()
-                    Trainer(config, corpus, device, folder, team).run()
-    except RuntimeError as error:
-        if out_of_memory(error):
-            wish = "set a smaller batch_size, model.context or model.depth"
-            raise TrainerError(f"out of memory, with a batch_size of {config.batch_size}; {wish}") from error
-        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            reason = " ".join(str(error).partition("\n\nSet TORCH")[0].split())  # the rest is for torch's authors
-            raise TrainerError(f"compile: {reason}; set compile=false") from error
-        raise
+                Trainer(config, corpus, device, folder, team).run()
+            return folder
+        with closing(open_any(config)) as corpus:
+            runs.check_tokenizer(folder, corpus.tokenizer)
+            runs.check_beginning(folder, config, corpus.tokenizer)
+            with runs.locked(folder):
+                runs.check_config(folder, config)
+                runs.write_beginning(folder, config, corpus.tokenizer)
+                if team.size > 1:
+                    corpus.finish()
+                team.wait()
+                Trainer(config, corpus, device, folder, team).run()
     return folder
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Return whether an error is a card's, MPS's or a CPU's way to say that its memory is full."""
-    words = ("MPS backend out of memory", "DefaultCPUAllocator: can't allocate memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def open_any(config: Config) -> Corpus | Mixture | Examples:
@@ -226,7 +213,7 @@ class Trainer:
         began = time.monotonic()
         tokens, targets = self.prefetch.get((self.step, self.decay_from), (self.step + 1, self.decay_from))
         waited = time.monotonic() - began
-        loss = self.try_gradients(tokens, targets, config.batch_size * self.rows_per_example)
+        loss = attempt(lambda: self.gradients(tokens, targets, config.batch_size * self.rows_per_example))
         if loss is None:
             raise TrainerError(self.what_fits(tokens, targets))
         limit = config.optimizer.clip or math.inf
@@ -264,18 +251,6 @@ class Trainer:
             loss += part.detach()
         return team.sum(loss)
 
-    def try_gradients(self, tokens: Tensor, targets: Tensor, rows: int) -> Tensor | None:
-        """Return what `gradients` does, or None where the memory does not suffice.
-
-        It has returned before anyone tries again: the error itself holds on to the activations that were too many.
-        """
-        try:
-            return self.gradients(tokens, targets, rows)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            return None
-
     def what_fits(self, tokens: Tensor, targets: Tensor) -> str:
         """Return what to do after the memory ran out: the largest divisor of the batch that fits."""
         batch, context = self.config.batch_size, self.config.model.context
@@ -284,23 +259,18 @@ class Trainer:
             self.model.zero_grad()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            states = [] if self.optimizers[0].state else self.optimizer_room()
-            here = rows * self.rows_per_example
-            loss = None if states is None else self.try_gradients(tokens[:here], targets[:here], here)
-            del states
-            if loss is not None:
+            if attempt(partial(self.rehearse, tokens, targets, rows * self.rows_per_example)) is not None:
                 accumulation = self.config.accumulation * batch // rows
                 return f"{wish}; {rows} do: set batch_size={rows} accumulation={accumulation} for the same steps"
         return f"{wish}; set a smaller batch_size, or a smaller model.context"
 
-    def optimizer_room(self) -> list[Tensor] | None:
-        """Return as much memory as the optimizers will take after their first step, or None where it is not there."""
-        try:
-            return [torch.empty_like(p) for p in self.model.parameters() for _ in range(2)]
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            return None
+    def rehearse(self, tokens: Tensor, targets: Tensor, rows: int) -> Tensor:
+        """Do one pass of so many rows, beside the memory that the optimizers take from their first step on."""
+        begun = any(optimizer.state for optimizer in self.optimizers)
+        room = [torch.empty_like(p) for p in self.model.parameters() for _ in range(0 if begun else 2)]
+        loss = self.gradients(tokens[:rows], targets[:rows], rows)
+        del room
+        return loss
 
     def batch(self, step: int, decay_from: int | None) -> tuple[Tensor, Tensor]:
         """Return the tokens and targets (B * accumulation, T) of a step: which ones is a function of the arguments."""
