@@ -139,7 +139,7 @@ def test_the_smallest_parts_give_what_one_part_gives(corpus, found, tmp_path, mo
 
 def files(root) -> dict[str, bytes]:
     """Return every file of duplicates/, repeated_lines/ and index/, and what says how the index was made."""
-    parts = [file for name in ("duplicates", "repeated_lines", "index") for file in root.glob(f"{name}/*")]
+    parts = [file for name in ("duplicates", "repeated_lines", "index") for file in root.glob(f"{name}/**/*.parquet")]
     parts.append(root / "index.json")
     return {str(path.relative_to(root)): path.read_bytes() for path in parts}
 
