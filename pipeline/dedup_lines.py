@@ -124,7 +124,8 @@ def added_up(key: np.ndarray, pages: np.ndarray, order: np.ndarray, place: np.nd
 
 def groups(job: Job, part: int) -> dict[str, Any]:
     """Say which lines of a range of keys go, to the blocks that have them; and in which page one stays, if it does."""
-    table = job.gathered("lines.keys", len(job.tasks("lines.keys")), part, COUNTED)
+    writers = sum(task.number >= 0 for task in job.tasks("lines.keys"))
+    table = job.gathered("lines.keys", writers, part, COUNTED)
     key, pages, order, place = (table[name].to_numpy() for name in COUNTED.names)
     every = added_up(key, pages, order, place, once=False)
     path = ("index", "lines", f"{part:05d}.parquet")

@@ -5,6 +5,7 @@ Reads the shards column by column with pyarrow alone; tables are rich on a termi
 
 import argparse
 import hashlib
+import heapq
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -182,8 +183,23 @@ def print_reason(output: Output, book: Mapping[str, Any], reason: str, sample: i
         pages = rows(output, reason.replace("-", "_"))
     else:
         pages = (r for r in rows(output, "rejected") if f"{r['stage']}/{r['reason']}" in chosen)
-    drawn = sorted(pages, key=lambda row: hashlib.blake2b(row["id"].encode(), digest_size=8).digest())[:sample]
-    print_pages(with_urls(output, drawn), f"no page was dropped for {reason}")
+    drawn = heapq.nsmallest(sample, pages, key=draw_of)
+    print_pages(with_lines(output, with_urls(output, drawn)), f"no page was dropped for {reason}")
+
+
+def draw_of(row: Mapping[str, Any]) -> bytes:
+    """Return a hash by which rows are drawn: of the page, and of the place in it where a row is a part of one."""
+    return hashlib.blake2b(f"{row['id']}{row.get('start', '')}".encode(), digest_size=8).digest()
+
+
+def with_lines(output: Output, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pages, with their text where they are repeated lines, which is only in documents/."""
+    wanted = {(page["shard"], page["id"]) for page in pages if page["folder"] == "repeated_lines"}
+    if not wanted:
+        return pages
+    every = ((row["shard"], row["id"], row["text"]) for row in rows(output, "documents", ["id", "text"]))
+    texts = {(shard, page): text for shard, page, text in every if (shard, page) in wanted}
+    return [page | {"text": texts[page["shard"], page["id"]][page["start"] : page["end"]]} for page in pages]
 
 
 def with_urls(output: Output, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import jinja2
 
 from pipeline import __version__
 from pipeline.config import NOT_RESULT, NOT_RESULT_INPUT, Config, recipes, to_dict
+from pipeline.text.line_units import LineParams
 from pipeline.text.minhash import MinHashParams
 from pipeline.text.rules import RulesConfig
 
@@ -177,6 +178,8 @@ def thresholds(config: Config) -> list[tuple[str, str]]:
     values = settings(config)
     minhash = MinHashParams.of(config.dedup)
     values["dedup"] |= {"shingle": minhash.shingle, "bands": minhash.bands, "rows": minhash.rows}
+    if config.dedup.lines:
+        values["dedup"]["lines"] = LineParams.of(config.dedup.lines)._asdict()
     stages = {
         **{name: values[name] for name in ("url", "robots", "extract", "language")},
         **values["rules"],

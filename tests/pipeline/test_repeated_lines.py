@@ -188,6 +188,12 @@ def test_lines_counted_otherwise_are_refused(corpus, tmp_path):
         run(tmp_path / "two", [corpus[9:]], against=[output.root], preset="roots")
 
 
+def test_without_pages_there_are_no_lines(tmp_path):
+    nothing = {"lines": [0, 0], "pages": [0, 0], "characters": [0, 0]}
+    for name, pages in (("none", []), ("empty", [[], []]), ("blank", [[document(1, "", site="a.example")]])):
+        assert run(tmp_path / name, pages, preset="c4")[1]["lines"] == nothing
+
+
 def test_copies_of_a_page_make_none_of_its_lines_repeated(tmp_path):
     rng = random.Random(5)
     text = "\n".join(joined("en", words("en", rng, 12)) for _ in range(9))
@@ -299,3 +305,6 @@ def test_inspect_shows_the_lines(tmp_path, capsys, corpus):
     out = capsys.readouterr().out
     gone, of = result["lines"]["lines"]
     assert f"{gone:,} lines ({gone / of:.1%})" in out and out.count("pages have it") == 2
+    shown = [line.partition("characters: ")[2] for line in out.splitlines() if "characters: " in line]
+    whole = {" ".join(line.split()) for row in corpus for line in row["text"].split("\n")}
+    assert len(shown) == 2 and all(line in whole for line in shown)
