@@ -1,12 +1,19 @@
-"""How many pages a CPU-second the quality classifier scores: one by one, as the extract job does, and in batches.
+"""How many pages a CPU-second the two classifiers score, how well topics are told, and how fast items are searched for.
 
-And how fast texts are searched for items of evaluation sets, where those lie beside the crawl.
+Quality is scored one by one and in batches, as the extract job does; topics in batches, as the publish job does. They
+are tested on pages that we have read (topics.tsv), by a classifier that saw no page of their sites.
 """
 
+import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.jobs import crawl_files, median, own_cpu
+
+if TYPE_CHECKING:
+    from classifiers.topics import TopicModel
 
 RUNS = 5
 BATCH = 256
@@ -26,15 +33,25 @@ def run(crawl: str) -> None:
         model = QualityModel.load(Path(folder) / "model")
     texts = [row["text"] for row in rows]
     print(f"{'scoring':24} {'pages/s':>8}   median of {RUNS}, {len(texts):,} pages, bar 2,000")
-    ways = {"one by one": 1, "in batches": BATCH}
-    for name, size in ways.items():
+    urls = [row["url"] for row in rows]
+    told = topic_model(crawl)
+    ways: dict[str, tuple[int, Callable[[slice], object]]] = {
+        "quality, one by one": (1, lambda some: model.score(texts[some])),
+        "quality, in batches": (BATCH, lambda some: model.score(texts[some])),
+        "topics, in batches": (BATCH, lambda some: told.topics(texts[some], urls[some])),
+    }
+    costs = {}
+    for name, (size, score) in ways.items():
         speeds = []
         for _ in range(RUNS):
             start = own_cpu()
             for at in range(0, len(texts), size):
-                model.score(texts[at : at + size])
+                score(slice(at, at + size))
             speeds.append(len(texts) / (own_cpu() - start))
+        costs[name] = 1 / median(speeds)
         print(f"{name:24} {median(speeds):8,.0f}", flush=True)
+    both = 1 / (costs["quality, in batches"] + costs["topics, in batches"])
+    print(f"{'both':24} {both:8,.0f}", flush=True)
     sets = Path(crawl).parent.parent / "eval"
     if sets.is_dir():
         search(str(sets), texts)
@@ -55,6 +72,35 @@ def pages(path: str) -> list[dict[str, str]]:
                 text = engine(decode(response.body, response.header("content-type"))[0], record.url).text
                 rows.append({"id": record.id, "url": record.url, "text": text, "language": "und"})
     return [row for row in rows if row["text"]]
+
+
+def topic_model(crawl: str) -> "TopicModel":
+    """Train on the crawl without the sites of the pages in topics.tsv, print how those are told; return the model."""
+    from classifiers import topics
+    from pipeline.text.url import site
+
+    lines = Path(__file__).with_name("topics.tsv").read_text().splitlines()[1:]
+    known = {f"<urn:uuid:{name}>": topic for name, topic in (line.split("\t") for line in lines)}
+    rows = [row for path in crawl_files(crawl) for row in pages(path)]
+    tested = [row | {"topic": known[row["id"]]} for row in rows if row["id"] in known]
+    sites = {site(row["url"]) for row in tested}
+    data = Path(crawl).parent.parent
+    lists = data / "lists" / "ut1.tar.xz"
+    with tempfile.TemporaryDirectory() as folder:
+        for name, some in (("taught", [row for row in rows if site(row["url"]) not in sites]), ("tested", tested)):
+            with open(Path(folder) / f"{name}.jsonl", "w", encoding="utf-8", errors="replace") as out:
+                out.writelines(json.dumps(row) + "\n" for row in some)
+        taught, rarity = topics.read(
+            f"{folder}/taught.jsonl",
+            dumps=sorted((data / "wikipedia").glob("*pages-articles*.bz2")),
+            lists=lists if lists.exists() else None,
+        )
+        config = topics.train(taught, rarity, Path(folder) / "model", "the crawl")
+        print("cross-validated, by labels of the recipe", *topics.table_lines(config["test"]), "", sep="\n")
+        if tested:
+            result = topics.evaluate(Path(folder) / "model", f"{folder}/tested.jsonl")
+            print("pages that we have read", *topics.table_lines(result), "", sep="\n", flush=True)
+        return topics.TopicModel.load(Path(folder) / "model")
 
 
 def search(sets: str, texts: list[str]) -> None:

@@ -85,7 +85,7 @@ def rarities(lines: Iterable[str]) -> dict[str, float]:
 def spoken_for(line: str, rarity: Mapping[str, float]) -> dict[str, float]:
     """Return how much the seed words of a line of tokens speak for each topic: log(1 + count) x rarity, summed."""
     known, sums = seeds(), dict[str, float]()
-    for word, n in Counter(token for token in line.split() if token in rarity).items():
+    for word, n in Counter([token for token in line.split() if token in rarity]).items():
         sums[known[word]] = sums.get(known[word], 0.0) + math.log1p(n) * rarity[word]
     return sums
 
