@@ -51,6 +51,7 @@ def inspect(args: argparse.Namespace) -> None:
         print_reason(output, book, args.reason, args.sample)
     else:
         print_funnel(book, output.root)
+        print_mixture(output)
         print_documents(output)
 
 
@@ -97,6 +98,20 @@ def print_funnel(book: Mapping[str, Any], root: str) -> None:
         out.print(
             f"language/gate: {gate['checked']:,} checked in full, {gate['missed']:,} of them would have been kept"
         )
+
+
+def print_mixture(output: Output) -> None:
+    """Print the mix in tokens: each domain, language and quality bucket before, as asked for, and as it came out."""
+    if not output.exists(".work", "publish.json"):
+        return
+    from pipeline.papers import mixture
+
+    for kind, parts in mixture(output.read_json(".work", "publish.json")["result"]).items():
+        drawn = table(f"mix by {kind}", "pages", "before", "target", "outcome", "tokens")
+        for part in parts[:TOP]:
+            shares = (f"{n:.1%}" for n in (part.before, part.target, part.after))
+            drawn.add_row(f"  {part.name}", f"{part.pages:,}", *shares, f"{part.tokens:,}")
+        console().print(drawn)
 
 
 def funnel_steps(totals: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

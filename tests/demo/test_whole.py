@@ -27,7 +27,14 @@ def rows(folder: str) -> list[dict]:
 
 
 def test_it_prints_the_funnel_where_things_are_and_what_the_model_says(shown):
-    for needle in ("funnel", "published train", "duplicate/near", "demo/out/corpus/report.html", "Let the model speak"):
+    for needle in (
+        "funnel",
+        "published train",
+        "duplicate/near",
+        "mix by domain",
+        "demo/out/corpus/report.html",
+        "Let the model speak",
+    ):
         assert needle in shown, needle
     speech = shown.partition("Let the model speak")[2].partition("Done in")[0]
     assert len(speech.split()) > 40
