@@ -3,6 +3,7 @@
     python -m bench.gpu check         every path once: bf16, compiled, flex attention, NCCL, resume, out of memory
     python -m bench.gpu speed         124 M at T=1024, 1.3 B at T=2048: tokens/s, MFU, share of time waiting for data
     python -m bench.gpu shakespeare   the full model on `--text FILE` over ten seeds, and the wall time to 1.4697
+    python -m bench.gpu sweep         the same over lengths and dropouts, one seed each, to choose the preset by
 
 Each is meant to end within ten minutes on an H200 and needs no network; `python -m bench gpu` runs the three. `--set
 a.b=value` lays keys of the trainer over all runs of a command. Runs lie in `--folder`, and are begun anew.
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="python -m bench.gpu", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.description = __doc__
-    parser.add_argument("command", choices=("check", "speed", "shakespeare"))
+    parser.add_argument("command", choices=("check", "speed", "shakespeare", "sweep"))
     parser.add_argument("--folder", type=Path, default=Path("out/bench-gpu"))
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
     parser.add_argument("--text", type=Path, default=TEXT, help="tiny Shakespeare")
@@ -68,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     args.folder.mkdir(parents=True, exist_ok=True)
     print(f"### {args.command}, on {device_name()}", flush=True)
-    {"check": check, "speed": speed, "shakespeare": shakespeare}[args.command](args)
+    {"check": check, "speed": speed, "shakespeare": shakespeare, "sweep": sweep}[args.command](args)
 
 
 def device_name() -> str:
@@ -218,36 +219,53 @@ def attention_kernels() -> None:
 
 def shakespeare(args: argparse.Namespace) -> None:
     """Train the ladder's last step with every seed; print whole-validation losses and the time to nanoGPT's 1.4697."""
+    plans = {f"seed {seed}": [f"seed={seed}"] for seed in range(args.seeds)}
+    finals, bests = [], []
+    for evaluated in train_on_text(args, plans):
+        finals.append(evaluated[-1]["validation_loss"])
+        bests.append(min(line["validation_loss"] for line in evaluated))
+    if len(finals) > 1:
+        print(f"mean of {len(finals)}: final {fmean(finals):.4f} ± {stdev(finals):.4f}, best {fmean(bests):.4f}")
+
+
+def sweep(args: argparse.Namespace) -> None:
+    """Train the ladder's last step for each length with each dropout."""
+    grid = [(steps, dropout) for steps in (1000, 1500, 2000, 3000) for dropout in (0.2, 0.3, 0.4)]
+    train_on_text(args, {f"{steps} steps, dropout {d}": [f"steps={steps}", f"model.dropout={d}"] for steps, d in grid})
+
+
+def train_on_text(args: argparse.Namespace, plans: dict[str, list[str]]) -> list[list[dict[str, float]]]:
+    """Train each plan, the first alone so that its time counts, print a line for it, and return its evaluations."""
     if not args.text.is_file():
         print(f"{args.text} is not there; --text FILE names tiny Shakespeare")
-        return
-    keys = [f"data={args.text.resolve()}", "evaluate_every=125", "checkpoint.every=100000", *args.set]
+        return []
+    keys = [f"data={args.text.resolve()}", "evaluate_every=125", "checkpoint.every=100000"]
 
-    def one(seed: int) -> Run:
-        return train(f"shakespeare-{seed}", "ladder-7-full.yaml", args.folder, [*keys, f"seed={seed}"])
+    def one(name: str) -> Run:
+        folder = name.replace(" ", "-").replace(",", "")
+        return train(folder, "ladder-7-full.yaml", args.folder, [*keys, *plans[name], *args.set])
 
-    finals: list[float] = []
-    bests: list[float] = []
+    found = []
     os.environ.setdefault("OMP_NUM_THREADS", "4")
+    names = list(plans)
     with ThreadPoolExecutor(args.at_once) as pool:
-        for seed, (output, done) in enumerate([one(0), *pool.map(one, range(1, args.seeds))]):
+        first = one(names[0])
+        for name, (output, done) in zip(names, [first, *pool.map(one, names[1:])], strict=True):
             evaluated = [line for line in log(output) if "validation_loss" in line]
             if done.returncode or not evaluated:
-                report(f"seed {seed}", done, "no evaluation")
+                report(name, done, "no evaluation")
                 continue
             best = min(evaluated, key=lambda line: line["validation_loss"])
             there = next((line for line in evaluated if line["validation_loss"] <= GOAL), None)
             reached = f"{there['seconds']:.0f} s, step {there['step']}" if there else "never"
-            alone = "alone" if seed == 0 else f"{args.at_once} at once"
-            finals.append(evaluated[-1]["validation_loss"])
-            bests.append(best["validation_loss"])
+            alone = "alone" if name == names[0] else f"{args.at_once} at once"
             print(
-                f"seed {seed}: final {finals[-1]:.4f}, best {bests[-1]:.4f} at step {best['step']}, "
-                f"{GOAL} reached: {reached}; {evaluated[-1]['seconds']:.0f} s in all ({alone})",
+                f"{name}: final {evaluated[-1]['validation_loss']:.4f}, best {best['validation_loss']:.4f} at step "
+                f"{best['step']}, {GOAL} reached: {reached}; {evaluated[-1]['seconds']:.0f} s in all ({alone})",
                 flush=True,
             )
-    if len(finals) > 1:
-        print(f"mean of {len(finals)}: final {fmean(finals):.4f} ± {stdev(finals):.4f}, best {fmean(bests):.4f}")
+            found.append(evaluated)
+    return found
 
 
 if __name__ == "__main__":

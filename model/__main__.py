@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def run_command(arguments: argparse.Namespace) -> None:
         config = configs.load(arguments.config, arguments.set)
         from model.train import train
 
-        print(train(config))
+        folder = train(config)
+        if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes is enough
+            print(folder)
         return
 
     if arguments.command in ("ablate", "scaling"):

@@ -1,0 +1,31 @@
+"""Muon beside torch's own, and what its step looks like."""
+
+import torch
+from torch import nn
+
+from model.optimizer import Muon, orthogonalise
+
+
+def test_muon_takes_torchs_steps_in_fewer_kernels():
+    def make() -> list[nn.Parameter]:
+        torch.manual_seed(1)
+        return [nn.Parameter(torch.randn(shape)) for shape in [(16, 16), (40, 16), (16, 40), (16, 16), (16, 40)]]
+
+    ours, theirs = make(), make()
+    rates = {"lr": 0.02, "weight_decay": 0.1, "momentum": 0.9}
+    optimizers = [Muon(ours, **rates), torch.optim.Muon(theirs, adjust_lr_fn="match_rms_adamw", **rates)]
+    for step in range(6):
+        for number, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            gradient = None if number == 3 and step % 2 else torch.randn(mine.shape)
+            mine.grad, other.grad = gradient, None if gradient is None else gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_has_singular_values_near_one():
+    torch.manual_seed(0)
+    for shape in [(3, 40, 20), (1, 16, 16), (2, 8, 64)]:
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)).float())
+        assert values.min() > 0.4 and values.max() < 1.3
