@@ -18,6 +18,10 @@ def parser() -> argparse.ArgumentParser:
     find.add_argument("dumps", nargs="+", type=Path, metavar="DUMP", help="pages-articles XML or externallinks SQL")
     find.add_argument("--output", required=True, type=Path, metavar="R.parquet")
     find.add_argument("--max-per-site", type=positive, metavar="N", help="references to one site (default 10,000)")
+    texts = commands.add_parser("articles", help="the articles of a Wikipedia dump as plain text")
+    texts.add_argument("dumps", nargs="+", type=Path, metavar="DUMP", help="pages-articles XML")
+    texts.add_argument("--output", required=True, type=Path, metavar="A.parquet")
+    texts.add_argument("--language", required=True, metavar="CODE", help="the edition's, as in its host name: en")
     learn = commands.add_parser("train", help="train, calibrate and test a classifier")
     learn.add_argument("--output", required=True, type=Path, metavar="DIR")
     learn.add_argument("--references", metavar="R.parquet", help="with --documents, in place of two sets")
@@ -85,6 +89,10 @@ def dispatch(args: argparse.Namespace) -> str:
         from classifiers.score import score_file
 
         return score_file(args.model, args.input, args.output)
+    if args.command == "articles":
+        from classifiers.articles import write_articles
+
+        return write_articles(args.dumps, args.output, args.language)
     if args.command == "topics":
         return topics_command(args)
     if args.command == "ensemble":

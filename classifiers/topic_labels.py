@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import yaml
 
+from classifiers.articles import CATEGORY, prose
 from classifiers.dumps import articles
 from pipeline.text.domain import DOMAINS, TABLE, domain
 from pipeline.text.url import host
@@ -36,23 +37,7 @@ UT1 = {
 }  # fmt: skip
 ADDRESS = 20.0  # what a telling address adds to its topic, in the units of seed words: log(1 + count) x log(1 / share)
 MARGIN = 5.0  # by which a topic must lead, else the page is of none: "other"
-CATEGORY = re.compile(
-    r"\[\[\s*(?:category|kategorie|catégorie|categoría|categoria|kategoria|categorie|категория|カテゴリ|分类)\s*:"
-    r"\s*([^\[\]|]+)",
-    re.IGNORECASE,
-)
 WORD = re.compile(r"[^\W\d_]+")
-# What is no prose in wikitext, innermost first; links keep what a reader sees of them.
-MARKUP = (
-    (re.compile(r"<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>", re.DOTALL | re.IGNORECASE), " "),
-    (re.compile(r"<[^<>]*>|^\{\|.*?^\|\}", re.DOTALL | re.MULTILINE), " "),
-    (re.compile(CATEGORY.pattern + r"[^\[\]]*\]\]", re.IGNORECASE), " "),
-    (re.compile(r"\[\[(?:[^\[\]|]*\|)*([^\[\]|]*)\]\]"), r"\1"),
-    (re.compile(r"\[\w+://\S*\s*([^\[\]]*)\]"), r"\1"),
-    (re.compile(r"'{2,}|^[=*#:;]+|[=]+$", re.MULTILINE), ""),
-)
-TEMPLATE = re.compile(r"\{\{[^{}]*\}\}")
-DEPTH = 8  # templates within templates
 
 
 class Label(NamedTuple):
@@ -134,14 +119,3 @@ def categorised(dumps: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
             votes = Counter(known[word] for word in words if word in known).most_common(2)
             if votes and votes[0][1] > sum(n for _, n in votes[1:]):
                 yield title, prose(wikitext), votes[0][0]
-
-
-def prose(wikitext: str) -> str:
-    """Return the text of an article as its reader sees it, roughly: without templates, tables, references and marks."""
-    for _ in range(DEPTH):
-        wikitext, removed = TEMPLATE.subn(" ", wikitext)
-        if not removed:
-            break
-    for pattern, kept in MARKUP:
-        wikitext = pattern.sub(kept, wikitext)
-    return "\n".join(line.strip() for line in wikitext.splitlines() if line.strip())

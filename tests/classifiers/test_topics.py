@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from classifiers.__main__ import main
 from classifiers.features import tokens
 from classifiers.topic_labels import Label, Lists, categorised, label, rarities
 from tests.classifiers.test_references import dump
+from tests.shared import shared_data
 
 WORDS = {
     "sport": "goal team coach stadium striker referee season penalty".split(),
@@ -110,11 +112,33 @@ def test_each_source_of_labels(tmp_path):
     assert lists.topic("https://bad.example/") == ""
 
 
+QUARK = """{{Infobox|a={{b}}}}'''Quarks''' are <ref>x</ref> [[elementary particle|particles]].
+[[File:a.jpg|thumb|A [[quark]] of {{c}}]]
+{| class=x
+| y
+|}
+== Kinds ==
+* [https://up.example Up], [[down quark]]s
+== Empty ==
+== See also ==
+* [[Lepton]]
+[[Category:Quantum physics]]"""
+
+
 def test_articles_by_the_words_of_their_categories(tmp_path):
-    text = "{{Infobox|a={{b}}}}'''Quarks''' are <ref>x</ref> [[elementary particle|particles]].\n{| class=x\n| y\n|}\n"
-    (tmp_path / "dump.xml").write_bytes(
-        dump(
-            [("Quark", text + "[[Category:Quantum physics]]"), ("Mixed", "Of [[Category:Physics]] [[Category:Tennis]]")]
-        )
-    )
-    assert list(categorised([tmp_path / "dump.xml"])) == [("Quark", "Quarks are   particles.", "science")]
+    pages = [("Quark", QUARK), ("Mixed", "Of [[Category:Physics]] [[Category:Tennis]]"), ("Q", "#REDIRECT [[Quark]]")]
+    (tmp_path / "dump.xml").write_bytes(dump(pages))
+    assert list(categorised([tmp_path / "dump.xml"])) == [
+        ("Quark", "Quarks are   particles.\nKinds\nUp, down quarks", "science")
+    ]
+
+
+def test_a_real_dump_becomes_texts(tmp_path, capsys):
+    source = shared_data("wikipedia/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2")
+    target = tmp_path / "articles.parquet"
+    assert main(["articles", str(source), "--output", str(target), "--language", "en"]) == 0
+    rows = pq.read_table(target).to_pylist()
+    assert f"{len(rows)} articles" in capsys.readouterr().out and len(rows) > 90
+    for row in rows:
+        assert row["url"].startswith("https://en.wikipedia.org/wiki/") and row["text"].startswith(row["title"])
+        assert not re.search(r"\[\[|\]\]|\{\{|<ref|^==", row["text"], re.M), row["title"]
