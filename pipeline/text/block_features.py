@@ -17,6 +17,8 @@ LOWER, UPPER, DIGIT, SPACE, COMMA, END, DENSE, LETTER, SIGN = range(1, 10)
 CLASSES = 10
 ANCESTORS = 8  # containers looked at around a block, innermost first
 DOUBLINGS = 5  # of the way up: 32 levels
+NOWHERE = -1000.0  # the place of a title that is no block
+DESCRIBED = 30  # characters that a block and the description have in common at the beginning of one
 SEPARATOR = "\0"  # which the parser leaves in no text
 LONG_SENTENCE = 80  # characters: a block that long, hardly linked, or one that ends a sentence, is prose
 
@@ -97,10 +99,11 @@ class Layout:
         )
 
 
-FIRST = (
+OWN = (
     "length words link links commas ends sentence colon digits upper letters signs depth kind heading position "
     "position_share from_end text_before text_after prose_before prose_after list_depth quotes times again title_share "
-    "after_h1 after_title page_length page_blocks page_link page_prose h1_count"
+    "after_h1 after_title described after_described group group_text group_length group_link group_prose "
+    "page_length page_blocks page_link page_prose h1_count"
 ).split()
 AROUND = "text link prose prose_share text_share blocks mean".split()
 LEVELS = (0, 1, 2, 3, 5)
@@ -108,7 +111,7 @@ FAR = range(-3, 4)
 NEARER = (-2, -1, 1, 2)
 WINDOWS = (4, 10)
 NAMES = (
-    *FIRST,
+    *OWN,
     *(f"{name}_{level}" for name in AROUND for level in LEVELS),
     *("hops", "main_width", "place", "offset"),
     *(f"{name}{by:+d}" for name in ("length", "link") for by in FAR if by),
@@ -149,35 +152,78 @@ def own(page: Page, layout: Layout) -> Array:
     counts, length, link, last, prose = layout.counts.T, layout.length, layout.link, layout.last, layout.prose
     blocks = len(length)
     letters = counts[LOWER] + counts[UPPER] + counts[LETTER] + counts[DENSE]
-    sums = np.cumsum((length, prose), axis=1)
-    total, all_prose = max(sums[0, -1], 1e-9), max(sums[1, -1], 1e-9)
+    text, written = np.cumsum((length, prose), axis=1)
+    total, all_prose = max(text[-1], 1e-9), max(written[-1], 1e-9)
     position = np.arange(blocks)
-    found = np.empty((len(FIRST), blocks))
-    found[0], found[1], found[2], found[3] = length, counts[SPACE] + 1, link, layout.links
-    found[4:6] = counts[COMMA : END + 1] / np.maximum(length, 1e-9)
-    found[6], found[7] = last == END, last == COMMA
-    found[8] = ratio(counts[DIGIT], length)
-    found[9] = ratio(counts[UPPER], letters)
-    found[10] = ratio(letters, layout.characters)
-    found[11] = ratio(counts[SIGN], length)
-    found[12] = column(page.depth)[layout.container]
-    found[13], found[14] = layout.kind, (layout.kind >= 1) & (layout.kind <= 6)
-    found[15], found[16], found[17] = position, position / blocks, blocks - position
-    found[18], found[19] = (sums[0] - length) / total, 1 - sums[0] / total
-    found[20], found[21] = (sums[1] - prose) / all_prose, 1 - sums[1] / all_prose
-    found[22], found[23] = column([place[0] for place in page.layout]), column([place[2] for place in page.layout])
-    ids: dict[str, int] = {}
-    earlier = column([ids.setdefault(text, number) for number, text in enumerate(layout.texts)])
-    found[24], found[25] = np.bincount(earlier)[earlier], earlier != position
-    found[26] = share = title_share(page.title, layout)
+    titled, described = title_share(page.title, layout), description_share(page.description, layout)
     ones = np.flatnonzero(layout.kind == 1)
-    best = int(np.argmax(share))
-    found[27] = position - ones[0] if len(ones) else -1000.0
-    found[28] = position - best if share[best] > 0.25 else -1000.0
-    found[29:34] = np.array(
-        [[sums[0, -1]], [blocks], [(link * length).sum() / total], [sums[1, -1] / total], [len(ones)]]
-    )
+    numbers: dict[str, int] = {}
+    earlier = column([numbers.setdefault(text, number) for number, text in enumerate(layout.texts)])
+    known: dict[str, Array | float] = {
+        "length": length,
+        "words": counts[SPACE] + 1,
+        "link": link,
+        "links": layout.links,
+        "commas": ratio(counts[COMMA], length),
+        "ends": ratio(counts[END], length),
+        "sentence": last == END,
+        "colon": last == COMMA,
+        "digits": ratio(counts[DIGIT], length),
+        "upper": ratio(counts[UPPER], letters),
+        "letters": ratio(letters, layout.characters),
+        "signs": ratio(counts[SIGN], length),
+        "depth": column(page.depth)[layout.container],
+        "kind": layout.kind,
+        "heading": (layout.kind >= 1) & (layout.kind <= 6),
+        "position": position,
+        "position_share": position / blocks,
+        "from_end": blocks - position,
+        "text_before": (text - length) / total,
+        "text_after": 1 - text / total,
+        "prose_before": (written - prose) / all_prose,
+        "prose_after": 1 - written / all_prose,
+        "list_depth": column([place[0] for place in page.layout]),
+        "quotes": column([place[2] for place in page.layout]),
+        "times": np.bincount(earlier)[earlier],
+        "again": earlier != position,
+        "title_share": titled,
+        "after_h1": position - ones[0] if len(ones) else NOWHERE,
+        "after_title": after_best(titled),
+        "described": described,
+        "after_described": after_best(described),
+        "page_length": text[-1],
+        "page_blocks": blocks,
+        "page_link": (link * length).sum() / total,
+        "page_prose": written[-1] / total,
+        "h1_count": len(ones),
+    }
+    known |= alike(page, layout)
+    found = np.empty((len(OWN), blocks), np.float32)
+    for row, name in zip(found, OWN, strict=True):
+        row[:] = known[name]
     return found
+
+
+def alike(page: Page, layout: Layout) -> dict[str, Array]:
+    """The blocks of one kind, at one depth, in containers of one sort: what a template writes again and again is alike
+    in these, menus and comments as well as a page's own paragraphs.
+    """
+    place = (column(page.path_hints) << 4 ^ column(page.depth) << 50)[layout.container] ^ layout.kind
+    _, group, size = np.unique(place, return_inverse=True, return_counts=True)
+    text = np.bincount(group, layout.length)
+    return {
+        "group": size[group] / len(group),
+        "group_text": (text / max(layout.length.sum(), 1e-9))[group],
+        "group_length": (text / size)[group],
+        "group_link": ratio(np.bincount(group, layout.length * layout.link), text)[group],
+        "group_prose": ratio(np.bincount(group, layout.prose), text)[group],
+    }
+
+
+def after_best(share: Array) -> Array | float:
+    """Return how far each block is behind the one with the highest share, if that is worth the name."""
+    best = int(np.argmax(share))
+    return np.arange(len(share)) - best if share[best] > 0.25 else NOWHERE
 
 
 def title_share(title: str, layout: Layout) -> Array:
@@ -186,6 +232,25 @@ def title_share(title: str, layout: Layout) -> Array:
     longest = len(title)
     parts = [len(text) if 3 < len(text) <= longest and text.casefold() in title else 0 for text in layout.texts]
     return column(parts) / max(longest, 1)
+
+
+def description_share(description: str, layout: Layout) -> Array:
+    """Return 1 for a block that holds the beginning of the page's own description, .5 for one whose beginning is in it.
+
+    What a page tells search engines of itself is often the first of its own text.
+    """
+    description = description.casefold()
+    begins = description[:DESCRIBED]
+    found = np.zeros(len(layout.texts))
+    if len(begins) < DESCRIBED:
+        return found
+    for number in np.flatnonzero(layout.characters >= DESCRIBED).tolist():
+        text = layout.texts[number].casefold()
+        if begins in text:
+            found[number] = 1.0
+        elif text[:DESCRIBED] in description:
+            found[number] = 0.5
+    return found
 
 
 def surroundings(layout: Layout) -> Array:

@@ -54,6 +54,7 @@ DOES = (
     | dict.fromkeys((*KINDS, *LISTS, "blockquote", "tr", "td", "th", *HIDING), MORE)
     | {"-text": TEXT, "br": LINE, "script": SCRIPT, "a": LINK, "span": SPAN, "math": MATHS}
 )
+DESCRIPTION = 'meta[property="og:description"], meta[name="description"]'
 HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 
@@ -62,6 +63,7 @@ class Page:
     """The blocks of a page (parallel lists, in reading order) and its containers (likewise, the root first)."""
 
     title: str = ""
+    description: str = ""  # as the page states it for search engines and links to it
     text: list[str] = field(default_factory=list)  # with marks; a PRE block's with its white space
     kind: list[int] = field(default_factory=list)
     container: list[int] = field(default_factory=list)
@@ -96,6 +98,10 @@ def read_page(html: str) -> Page:
             page = whole
     title = parser.css_first("title")
     page.title = " ".join(title.text().split())[:500] if title is not None else ""
+    for stated in parser.head.css(DESCRIPTION) if parser.head is not None else ():
+        text = " ".join((stated.attributes.get("content") or "").split())
+        if len(text) > len(page.description):
+            page.description = text[:500]
     return page
 
 

@@ -47,3 +47,18 @@ def test_every_feature_has_a_name_of_its_own() -> None:
     scores = context(layout, np.array([0.25, 0.5, 0.0]))
     row = dict(zip(CONTEXT_NAMES, scores.tolist(), strict=True))
     assert row["score"] == [0.25, 0.5, 0] and row["score-1"] == [0, 0.25, 0.5] and row["score_max"] == [0.5] * 3
+
+
+def test_the_page_s_own_description_and_what_a_template_repeats() -> None:
+    described = "A wheel turned by the river moves the stone that grinds the grain"
+    rows = "".join(f"<li><a href=/{n}>Another page {n}</a>" for n in range(6))
+    page = read_page(
+        f'<head><meta name="description" content="{described} ..."><meta property="og:description" content="short">'
+        f"<title>Mills</title></head><ul>{rows}</ul><p>Mills</p><p>{described}, day and night.</p><p>And more."
+    )
+    row = dict(zip(NAMES, features(page, Layout(page)).tolist(), strict=True))
+    assert page.description == described + " ..."
+    assert row["described"] == [0] * 7 + [1, 0] and row["after_described"][-2:] == [0, 1]
+    assert row["group"] == pytest.approx([6 / 9] * 6 + [3 / 9] * 3) and row["group_link"] == [1] * 6 + [0] * 3
+    bare = read_page("<p>No title and no description")
+    assert dict(zip(NAMES, features(bare, Layout(bare)).tolist(), strict=True))["after_described"] == [-1000]
