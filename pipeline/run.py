@@ -56,7 +56,9 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
     inputs = expand(config.inputs, config.input, config.seed) if "extract" in jobs else []
     output = Output(config.output)
     if is_dataflow(flags):
-        refuse_local(inputs, output, config.dedup.against if "dedup" in jobs else ())
+        read = [*(config.dedup.against if "dedup" in jobs else ())]
+        read += config.publish.anneal_sources if "publish" in jobs else []
+        refuse_local(inputs, output, read)
     with exclusive(output):
         adopt(config, output)
         facts: dict[str, Any] = {}
@@ -87,10 +89,10 @@ def bad_lines(book: dict[str, Any]) -> str:
     return "; ".join(text if text.startswith(path) else f"{path}: {text}" for path, text in book["bad_files"].items())
 
 
-def refuse_local(inputs: list[Input], output: Output, against: Sequence[str]) -> None:
+def refuse_local(inputs: list[Input], output: Output, read: Sequence[str]) -> None:
     """Refuse paths of this machine where the workers are others that cannot see it. Raises RunError."""
     local = [output.root] * output.local + [item.path for item in inputs if item.local]
-    local += [root for root in against if Output(root).local]
+    local += [root for root in read if Output(root).local]
     if local:
         raise RunError(f"{local[0]}: a path of this machine, which Dataflow's workers do not see; give gs:// or s3://")
 
