@@ -33,7 +33,8 @@ class Muon(Optimizer):
                         self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
                     alike[matrix.shape].append(matrix)
             for shape, matrices in alike.items():
-                gradients, momentum = [matrix.grad for matrix in matrices], group["momentum"]
+                gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]  # all have one
+                momentum = group["momentum"]
                 buffers = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
                 torch._foreach_lerp_(buffers, gradients, 1 - momentum)
                 updates = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov's
