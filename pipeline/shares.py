@@ -30,7 +30,8 @@ def fit(
 
     `sizes` are bytes; `natural` the weights that hold without shares: where one is 0 it stays 0. `shares` has pairs of
     a kind (0 domain, 1 language, 2 bucket) and the shares of its named parts, which add up to at most 1; the other
-    parts share the rest as they would without. Weights lie in [least, most].
+    parts share the rest as they would without. Parts that are in no cell leave theirs to all others, in proportion.
+    Weights lie in [least, most].
     """
     kinds = [(kind, named) for kind, named in shares if named]
     cells = sorted((cell for cell in sizes if sizes[cell] and natural[cell]), key=repr)
@@ -55,7 +56,9 @@ def scaled(
                 part = cell[kind] if cell[kind] in named else None
                 have[part] = have.get(part, 0.0) + sizes[cell] * weight
             rest = max(0.0, 1 - sum(named.values()))
-            ratio = {part: (rest if part is None else named[part]) * whole / n for part, n in have.items() if n}
+            asked = {part: rest if part is None else named[part] for part, n in have.items() if n}
+            there = sum(asked.values()) or 1.0  # what no page is in leaves its share to the others
+            ratio = {part: share / there * whole / have[part] for part, share in asked.items()}
             for cell, weight in weights.items():
                 part = cell[kind] if cell[kind] in named else None
                 weights[cell] = min(max(weight * ratio.get(part, 1.0), least), most)

@@ -41,6 +41,24 @@ def test_what_is_not_named_shares_the_rest_as_the_weights_have_it():
     assert rest["other", "fr", 1] == pytest.approx(3 * rest["other", "en", 0])
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [(0, {"religion": 0.5})],
+        [(1, {"en": 0.4, "de": 0.2, "fr": 0.1})],  # nothing is there that would have the rest
+        [(0, {"religion": 0.3, "code": 0.1}), (1, {"ja": 0.9})],
+    ],
+)
+def test_what_no_page_is_in_takes_nothing_from_the_mix(asked):
+    factors = fit(SIZES, NATURAL, asked, 0.0, 100.0)
+    assert sum(SIZES[cell] * factor.weight for cell, factor in factors.items()) == pytest.approx(1000, rel=1e-3)
+    kind, named = asked[0]
+    for part in {cell[kind] for cell in SIZES} & set(named):
+        there = sum(n for name, n in named.items() if any(cell[kind] == name for cell in SIZES))
+        whole = there if kind else 1 - named["religion"]
+        assert share(factors, kind, part) == pytest.approx(named[part] / whole, rel=1e-3)
+
+
 def test_the_cap_on_repeats_and_the_floor_hold_and_the_target_says_what_was_asked():
     factors = fit(SIZES, NATURAL | {("other", "fr", 1): 0.0}, [(0, {"code": 0.8, "news": 0.0})], 0.1, 4.0)
     assert {factors[cell].weight for cell in SIZES if cell[0] == "code"} == {4.0}
