@@ -171,9 +171,11 @@ def without(text: str, gone: Iterable[tuple[int, int]], params: LineParams) -> L
         if start > at:
             add_piece(text, pieces, at, start)
         at = max(at, end)
-    if pieces:
+    while pieces:
         first, last = pieces.pop()
-        pieces.append((first, first + len(text[first:last].rstrip())))
+        if kept := len(text[first:last].rstrip()):
+            pieces.append((first, first + kept))
+            break
     left = "".join([text[start:end] for start, end in pieces])
     enough = len(left) >= max(1, params.left_characters) and count_sentences(left) >= params.left_sentences
     return Left(left, pieces, enough)

@@ -93,6 +93,8 @@ def test_many_texts_have_the_units_of_each_alone(texts, unit):
         ("It is. He was.\nShe came. So.", ["She came.", "So."], "It is. He was."),
         ("It is. He was.", ["It is."], "He was."),
         ("It is. He was.", ["It is.", "He was."], ""),
+        ("head\nbody\n\xa0\n\xa0\x85foot", ["body", "foot"], "head"),
+        ("head\n\xa0\nfoot", ["head", "foot"], ""),
     ],
 )
 def test_what_is_left_has_no_hole(text, gone, left):
