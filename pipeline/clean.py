@@ -130,7 +130,12 @@ def plain_rows(file: IO[bytes], path: str) -> Iterator[dict[str, Any]]:
             row = json.loads(line)
             if not isinstance(row, dict) or not isinstance(row.get("text"), str):
                 raise CleanSourceError(f"publish.anneal_sources: {path}, line {number}: no object with a `text` string")
-            yield {name: row.get(name) for name in READ}
+            yield {name: writable(row.get(name)) for name in READ}
+
+
+def writable(value: Any) -> Any:
+    """Return a value; of a string's lone surrogates, which JSON can escape and UTF-8 cannot write, each is U+FFFD."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
 def document(row: Mapping[str, Any]) -> dict[str, Any]:

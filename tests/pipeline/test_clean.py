@@ -151,6 +151,17 @@ def test_sources_that_cannot_be_used_are_one_line(tmp_path):
         build({"inputs": ["x"], "output": "o", "publish": {"anneal_sources": {"a": 0.5, "b": 0.5}}})
 
 
+def test_lone_surrogates_that_json_escapes_are_replaced(tmp_path):
+    rows = [{"text": "\ud800 one", "id": "\udfff", "url": "http://\ud800.test/"}, {"text": "two \U0001f600", "id": 2}]
+    source = tmp_path / "odd.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    output, result = run(tmp_path / "out", publish={"anneal_sources": {str(source): None}})
+    assert result["added"][str(source)]["published"] == 2
+    texts = {row["id"]: row["text"] for row in texts_of(output, "anneal")}
+    assert texts["\ufffd"] == "\ufffd one"
+    assert texts["2"] == "two \U0001f600"
+
+
 def test_topics_are_columns_and_the_mix_goes_by_them(tmp_path):
     """Every other page is about health by its words, whatever its address says; health is not wanted."""
     sick = "symptom pain dose fever infection recovery blood treatment".split()
