@@ -32,6 +32,7 @@ STRICT = ConfigDict(extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ConfigError(ValueError):
@@ -191,9 +192,9 @@ class TopicsConfig:
 class WeightsConfig:
     """The mix: how often a page of each kind is published. 1 as it comes, 2 twice, .5 half of the pages, 0 none."""
 
-    domains: dict[Domain, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    languages: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    quality: tuple[Annotated[float, Field(ge=0)], ...] = ()  # a weight per quality bucket, worst first (quantiles)
+    domains: dict[Domain, Weight] = Field(default_factory=dict)
+    languages: dict[str, Weight] = Field(default_factory=dict)
+    quality: tuple[Weight, ...] = ()  # a weight per quality bucket, worst first (quantiles)
     temperature: Annotated[float, Field(gt=0)] = 1.0  # 1 natural; above it flattens the shares of the domains
     shares: SharesConfig = SharesConfig()  # targets, by which all of the weights above are scaled
     dsir: DsirConfig = DsirConfig()
@@ -365,6 +366,8 @@ def describe(error: ValidationError) -> str:
     message, hint = message.replace("valid tuple", "list").replace("dictionary", "mapping"), ""
     if first["type"] == "literal_error":
         hint = nearest(str(first["input"]), re.findall(r"'([^']*)'", first["ctx"]["expected"]))
+    if first["type"] == "string_type" and isinstance(first["input"], bool):
+        hint = '; in quotes ("no" for Norwegian) it is a word, without YAML reads no as false and yes as true'
     return f"{key}: {first['input']!r} cannot be used: {message}{hint}"
 
 

@@ -52,6 +52,10 @@ def test_one_input_may_be_a_plain_string():
         ({"rules": {"fineweb": {"min_wrods": 1}}}, ["rules.fineweb.min_wrods"]),
         ({"workers": 0}, ["workers", "0", "greater than 0"]),
         ({"input": {"concurrency": 1000}}, ["input.concurrency", "1000"]),
+        ({"languages": ["en", False]}, ["languages.1", "False", '"no" for Norwegian']),
+        ({"weights": {"domains": {"news": float("inf")}}}, ["weights.domains.news", "inf", "finite"]),
+        ({"weights": {"languages": {"en": float("inf")}}}, ["weights.languages.en", "finite"]),
+        ({"weights": {"quality": [1, float("inf")]}}, ["weights.quality.1", "finite"]),
     ],
 )
 def test_what_is_wrong_is_one_line_that_says_where_and_what(wrong, needles):
