@@ -43,7 +43,7 @@ SKIPPED = frozenset(
 )
 HIDING = frozenset(("noscript", "template"))
 MARKED = {"strong": STRONG, "b": STRONG, "em": EMPHASIS, "i": EMPHASIS, "code": CODE, "tt": CODE, "kbd": CODE}
-NAMING = ("id", "role", "itemprop")
+NAMING = frozenset(("id", "role", "itemprop"))
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
 # What the walk does at a tag; at any other, it opens a container.
 TEXT, LINE, SKIP, SCRIPT, LINK, MARK, SPAN, THROUGH, MATHS, MORE, OPEN = range(11)
@@ -132,6 +132,7 @@ class Walk:
         following: list[tuple[Any, str, int]] = []  # what comes after each open element, its tag, its container
         current: LexborNode | None = node.child
         page, fragments, does_at = self.page, self.fragments, DOES.get
+        blocks, ends = page.text, page.end
         while True:
             while current is None:
                 if not following:
@@ -140,7 +141,7 @@ class Walk:
                 if outer >= 0:
                     if fragments:
                         self.flush()
-                    page.end[self.container] = len(page.text)
+                    ends[self.container] = len(blocks)
                     self.container = outer
                 if tag:
                     self.leave(tag)
@@ -168,7 +169,7 @@ class Walk:
                 if does == MORE:
                     self.enter(tag, outer)
                 current = current.child
-                if len(page.text) > MAX_BLOCKS:
+                if len(blocks) > MAX_BLOCKS:
                     self.flush()
                     for _, _, outer in following[::-1]:
                         if outer >= 0:
@@ -210,10 +211,8 @@ class Walk:
         if not attributes:
             return 0
         names = attributes.get("class") or ""
-        if tag != "span":
-            for key in NAMING:
-                if key in attributes:
-                    names += " " + (attributes[key] or "")
+        if tag != "span" and not NAMING.isdisjoint(attributes):
+            names = " ".join([names, *(attributes[key] or "" for key in sorted(NAMING) if key in attributes)])
         hints = name_hints(names) if names else 0
         if hints & COPY_OF_MATHS:  # rendered maths
             return -1

@@ -41,12 +41,12 @@ class Forest:
         offsets = (np.arange(trees) << depth)[:, None]
         values = self.leaves.ravel()
         for start in range(0, columns, step):
-            answers = (np.take(rows[:, start : start + step], feature, axis=0) > border).view(np.uint8)
-            leaf = np.take(answers, asked[depth - 1], axis=0)
+            answers = (rows[:, start : start + step].take(feature, 0) > border).view(np.uint8)
+            leaf = answers.take(asked[depth - 1], 0)
             for level in range(depth - 2, -1, -1):
                 leaf += leaf
-                leaf += np.take(answers, asked[level], axis=0)
-            total[start : start + step] += np.take(values, leaf + offsets).sum(0, dtype=np.int32)
+                leaf += answers.take(asked[level], 0)
+            total[start : start + step] += values.take(leaf + offsets).sum(0, dtype=np.int32)
         return np.round(1 / (1 + np.exp(-total * UNIT)), DECIMALS)
 
 
