@@ -104,13 +104,13 @@ def print_checks(config: Config, text: str, language: str, out: Console) -> None
 def print_after(output: Output, config: Config, page: dict[str, Any], out: Console) -> None:
     """Print what dedup and publishing did with a kept page."""
     for row in rows(output, "duplicates"):
-        if row["id"] == page["id"] and row["shard"] == page["shard"]:
+        if row["row"] == page["row"] and row["shard"] == page["shard"]:
             out.print(f"dedup      {verdict(row)}, cluster {escape(row['cluster'])}")
             print_difference(Output(row.get("kept_in") or output.root), page, row["kept_id"], out)
             return
     out.print("dedup      stays" if output.exists("duplicates") else "dedup      not yet: the dedup job has not run")
     reason = print_lines(output, config, page, out)
-    hits = [row for row in rows(output, "contaminated") if row["id"] == page["id"] and row["shard"] == page["shard"]]
+    hits = [row for row in rows(output, "contaminated") if row["row"] == page["row"] and row["shard"] == page["shard"]]
     for hit in hits:
         out.print(f"contains   {verdict(hit)}: {escape(quoted(hit['text'].split()))}")
     found = False
@@ -129,7 +129,7 @@ def print_after(output: Output, config: Config, page: dict[str, Any], out: Conso
 
 def print_lines(output: Output, config: Config, page: dict[str, Any], out: Console) -> str:
     """Print the lines that go from a page because many have them. Returns why it is held out for that, or ""."""
-    gone = [r for r in rows(output, "repeated_lines") if r["id"] == page["id"] and r["shard"] == page["shard"]]
+    gone = [r for r in rows(output, "repeated_lines") if r["row"] == page["row"] and r["shard"] == page["shard"]]
     if not gone:
         return ""
     before = len(page["text"])

@@ -9,6 +9,7 @@ import heapq
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -158,12 +159,16 @@ def print_documents(output: Output) -> None:
 
 
 def rows(output: Output, folder: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a folder's shards, a batch in memory at a time; `shard` names where each came from."""
+    """Yield the rows of a folder's shards, a batch in memory at a time; `shard` names where each came from.
+
+    `row` is the number of the page in documents/, by which tables about pages name it: ids may come twice.
+    """
     for name in output.list(folder, ".parquet"):
         with output.parquet(folder, name) as shard:
+            numbers = count()
             for batch in shard.iter_batches(columns=columns, batch_size=512):
                 for row in batch.to_pylist():
-                    yield row | {"shard": name, "folder": folder}
+                    yield {"row": next(numbers), **row, "shard": name, "folder": folder}
 
 
 def find(output: Output, column: str, value: str) -> list[dict[str, Any]]:
@@ -209,12 +214,12 @@ def draw_of(row: Mapping[str, Any]) -> bytes:
 
 def with_lines(output: Output, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the pages, with their text where they are repeated lines, which is only in documents/."""
-    wanted = {(page["shard"], page["id"]) for page in pages if page["folder"] == "repeated_lines"}
+    wanted = {(page["shard"], page["row"]) for page in pages if page["folder"] == "repeated_lines"}
     if not wanted:
         return pages
-    every = ((row["shard"], row["id"], row["text"]) for row in rows(output, "documents", ["id", "text"]))
-    texts = {(shard, page): text for shard, page, text in every if (shard, page) in wanted}
-    return [page | {"text": texts[page["shard"], page["id"]][page["start"] : page["end"]]} for page in pages]
+    every = ((row["shard"], row["row"], row["text"]) for row in rows(output, "documents", ["text"]))
+    texts = {(shard, row): text for shard, row, text in every if (shard, row) in wanted}
+    return [page | {"text": texts[page["shard"], page["row"]][page["start"] : page["end"]]} for page in pages]
 
 
 def with_urls(output: Output, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:

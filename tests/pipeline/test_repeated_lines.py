@@ -16,7 +16,7 @@ from pipeline.dedup import dedup
 from pipeline.dedup_lines import order_of
 from pipeline.explain import explain
 from pipeline.flags import beam_options
-from pipeline.inspect import print_funnel, print_reason
+from pipeline.inspect import print_funnel, print_reason, rows, with_lines
 from pipeline.publish import publish
 from pipeline.run import run as run_jobs
 from pipeline.shards import Output
@@ -308,3 +308,13 @@ def test_inspect_shows_the_lines(tmp_path, capsys, corpus):
     shown = [line.partition("characters: ")[2] for line in out.splitlines() if "characters: " in line]
     whole = {" ".join(line.split()) for row in corpus for line in row["text"].split("\n")}
     assert len(shown) == 2 and all(line in whole for line in shown)
+
+
+def test_pages_of_one_id_are_told_apart(tmp_path):
+    texts = [f"{'What only this page says. ' * (number + 1)}\n{FOOTER}" for number in range(4)]
+    pages = [document(number, text, id="<urn:uuid:same>") for number, text in enumerate(texts)]
+    output, names = write(tmp_path, [pages])
+    lines = {"near": False, "lines": {"preset": "c4", "keep": "none"}}
+    dedup(output, build({"inputs": ["x"], "output": str(tmp_path), "dedup": lines}), names)
+    shown = with_lines(output, list(rows(output, "repeated_lines")))
+    assert [(page["row"], page["text"]) for page in shown] == [(number, FOOTER) for number in range(4)]
