@@ -32,6 +32,7 @@ READ = ("id", "url", "language", "domain", "text")  # what rows may say of a tex
 COMPRESSED = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 FORMATS = (".parquet", ".jsonl", ".ndjson", ".txt", ".text")
 BROKEN = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, json.JSONDecodeError)
+VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime")  # as fsspec's file systems name them
 ROWS = 256  # texts in memory at a time
 
 
@@ -71,12 +72,17 @@ def find(sources: Mapping[str, float | None]) -> list[SourceFile]:
     return [SourceFile(source, path) for path, source in found.items()]
 
 
-def fingerprints(sources: Mapping[str, float | None]) -> list[tuple[str, int]]:
-    """Return the name and size of each of the sources' files: enough to tell one from another."""
+def fingerprints(sources: Mapping[str, float | None]) -> list[tuple[str, int, str]]:
+    """Return name, size and version of each of the sources' files, which may be too large to be read for it.
+
+    A version is what the file system tells one content of a file from another by: when it was written, or its tag.
+    """
     found = []
     for _, path in find(sources):
         fs, base = fsspec.core.url_to_fs(path)
-        found.append((base.rsplit("/", 1)[-1], fs.info(base)["size"]))
+        facts = fs.info(base)
+        version = next((str(facts[key]) for key in VERSIONS if facts.get(key)), "")
+        found.append((base.rsplit("/", 1)[-1], facts["size"], version))
     return found
 
 

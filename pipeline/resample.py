@@ -32,6 +32,7 @@ def target_counts(output: Output) -> np.ndarray:
         return np.load(source, allow_pickle=False)
 
 
-def fingerprints(target: str | None) -> list[tuple[str, int]]:
-    """Return the name and size of each of the target's files: enough to tell one target from another."""
-    return [(path.name, path.stat().st_size) for path in find_files(target)] if target else []
+def fingerprints(target: str | None) -> list[tuple[str, int, int]]:
+    """Return name, size and time of writing of each of the target's files: they tell one target from another."""
+    facts = [(path.name, path.stat()) for path in find_files(target)] if target else []
+    return [(name, fact.st_size, fact.st_mtime_ns) for name, fact in facts]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import os
 import random
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from classifiers.__main__ import main as classifiers
+from pipeline import clean, resample
 from pipeline.clean import CleanSourceError, check, factors, find, problems
 from pipeline.config import ConfigError, build
 from pipeline.flags import beam_options
@@ -160,6 +162,18 @@ def test_lone_surrogates_that_json_escapes_are_replaced(tmp_path):
     texts = {row["id"]: row["text"] for row in texts_of(output, "anneal")}
     assert texts["\ufffd"] == "\ufffd one"
     assert texts["2"] == "two \U0001f600"
+
+
+def test_another_text_of_the_same_size_is_another_source(tmp_path):
+    source, folder = tmp_path / "book.txt", tmp_path / "target.jsonl"
+    found = []
+    for second, written in enumerate((b'{"text": "one"}\n', b'{"text": "two"}\n')):
+        for path in (source, folder):
+            path.write_bytes(written)
+            os.utime(path, (1e9 + second, 1e9 + second))
+        found.append((clean.fingerprints({str(source): None}), resample.fingerprints(str(folder))))
+    assert found[0][0] != found[1][0]
+    assert found[0][1] != found[1][1]
 
 
 def test_topics_are_columns_and_the_mix_goes_by_them(tmp_path):
