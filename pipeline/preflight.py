@@ -1,18 +1,41 @@
 """What is wrong with a config can be told before a run begins: it fails now, not in every worker or hours later."""
 
+import hashlib
 import os
+from pathlib import Path
 
 from pipeline.config import Config, ConfigError, nearest
 from pipeline.text.language import LanguageModel
 
 
+def named_files(config: Config) -> list[tuple[str, str]]:
+    """Return (key, path) of each file or folder of this machine that the config names for extraction."""
+    named = [("language.model", config.language.model), ("quality.model", config.quality.model)]
+    named += [("url.blocklists", path) for path in config.url.blocklists]
+    named += [("url.word_lists", path) for path in config.url.word_lists.values()]
+    return [(key, path) for key, path in named if path and "://" not in path]
+
+
 def find_files(config: Config) -> None:
     """Look for the files that the config names for extraction. Raises ConfigError."""
-    named = {"language.model": [config.language.model], "quality.model": [config.quality.model]}
-    for key, paths in {**named, "url.blocklists": config.url.blocklists}.items():
-        for path in filter(None, paths):
-            if "://" not in path and not os.path.exists(path):
-                raise ConfigError(f"{key}: {path}: no such file or folder")
+    for key, path in named_files(config):
+        if not os.path.exists(path):
+            raise ConfigError(f"{key}: {path}: no such file or folder")
+
+
+def contents(config: Config) -> dict[str, str]:
+    """Return a hash of each of those files' bytes, by key and path: another file in its place is another setting."""
+    return {f"{key}: {path}": digest(Path(path)) for key, path in named_files(config)}
+
+
+def digest(path: Path) -> str:
+    """Return a hash of the bytes of a file, or of all in a folder but cards."""
+    found = hashlib.blake2b(digest_size=16)
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file() and file.suffix != ".md":
+            with open(file, "rb") as source:
+                found.update(f"{file.relative_to(path)}\0".encode() + hashlib.file_digest(source, "blake2b").digest())
+    return found.hexdigest()
 
 
 def refuse_idle(config: Config) -> None:

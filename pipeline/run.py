@@ -22,7 +22,7 @@ from pipeline.extract import InputFile, Piece, Todo, plan, settings_fingerprint,
 from pipeline.flags import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run, is_local
 from pipeline.inputs import Input, expand
 from pipeline.launch import run_tasks
-from pipeline.preflight import find_files, refuse_idle
+from pipeline.preflight import contents, find_files, refuse_idle
 from pipeline.shards import WORK, Output, fingerprint
 
 JOBS = ("extract", "dedup", "publish")
@@ -159,10 +159,24 @@ def begun(output: Output) -> bool:
 def extract(files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
     """Run the extract job over what is not done yet, and mark the whole job done."""
     found = todo(files, config, output)
+    same_files(contents(config), output)
     if found.files:
         run_extract(found, files, config, output, flags)
     names = [file.name for file in files]
     output.write_json({"files": names, "settings": settings_fingerprint(config)}, WORK, "extract.json")
+
+
+def same_files(now: dict[str, str], output: Output) -> None:
+    """Write down the models and lists that pages go through, or check that they are those of before. Raises RunError.
+
+    Half of the pages by one model and half by another, under one name, nobody would notice.
+    """
+    path = (WORK, "named_files.json")
+    before = output.read_json(*path) if begun(output) and output.exists(*path) else {}
+    for name in sorted(before):
+        if now.get(name) != before[name]:
+            raise RunError(f"{name}: is another than this output was made by; choose another output, or give it back")
+    output.write_json(now, *path)
 
 
 def run_extract(found: Todo, files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:

@@ -124,6 +124,22 @@ def test_another_config_for_the_output_is_refused_with_what_differs(done, crawl)
         run(config(crawl, done, dedup={"threshold": 0.9}))
 
 
+def test_another_list_or_model_under_the_same_name_is_refused(crawl, tmp_path):
+    lists = tmp_path / "lists"
+    (lists / "adult").mkdir(parents=True)
+    (lists / "adult" / "domains").write_text("site1.example\n")
+    settings = config(crawl, tmp_path / "out", url={"blocklists": [str(lists)]})
+    run(settings, jobs=["extract"])
+    (lists / "README.md").write_text("what it is")
+    run(settings, jobs=["extract"])
+    (lists / "adult" / "domains").write_text("site2.example\n")
+    with pytest.raises(RunError, match="url.blocklists: .*lists: is another") as error:
+        run(settings, jobs=["extract"])
+    assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match=r"url.word_lists: .*absent: no such file"):
+        run(config(crawl, tmp_path / "new", url={"word_lists": {"soft": str(tmp_path / "absent")}}))
+
+
 def test_a_run_that_failed_before_it_made_anything_pins_no_config(crawl, tmp_path):
     with pytest.raises(ConfigError, match=r"quality\.model: .*nowhere: no such file"):
         run(config(crawl, tmp_path / "out", quality={"model": str(tmp_path / "nowhere")}))
