@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from pipeline import clean
@@ -126,9 +127,9 @@ def validation_keys(
     number, numbers = group
     wanted, first = set(numbers), 0
     with Output(root).parquet("documents", f"{names[number]}.parquet") as file:
-        for batch in file.iter_batches(columns=["canonical_url", "text_hash", "minhash"], batch_size=1024):
+        for batch in file.iter_batches(columns=["canonical_url", "text_hash", "minhash"], batch_size=clean.ROWS):
             mine = [n for n in range(batch.num_rows) if first + n in wanted]
-            for found in clean.keys(batch.take(mine).to_pylist(), config):
+            for found in clean.keys(batch.take(pa.array(mine, pa.int64())).to_pylist(), config):
                 yield from ((key, VALIDATION) for key in found)
             first += batch.num_rows
 

@@ -83,7 +83,9 @@ def test_shares_hold_and_nothing_else_changes(tmp_path, plain):
     assert texts_of(again, "anneal") == rows
 
 
-def test_what_validation_or_an_evaluation_set_has_stays_out(tmp_path, plain):
+@pytest.mark.parametrize("rows", [clean.ROWS, 3])  # read at a time: with 3, some have no page of validation
+def test_what_validation_or_an_evaluation_set_has_stays_out(tmp_path, monkeypatch, plain, rows):
+    monkeypatch.setattr(clean, "ROWS", rows)
     first, second, third = texts_of(plain, "validation")[:3]
     train = texts_of(plain, "train")[0]
     near = joined("en", edited(third["text"].split(), ["mill"] * 2, random.Random(1)))
