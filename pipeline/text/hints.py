@@ -1,7 +1,6 @@
 """What an element's tag, class names, id and role hint at: a bit each, tags first."""
 
 import re
-from collections.abc import Callable
 
 TAG_HINTS = ("nav", "footer", "header", "aside", "article", "main", "section", "form", "ul", "ol", "table",
              "blockquote", "figure", "dl", "details", "dialog")  # fmt: skip
@@ -43,26 +42,16 @@ KNOWN_NAMES: dict[str, int] = {}  # the bits of names seen before: a pure functi
 KNOWN_RUNS: dict[str, int] = {}  # likewise, of runs of letters; -1 where the whole name must be looked at
 
 
-def _any_of(wanted: Callable[[str], bool]) -> re.Pattern[str]:
-    """Return one pattern of those that are wanted, a group for each hint."""
-    groups = []
-    for name, patterns in CLASS_HINTS.items():
-        if found := [pattern for pattern in patterns.split() if wanted(pattern)]:
-            groups.append(f"(?P<{name}>{'|'.join(found)})")
-    return re.compile("|".join(groups))
+def _beginning(word: str) -> str:
+    """Return the first letters of what a pattern matches, three of them: without what it looks at around that."""
+    return re.sub(r"\(\?.*?\)", "", word).replace("-?", "")[:3]
 
 
-def _letters(word: str) -> str:
-    """Return what a pattern matches, as far as its beginning goes: without what it looks at around that."""
-    return re.sub(r"\(\?.*?\)", "", word).replace("-?", "")
-
-
-HINT_WORDS = _any_of(lambda word: True)
-BEGINNINGS = {
-    begin: _any_of(lambda word, begin=begin: _letters(word)[:3] == begin)  # type: ignore[misc]
-    for begin in sorted({_letters(word)[:3] for words in CLASS_HINTS.values() for word in words.split()})
-}
-BEGINNINGS["ad"] = BEGINNINGS["ads"]  # the only word of two letters
+HINT_WORDS = re.compile(
+    "|".join(f"(?P<{name}>" + "|".join(patterns.split()) + ")" for name, patterns in CLASS_HINTS.items())
+)
+# Letters without any of these have no bits; "ad" is the only word of two letters.
+BEGINNINGS = frozenset(("ad", *(_beginning(word) for words in CLASS_HINTS.values() for word in words.split())))
 # A pattern with a hyphen begins at the end of a run of letters and goes beyond it.
 BEYOND = tuple("banner column item more most mw page print reply right screen sign sr up visually".split())
 
@@ -101,14 +90,7 @@ def _bits_of(name: str) -> int:
 def _bits_of_run(run: str) -> int:
     if run.endswith(BEYOND) or "math" in run or "katex" in run or "mjx" in run:
         return -1
-    found = at = 0
-    while at < len(run) - 1:
-        pattern = BEGINNINGS.get(run[at : at + 3])
-        match = pattern.match(run, at) if pattern else None
-        if match:
-            found |= CLASS_BIT[match.lastgroup or ""]
-        at = match.end() if match else at + 1
-    return found
+    return 0 if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else _search(run)
 
 
 def _search(name: str) -> int:
