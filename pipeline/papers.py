@@ -180,6 +180,10 @@ def thresholds(config: Config) -> list[tuple[str, str]]:
     values["dedup"] |= {"shingle": minhash.shingle, "bands": minhash.bands, "rows": minhash.rows}
     if config.dedup.lines:
         values["dedup"]["lines"] = LineParams.of(config.dedup.lines)._asdict()
+    weights, sources = values["weights"], config.publish.anneal_sources
+    weights |= {"dsir": weights["dsir"] if config.weights.dsir.target else None}
+    weights |= {"topics": weights["topics"] if config.weights.topics.model else None}
+    values["publish"]["anneal_sources"] = {s: "as it comes" if n is None else n for s, n in sources.items()}
     stages = {
         **{name: values[name] for name in ("url", "robots", "extract", "language")},
         **values["rules"],
@@ -196,7 +200,9 @@ def thresholds(config: Config) -> list[tuple[str, str]]:
 
 def given(value: Any) -> bool:
     """Return whether a setting says anything: null and empty ones do not."""
-    return value is not None and value != [] and value != {}
+    if isinstance(value, dict):
+        return any(map(given, value.values()))
+    return value is not None and value != []
 
 
 def plain(value: Any) -> str:
@@ -206,5 +212,5 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items() if given(item))
     return str(value)

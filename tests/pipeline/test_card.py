@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.card import fenced, front_matter, write_card
 from pipeline.config import Config, build, differences, load, to_dict
+from pipeline.papers import thresholds
 from pipeline.shards import Output
 
 
@@ -117,3 +118,12 @@ def test_a_corpus_of_validation_pages_alone_has_a_card(done, tmp_path):
     facts = facts | {"tokenizer": {"vocabulary": 300, "bytes_per_token": {}}}
     write_card(Output(str(tmp_path)), config, book, facts)
     assert "about\n0 tokens" in (tmp_path / "README.md").read_text()
+
+
+def test_the_line_of_a_stage_says_what_is_set_and_nothing_of_what_is_off():
+    over = {"weights": {"shares": {"domains": {"news": 0.3}}}, "publish": {"anneal_sources": {"a": 0.3, "b": None}}}
+    plain, set_ = (dict(thresholds(build({"inputs": ["x"], "output": "y", **some}))) for some in ({}, over))
+    assert not any("None" in line or ": ," in line for line in [*plain.values(), *set_.values()])
+    assert plain["weights"] == "temperature 1.0; floor 0.0; max_repeats 4.0"
+    assert "shares domains: news: 0.3;" in set_["weights"]
+    assert "anneal_sources a: 0.3, b: as it comes;" in set_["publish"]
