@@ -112,6 +112,7 @@ def test_what_validation_or_an_evaluation_set_has_stays_out(tmp_path, monkeypatc
     (added,) = result["added"].values()
     assert added["texts"] == 6 and added["held_out"] == {"contaminated": 1, "validation": 3}
     assert [(row["id"], row["set"]) for row in read(output, "contaminated")] == [("asks", "quiz.jsonl")]
+    assert result["contaminated"] == {"dropped": 0, "masked": 0, "sets": {"quiz.jsonl": [1, 1, 1, 1]}}  # no page has it
 
 
 def test_factors_of_the_shares():
