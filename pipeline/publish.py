@@ -97,10 +97,12 @@ def where_pages_went(output: Output, shards: list[str], files: dict[str, Any]) -
     held: Counter[str] = Counter()
     for counts in files.values():
         held.update(counts["held_out"])
+    duplicates = sum(len(dropped_rows(output, name)) for name in shards)
     if held:
-        duplicates = sum(len(dropped_rows(output, name)) for name in shards)
         kept = held.total() + duplicates
         return f"of {kept:,} kept, {duplicates:,} are duplicates, the rest is held out: {most(held)}"
+    if duplicates:
+        return f"all {duplicates:,} that were kept are duplicates of pages in the outputs of dedup.against"
     rejected: Counter[str] = Counter()
     for name in output.list("rejected", ".parquet"):
         with output.parquet("rejected", name) as file:

@@ -128,6 +128,11 @@ def test_an_empty_corpus_says_where_the_pages_went(tmp_path):
         writer.row({"id": rows[4]["id"], "kept_id": rows[3]["id"], "kind": "exact", "row": 4})
     with pytest.raises(EmptyCorpus, match="of 5 kept, 1 are duplicates, the rest is held out: mix 4;"):
         run(tmp_path / "held", [rows], weights={"domains": {"news": 0, "code": 0}})
+    with output.table_writer(DUPLICATE, "duplicates", "part-0.parquet") as writer:
+        for number, row in enumerate(rows):
+            writer.row({"id": row["id"], "kept_id": "a", "kind": "near", "row": number, "kept_in": "old"})
+    with pytest.raises(EmptyCorpus, match="all 5 that were kept are duplicates of pages in the outputs"):
+        run(tmp_path / "held", [rows])
     with Output(str(tmp_path / "none")).table_writer(REJECTED, "rejected", "x.parquet") as writer:
         for n in range(9):
             writer.row({"id": str(n), "stage": "language", "reason": "low-score" if n < 7 else "none"})
