@@ -71,3 +71,6 @@ def refuse_idle(config: Config) -> None:
                     f"{key}: {name!r} is none of the {len(known)} languages that {model} knows by codes such as "
                     f"{examples}{nearest(name, known)}"
                 )
+    for key in ("weights.languages", "weights.shares.languages"):
+        for name in sorted(set(named[key]) - set(config.languages)) if config.languages else ():
+            raise ConfigError(f"{key}: {name!r} is not among `languages`, so that no page is in it; add it there")

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from classifiers.errors import ClassifierError
 from classifiers.topics import TopicModel
-from pipeline.config import Config, TopicsConfig
+from pipeline.config import Config, ConfigError, TopicsConfig
 
 
 @lru_cache(maxsize=1)
@@ -14,8 +15,11 @@ def load(folder: str) -> TopicModel:
 
 
 def fingerprints(config: TopicsConfig) -> list[str]:
-    """Return what tells the classifier from another; [] without one. Raises ClassifierError."""
-    return [TopicModel.load(config.model).fingerprint] if config.model else []
+    """Return what tells the classifier from another; [] without one. Raises ConfigError."""
+    try:
+        return [TopicModel.load(config.model).fingerprint] if config.model else []
+    except ClassifierError as error:
+        raise ConfigError(f"weights.topics.model: {error}") from error
 
 
 def topics(texts: Sequence[str | None], urls: Sequence[str | None], config: Config) -> list[tuple[str, float]]:

@@ -72,3 +72,13 @@ def test_the_classifier_tells_referenced_pages_from_others(shown):
     outside = [r["scores"]["quality"] for r in pages if r["url"] not in referenced]
     better = sum(a > b for a in inside for b in outside) / (len(inside) * len(outside))
     assert better > 0.8  # the area under the ROC curve
+
+
+def test_the_readme_shows_what_comes_out(shown):
+    """Its funnel's main sums are the run's; what the classifiers decide may differ by a page with the processor."""
+    totals = json.loads((OUT / "corpus" / "ledger.json").read_text())["totals"]
+    picture = (ROOT / "README.md").read_text().partition("extract  ")[2].partition("```")[0]
+    assert int(picture.split()[0]) == totals["responses"]
+    for name, number in (("kept", totals["kept"]), ("duplicates", -sum(totals["duplicates"].values()))):
+        (line,) = (line for line in picture.splitlines() if line.split()[:1] == [name])
+        assert int(line.split()[1]) == number, line

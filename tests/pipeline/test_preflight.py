@@ -13,6 +13,8 @@ from tests.pipeline.conftest import config
         ({"languages": ["en", "xx"]}, ["languages: 'xx'", "176 languages"]),
         ({"weights": {"languages": {"eng": 2}}}, ["weights.languages: 'eng'", "mean 'en'?"]),
         ({"language": {"by_language": {"deu": 0.5}}}, ["language.by_language: 'deu'"]),
+        ({"languages": ["en"], "weights": {"languages": {"fr": 2}}}, ["weights.languages: 'fr'", "`languages`"]),
+        ({"weights": {"topics": {"model": "absent"}}}, ["weights.topics.model: absent"]),
         ({"quality": {"min_score": 0.5}}, ["quality.min_score", "quality.model"]),
         ({"weights": {"quality": [1, 2]}}, ["weights.quality", "quality.model"]),
         ({"dedup": {"keep": "best"}}, ["dedup.keep", "quality.model"]),
