@@ -15,7 +15,8 @@ BAR = 0.005
 CASES = (
     ("fineweb", "resiliparse"),
     ("fineweb", "trafilatura"),
-    ("default", "trafilatura"),
+    ("fineweb", "gristmill"),
+    ("default", "gristmill"),
     ("none", "resiliparse"),  # no text rules: whatever is English by .65
 )
 
