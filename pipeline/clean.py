@@ -3,7 +3,6 @@
 They go into anneal/ beside the best of the crawl's pages, decontaminated like these, never what validation has.
 """
 
-import bz2
 import gzip
 import hashlib
 import json
@@ -24,12 +23,12 @@ from pipeline.shares import Factor
 from pipeline.text.domain import DOMAINS, domain
 from pipeline.text.minhash import MinHashParams, band_keys, signatures, text_hash
 from pipeline.text.url import canonical_url, site
+from pipeline.text_files import ending, files_of, unpacked
 
 PREFIX = "clean."  # of a source file's shard; a crawl file's shard ends in a hash, so none is called so
 FOLDER = f"{WORK}/clean"
 SCHEMA = pa.schema([DOCUMENT.field(name) for name in ("id", "url", "date", "language", "domain", "scores", "text")])
 READ = ("id", "url", "language", "domain", "text")  # what rows may say of a text
-COMPRESSED = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 FORMATS = (".parquet", ".jsonl", ".ndjson", ".txt", ".text")
 BROKEN = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, json.JSONDecodeError)
 VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime")  # as fsspec's file systems name them
@@ -49,26 +48,19 @@ class SourceFile(NamedTuple):
 
 def form(path: str) -> str:
     """Return the ending that says how a file is read, "" for none."""
-    name = path.lower()
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    return next((ending for ending in FORMATS if name.endswith(ending)), "")
+    return ending(path, FORMATS)
 
 
 def find(sources: Mapping[str, float | None]) -> list[SourceFile]:
     """Return the files that the sources name, sorted within each; each once. Raises CleanSourceError for none."""
     found: dict[str, str] = {}
     for source in sources:
-        fs, base = fsspec.core.url_to_fs(source)
-        if fs.isdir(base):
-            names = [name for name in fs.find(base) if form(name)]
-        else:
-            names = fs.glob(base) if any(mark in base for mark in "*?[") else [base] if fs.exists(base) else []
+        names = files_of(source, form)
         if not names or not all(form(name) for name in names):
             wanted = ", ".join(FORMATS)
             raise CleanSourceError(f"publish.anneal_sources: {source}: no text there ({wanted}, with .gz, .xz, .bz2)")
-        for name in sorted(names):
-            found.setdefault(fs.unstrip_protocol(name) if "file" not in fs.protocol else name, source)
+        for name in names:
+            found.setdefault(name, source)
     return [SourceFile(source, path) for path, source in found.items()]
 
 
@@ -106,9 +98,7 @@ def read_rows(path: str) -> Iterator[dict[str, Any]]:
             if form(path) == ".parquet":
                 rows = parquet_rows(raw, path)
             else:
-                ending = next((ending for ending in COMPRESSED if path.lower().endswith(ending)), "")
-                file = COMPRESSED[ending](raw, "rb") if ending else raw  # type: ignore[operator]
-                rows = plain_rows(file, path)
+                rows = plain_rows(unpacked(raw, path), path)
             yield from (row for row in rows if row["text"].strip())
     except (*BROKEN, pa.ArrowInvalid) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

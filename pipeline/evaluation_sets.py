@@ -4,7 +4,6 @@ An item is a JSON line, a CSV row, or a paragraph of a text. Its texts are the s
 labels and ids: ARC, PIQA, OpenBookQA and MMLU are understood in the forms in which they are passed around.
 """
 
-import bz2
 import csv
 import fnmatch
 import gzip
@@ -21,6 +20,8 @@ from typing import IO, Any, NamedTuple
 
 import fsspec
 
+from pipeline.text_files import ending, files_of, unpacked
+
 # Keys whose strings are not asked or answered: ids, labels, and what a harness keeps beside an item.
 LABELS = frozenset(
     "id idx ind index label labels gold answer_key answerkey answer_idx answer_index subject category split source task"
@@ -31,7 +32,6 @@ QUESTION = frozenset("question question_stem stem prompt query goal problem ctx 
 BEFORE = re.compile(r"^\s*(?:question|q)\s*:\s*", re.IGNORECASE)
 AFTER = re.compile(r"\s*\b(?:answer|a)\s*:\s*$", re.IGNORECASE)
 PARAGRAPH = re.compile(r"\n[ \t]*\n")
-COMPRESSED = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".text")
 ARCHIVES = (".tar", ".tgz", ".txz", ".tar.gz", ".tar.xz", ".tar.bz2")
 BROKEN = (EOFError, lzma.LZMAError, zlib.error, tarfile.TarError, gzip.BadGzipFile, UnicodeDecodeError, csv.Error)
@@ -56,29 +56,20 @@ def find_sets(paths: tuple[str, ...]) -> list[str]:
     """
     found: dict[str, None] = {}
     for path in paths:
-        fs, base = fsspec.core.url_to_fs(path)
-        if fs.isdir(base):
-            names = [name for name in fs.find(base) if form(name)]
-        else:
-            names = fs.glob(base) if any(mark in base for mark in "*?[") else [base] if fs.exists(base) else []
+        names = files_of(path, form)
         if not names:
             raise EvaluationSetError(f"decontaminate.sets: {path}: no evaluation set there ({', '.join(FORMATS)}, tar)")
-        for name in sorted(names):
+        for name in names:
             if not form(name):
                 known = ", ".join([*FORMATS, ".tar"])
                 raise EvaluationSetError(f"decontaminate.sets: {name}: not one of {known}, with .gz, .xz, .bz2")
-            found.setdefault(fs.unstrip_protocol(name) if "file" not in fs.protocol else name)
+            found.setdefault(name)
     return list(found)
 
 
 def form(name: str) -> str:
     """Return the ending that says how a file is read, "" for none, ".tar" for any archive."""
-    name = name.lower()
-    if name.endswith(ARCHIVES):
-        return ".tar"
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    return next((ending for ending in FORMATS if name.endswith(ending)), "")
+    return ".tar" if name.lower().endswith(ARCHIVES) else ending(name, FORMATS)
 
 
 def fingerprints(paths: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -99,19 +90,11 @@ def read_sets(paths: tuple[str, ...]) -> Iterator[Item]:
                 if form(name) == ".tar":
                     yield from archived(file, name)
                 else:
-                    yield from (Item(name, *item) for item in read_items(opened(file, name), form(name)))
+                    yield from (Item(name, *item) for item in read_items(unpacked(file, name), form(name)))
         except (*BROKEN, json.JSONDecodeError) as error:
             raise EvaluationSetError(
                 f"{path}: cannot be read as {form(name)}: {' '.join(str(error).split())}"
             ) from error
-
-
-def opened(file: IO[bytes], name: str) -> IO[bytes]:
-    """Return a file with its compression, which its name tells, undone."""
-    for ending, opener in COMPRESSED.items():
-        if name.lower().endswith(ending):
-            return opener(file, "rb")  # type: ignore[operator]
-    return file
 
 
 def archived(file: IO[bytes], name: str) -> Iterator[Item]:
@@ -121,18 +104,18 @@ def archived(file: IO[bytes], name: str) -> Iterator[Item]:
             hidden = fnmatch.fnmatch(member.name.rsplit("/", 1)[-1], "[._]*")
             content = archive.extractfile(member) if member.isfile() and form(member.name) and not hidden else None
             if content:
-                for place, texts in read_items(opened(content, member.name), form(member.name)):
+                for place, texts in read_items(unpacked(content, member.name), form(member.name)):
                     yield Item(name, f"{member.name} {place}", texts)
 
 
-def read_items(file: IO[bytes], ending: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def read_items(file: IO[bytes], form: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the number, from 1, and the texts of each item of a file that has any."""
-    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="" if ending in (".csv", ".tsv") else None)
-    if ending in (".txt", ".text"):
+    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="" if form in (".csv", ".tsv") else None)
+    if form in (".txt", ".text"):
         items: Iterator[Any] = iter(PARAGRAPH.split(lines.read()))
-    elif ending in (".csv", ".tsv"):
-        items = rows(lines, "\t" if ending == ".tsv" else ",")
-    elif ending == ".json":
+    elif form in (".csv", ".tsv"):
+        items = rows(lines, "\t" if form == ".tsv" else ",")
+    elif form == ".json":
         whole = json.load(lines)
         items = iter(whole if isinstance(whole, list) else [whole])
     else:
