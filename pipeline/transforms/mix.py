@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -113,6 +113,7 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
     output = Output(root)
     ratio = dsir.log_ratio(resample.target_counts(output), np.frombuffer(crawl, np.int64)) if crawl else None
     finder = Finder(root, config.decontaminate.action) if config.decontaminate.sets else None
+    reads_text = bool(finder or ratio is not None or config.weights.topics.model)
     gone, first = dropped_rows(output, name), 0
     lines = gone_lines(output, name, config.dedup)
     hits: list[dict[str, Any]] = []
@@ -127,9 +128,10 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
                 row | {"row": first + n} for row, n in zip(some.drop_columns(["text"]).to_pylist(), mine, strict=True)
             ]
             sizes = pc.binary_length(some.column("text")).to_pylist()
-            found = contaminated(finder, rows, some) if finder else [None] * len(rows)
-            important = importances(ratio, rows, some, config.seed)
-            told = topics(some.column("text").to_pylist(), some.column("url").to_pylist(), config)
+            texts = [text or "" for text in some.column("text").to_pylist()] if reads_text else [""] * len(rows)
+            found = contaminated(finder, rows, texts) if finder else [None] * len(rows)
+            important = importances(ratio, rows, texts, config.seed)
+            told = topics(texts, [row["url"] for row in rows], config)
             for row, size, page, cut, topic in zip(rows, sizes, found, less, told, strict=True):
                 domain = domain_in_mix(*topic, row["domain"], config.weights.topics)
                 facts = (row["id"], row["site"], domain, row["language"], row["scores"]["quality"])
@@ -145,20 +147,20 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
     write_hits(output, name, hits)
 
 
-def contaminated(finder: Finder, rows: list[dict[str, Any]], batch: pa.RecordBatch) -> list[Page | None]:
+def contaminated(finder: Finder, rows: list[dict[str, Any]], texts: Sequence[str]) -> list[Page | None]:
     """Return what items of evaluation sets make of pages."""
     named = [{key: row[key] for key in ("id", "url", "row")} for row in rows]
-    return finder.find(named, [text or "" for text in batch.column("text").to_pylist()])
+    return finder.find(named, texts)
 
 
 def importances(
-    ratio: np.ndarray | None, rows: list[dict[str, Any]], batch: pa.RecordBatch, seed: int
+    ratio: np.ndarray | None, rows: list[dict[str, Any]], texts: Sequence[str], seed: int
 ) -> Iterator[float]:
     """Yield each page's log importance with its noise, by the page's id; 0 where DSIR is off."""
     if ratio is None:
         yield from (0.0 for _ in rows)
         return
-    values = dsir.log_importance([text or "" for text in batch.column("text").to_pylist()], ratio)
+    values = dsir.log_importance(texts, ratio)
     for row, value in zip(rows, values, strict=True):
         yield dsir.noisy(value, uniform(seed, "dsir", row["id"]))
 
@@ -184,8 +186,12 @@ class FeaturesFn(beam.CombineFn):
         return sums
 
 
-class ImportancesFn(beam.CombineFn):
-    """Counts candidates' importances into Scores."""
+class ScoresFn(beam.CombineFn):
+    """Counts candidates' scores into Scores. An accumulator is Beam's own to change, unlike an element."""
+
+    def __init__(self, score: Callable[[Candidate], float | None]):
+        """Keep what gives a page's score; None stands for no score."""
+        self.score = score
 
     def create_accumulator(self):
         """Return empty counts."""
@@ -193,31 +199,7 @@ class ImportancesFn(beam.CombineFn):
 
     def add_input(self, counts, page):
         """Count one page."""
-        counts[page.importance] += 1
-        return counts
-
-    def merge_accumulators(self, parts):
-        """Add counts."""
-        counts = self.create_accumulator()
-        for part in parts:
-            counts.update(part)
-        return counts
-
-    def extract_output(self, counts):
-        """Return the distribution."""
-        return distribution(counts, counts.total())
-
-
-class ScoresFn(beam.CombineFn):
-    """Counts candidates' scores into Scores. An accumulator is Beam's own to change, unlike an element."""
-
-    def create_accumulator(self):
-        """Return empty counts."""
-        return Counter()
-
-    def add_input(self, counts, page):
-        """Count one page; None stands for no score."""
-        counts[None if page.quality is None else rounded(page.quality)] += 1
+        counts[self.score(page)] += 1
         return counts
 
     def merge_accumulators(self, parts):
@@ -230,6 +212,16 @@ class ScoresFn(beam.CombineFn):
     def extract_output(self, counts):
         """Return the distribution."""
         return distribution({score: n for score, n in counts.items() if score is not None}, counts.total())
+
+
+def quality_of(page: Candidate) -> float | None:
+    """Return a page's quality as it is counted."""
+    return None if page.quality is None else rounded(page.quality)
+
+
+def importance_of(page: Candidate) -> float:
+    """Return a page's importance."""
+    return page.importance
 
 
 class DrawsFn(beam.CombineFn):
@@ -300,7 +292,7 @@ class Summed(beam.PTransform):
     def expand(self, pages):
         """Sum each part, and put them together."""
         sizes = pages | "by domain" >> beam.Map(domain_and_size) | beam.CombinePerKey(sum)
-        scores = pages | "scores" >> beam.CombineGlobally(ScoresFn())
+        scores = pages | "scores" >> beam.CombineGlobally(ScoresFn(quality_of))
         draws = pages | "draws" >> beam.CombineGlobally(DrawsFn(self.config.seed))
         held = beam.pvalue.AsSingleton(scores)
         cells = pages | "by cell" >> beam.Map(cell_and_size, held, self.config) | "cells" >> beam.CombinePerKey(sum)
@@ -320,7 +312,7 @@ class Plan(beam.PTransform):
         clean = pages | "clean" >> beam.Filter(lambda page: not shut_out(page))
         held = [pages | "held" >> beam.Filter(shut_out) | beam.Map(lambda page: (page, shut_out(page)))]
         if self.config.weights.dsir.target:
-            drawn = beam.pvalue.AsSingleton(clean | "importances" >> beam.CombineGlobally(ImportancesFn()))
+            drawn = beam.pvalue.AsSingleton(clean | "importances" >> beam.CombineGlobally(ScoresFn(importance_of)))
             left = clean | "left" >> beam.Filter(lambda p, d, c: not resampled(p, d, c), drawn, self.config)
             held.append(left | "not drawn" >> beam.Map(lambda page: (page, "dsir")))
             clean = clean | "drawn" >> beam.Filter(resampled, drawn, self.config)
@@ -334,7 +326,7 @@ class Plan(beam.PTransform):
         every = (capped, *held) | "every page" >> beam.Flatten()
         plans = every | "decide" >> beam.Map(planned, totals, self.config).with_output_types(Planned)
         train = plans | "train" >> beam.Filter(in_train) | "train page" >> beam.Map(lambda plan: plan.page)
-        scores = beam.pvalue.AsSingleton(train | "train scores" >> beam.CombineGlobally(ScoresFn()))
+        scores = beam.pvalue.AsSingleton(train | "train scores" >> beam.CombineGlobally(ScoresFn(quality_of)))
         return plans | "anneal" >> beam.Map(annealed, scores, self.config).with_output_types(Planned)
 
 
