@@ -82,7 +82,8 @@ def ready(tokens: Tokens) -> Parts:
 
 def open_parts(shards: list[Path], tokenizer: Tokenizer, tokenizer_path: Path, cache: Path) -> Parts:
     """Return the shards' tokens: from their files in `cache`, or tokenised as they are asked for."""
-    keys = [hashlib.sha256(tokenizer_path.read_bytes()) for _ in shards]
+    begun = hashlib.sha256(tokenizer_path.read_bytes())
+    keys = [begun.copy() for _ in shards]
     for key, shard in zip(keys, shards, strict=True):
         with shard.open("rb") as file:
             key.update(hashlib.file_digest(file, "sha256").digest())
