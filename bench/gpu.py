@@ -128,7 +128,8 @@ def check(args: argparse.Namespace) -> None:
     """Run each path for a few steps of the same small model and compare losses; print what failed, in its own words."""
     out = write_corpus(args.folder, args.tokens)
     small = [f"data={out}", "steps=12", "batch_size=8", "accumulation=2", "compile=false", "evaluate_every=6"]
-    small += ["checkpoint.every=6", "schedule.warmup=0.04", "model.depth=4", "model.context=256", *args.set]
+    small += ["checkpoint.every=6", "schedule.warmup=0.04", "model.depth=4", "model.width=768", "model.heads=12"]
+    small += ["model.context=256", *args.set]
     losses: dict[str, list[float]] = {}
     for name, keys in WAYS.items():
         output, done = train(name.replace(", ", "-").replace(" ", "-"), "gpt2-124m.yaml", args.folder, [*small, *keys])

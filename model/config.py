@@ -25,6 +25,7 @@ STRICT = ConfigDict(extra="forbid")
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -52,7 +53,7 @@ class ModelConfig:
     bias: bool = False
     softcap: Annotated[float, Field(ge=0)] = 0.0  # logits = cap * tanh(logits / cap); 0: none
     rope_base: PositiveFloat = 10_000.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # only worth it for tiny data seen many times
+    dropout: BelowOne = 0.0  # only worth it for tiny data seen many times
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -62,8 +63,8 @@ class OptimizerConfig:
     name: Literal["muon", "adamw"] = "muon"
     learning_rate: PositiveFloat = 3e-3  # Muon's update is scaled to AdamW's size, so one rate serves both
     weight_decay: Annotated[float, Field(ge=0)] = 0.1  # of matrices in the blocks; the rest decays not at all
-    betas: tuple[Fraction, Fraction] = (0.9, 0.95)  # of AdamW
-    momentum: Fraction = 0.95  # of Muon
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.95)  # of AdamW
+    momentum: BelowOne = 0.95  # of Muon
     clip: Annotated[float, Field(ge=0)] = 1.0  # largest norm of all gradients together; 0: none
     spike: Annotated[float, Field(ge=0)] = 6.0  # a step so many standard deviations above the last is skipped; 0: none
 
@@ -115,15 +116,14 @@ class Config:
     checkpoint: CheckpointConfig = CheckpointConfig()
 
 
-# What each preset sets; the user's own keys win. `gpt2` is the published 124M shape (Radford et al. 2019, table 2) with
-# nanoGPT's recipe; `char` is the lecture's last step (6 x 6 x 384, dropout .2) in its shape.
+# What each preset sets; the user's own keys win. `gpt2` is the published 124M shape (Radford et al. 2019, table 2; its
+# width and heads follow from the depth) with nanoGPT's recipe; `char` is the lecture's last step (6 x 6 x 384, dropout
+# .2) in its shape.
 PRESETS: dict[str, dict[str, Any]] = {
     "llama": {},
     "gpt2": {
         "model": {
             "depth": 12,
-            "width": 768,
-            "heads": 12,
             "context": 1024,
             "position": "learned",
             "norm": "layer",
@@ -139,6 +139,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # Keys of the model that may differ from the run that `init_from` names: the weights fit all the same.
 MAY_CHANGE = ("context", "rope_base", "dropout", "document_mask")
+
+# Keys whose mapping is one value: another one takes its place, and is not laid over it.
+VALUES = ("data", "arms")
 
 # Keys that say where and how often, not what comes out: they may differ when a run is taken up again.
 NOT_RESULT = ("output", "cache", "tensorboard", "checkpoint.every", "checkpoint.keep")
@@ -156,7 +159,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), stored: bool = False) 
 def read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """Return a YAML file's mapping with `a.b=value` overrides on it. Raises TrainerError."""
     try:
-        user = yaml.safe_load(path.read_text(encoding="utf-8"))
+        user = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainerError(f"{path}: cannot read the config: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -166,6 +169,19 @@ def read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     for override in overrides:
         user = merge(user, parse_override(override))
     return user
+
+
+def parse(text: str) -> Any:
+    """Return what a YAML text holds. Raises yaml.YAMLError, also for a key that stands twice: one would be lost."""
+    nodes = [yaml.compose(text, yaml.SafeLoader)]
+    for node in nodes:  # grows on the way
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            twice = next((key for key in keys if keys.count(key) > 1), None)
+            if twice is not None:
+                raise yaml.YAMLError(f"the key {twice!r} stands twice in one mapping")
+            nodes += [value for _, value in node.value if value not in nodes]
+    return yaml.safe_load(text)
 
 
 def load_study(kind: type[Study], path: Path, overrides: Sequence[str]) -> Study:
@@ -185,27 +201,28 @@ def inherit(user: Mapping[str, Any]) -> dict[str, Any]:
     folder = Path(str(user["init_from"]))
     if not (folder / "config.yaml").is_file():
         raise TrainerError(f"init_from: {folder} is not a run (it has no config.yaml)")
-    theirs = load(folder / "config.yaml", stored=True).model
-    mine = dict(user.get("model") or {})
+    theirs, mine = load(folder / "config.yaml", stored=True).model, user.get("model") or {}
+    if not isinstance(mine, Mapping):
+        return dict(user)  # `build` says what is wrong with it
     old = asdict(theirs)
-    for key, value in mine.items():
-        if key in old and key not in MAY_CHANGE and value != old[key]:
+    whole = {"tokenizer": str(folder / "tokenizer.json"), **user, "model": {**old, **mine}}
+    wanted = build(whole).model
+    for key, value in asdict(wanted).items():
+        if key not in MAY_CHANGE and value != old[key]:
             raise TrainerError(f"model.{key}: {folder} has {old[key]!r}, and its weights fit no other")
-    context = mine.get("context", theirs.context)
-    if theirs.position == "learned" and context != theirs.context:
+    if theirs.position == "learned" and wanted.context != theirs.context:
         raise TrainerError(f"model.context: learned positions stay at the {theirs.context} of {folder}")
-    width, heads = shape(theirs)
-    if theirs.position == "rope" and isinstance(context, int) and context > theirs.context:
-        features = width // heads
-        scaled = theirs.rope_base * (context / theirs.context) ** (features / max(1, features - 2))
-        mine.setdefault("rope_base", scaled)
-    return {"tokenizer": str(folder / "tokenizer.json"), **user, "model": {**old, **mine}}
+    if theirs.position == "rope" and wanted.context > theirs.context and "rope_base" not in mine:
+        width, heads = shape(theirs)
+        features, growth = width // heads, wanted.context / theirs.context
+        whole["model"]["rope_base"] = theirs.rope_base * growth ** (features / max(1, features - 2))
+    return whole
 
 
 def build(user: Mapping[str, Any]) -> Config:
     """Lay a parsed config over the preset it names, and validate the whole. Raises TrainerError."""
     name = user.get("preset", "llama")
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise TrainerError(f"preset: {name!r} is unknown; there are {', '.join(PRESETS)}{nearest(str(name), PRESETS)}")
     try:
         config: Config = TypeAdapter(Config).validate_python(merge(PRESETS[name], user))
@@ -232,11 +249,12 @@ def shape(model: ModelConfig) -> tuple[int, int]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `over` laid on it, mapping by mapping; neither is changed."""
+    """Return `base` with `over` laid on it, mapping by mapping but for VALUES; neither is changed."""
     merged = dict(base)
     for key, value in over.items():
         mine = merged.get(key)
-        merged[key] = merge(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
+        both = isinstance(mine, Mapping) and isinstance(value, Mapping) and key not in VALUES
+        merged[key] = merge(mine, value) if both else value
     return merged
 
 
@@ -246,7 +264,7 @@ def parse_override(text: str) -> dict[str, Any]:
     if not sign or not key.strip():
         raise TrainerError(f"--set {text!r}: write it as key=value, for example --set model.depth=4")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = parse(value)
     except yaml.YAMLError as error:
         raise TrainerError(f"--set {text!r}: the value is not YAML: {' '.join(str(error).split())}") from error
     for part in reversed(key.strip().split(".")):
@@ -278,6 +296,9 @@ def describe(error: ValidationError, root: type | None = None) -> str:
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = known_keys(location, root or Config)
         return f"{key}: no such key{nearest(str(location[-1]), known)} (known here: {', '.join(known)})"
+    if key.startswith("data.") and root is None:  # pydantic speaks of each of its types
+        value = first["input"]
+        return f"data: {value!r} cannot be used: give a path, a list of paths, or paths with weights above 0"
     if first["type"] in ("missing", "missing_argument"):
         return f"{key}: this key is required"
     return f"{key}: {first['input']!r} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]}"

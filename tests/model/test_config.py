@@ -1,7 +1,7 @@
 import pytest
 
 from model import config as configs
-from model.config import TrainerError, build, differences, load, to_dict
+from model.config import TrainerError, build, differences, load, shape, to_dict
 
 ENOUGH = {"data": "out", "output": "run", "steps": 10}
 
@@ -18,6 +18,12 @@ ENOUGH = {"data": "out", "output": "run", "steps": 10}
         ({"preset": "gtp2"}, ["preset", "did you mean 'gpt2'"]),
         ({"model": {"width": 100, "heads": 3}}, ["model.width", "100", "3 heads"]),
         ({"schedule": {"warmup": 0.6, "decay": 0.6}}, ["schedule.warmup"]),
+        ({"preset": ["gpt2"]}, ["preset", "unknown"]),
+        ({"model": "tiny"}, ["model", "'tiny'"]),
+        ({"optimizer": {"betas": [0.9, 1.0]}}, ["optimizer.betas", "less than 1"]),
+        ({"optimizer": {"momentum": 1}}, ["optimizer.momentum", "less than 1"]),
+        ({"data": 5}, ["data: 5 ", "paths with weights"]),
+        ({"data": {"a": 0}}, ["data: {'a': 0} ", "weights above 0"]),
     ],
 )
 def test_a_wrong_key_or_value_is_one_line_that_names_it(keys, words):
@@ -35,6 +41,21 @@ def test_presets_overrides_and_the_effective_config(tmp_path):
     assert config.optimizer.learning_rate == 1e-3
     path.write_text(configs.dump(config))
     assert load(path) == config
+
+
+def test_gpt2_follows_the_dial_too():
+    assert [
+        shape(build(ENOUGH | {"preset": "gpt2", "model": model}).model) for model in ({}, {"depth": 24}, {"width": 96})
+    ] == [(768, 12), (1536, 24), (96, 1)]
+
+
+def test_another_data_takes_the_place_of_the_files_and_a_key_that_stands_twice_is_an_error(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("data: {a: 3, b: 1}\noutput: run\nsteps: 10\n")
+    assert load(path, ["data={c: 2}", "model.depth=2"]).data == {"c": 2}
+    path.write_text("data: a\noutput: run\nsteps: 10\nmodel: {depth: 2, depth: 4}\n")
+    with pytest.raises(TrainerError, match="'depth' stands twice"):
+        load(path)
 
 
 def test_only_keys_that_change_the_result_count_as_a_difference():

@@ -56,6 +56,8 @@ def test_a_longer_context_begins_with_the_same_weights_and_slower_rotations(base
     train(config)  # complete
     assert read_log(run) == lines
     assert load(config_file, [*keys, "model.rope_base=5"]).model.rope_base == 5
+    assert load(config_file, [*keys, "model.context='32'"]) == config  # a number in quotes is scaled for, too
+    assert "model: 'x'" in fails("train", config_file, "--set", *keys, "model=x", "output=x")
     assert "model.width" in fails("train", config_file, "--set", *keys, "model.width=64", "output=x")
     assert "is not a run" in fails("train", config_file, "--set", f"init_from={tmp_path}", "output=x")
 
