@@ -47,7 +47,7 @@ class MinHashParams:
 @lru_cache(maxsize=8)
 def optimal(threshold: float) -> tuple[int, int]:
     """Return the bands and rows by which datasketch finds pairs at a threshold with its 128 permutations."""
-    from datasketch import MinHashLSH  # it imports scipy: half a second for who only reads signatures
+    from datasketch import MinHashLSH  # here, for it imports scipy: half a second
 
     lsh = MinHashLSH(threshold=threshold, num_perm=128)
     return lsh.b, lsh.r
@@ -88,11 +88,14 @@ def rolled(units: np.ndarray, lengths: np.ndarray, width: int) -> tuple[np.ndarr
 
 @lru_cache(maxsize=8)
 def permutations(params: MinHashParams) -> tuple[np.ndarray, np.ndarray]:
-    """Return datasketch's permutations, uint32[hashes] each: h -> a h + b modulo 2^32, a odd."""
-    from datasketch import MinHash  # as above
+    """Return datasketch's permutations, uint32[hashes] each: h -> a h + b modulo 2^32, a odd.
 
-    a, b = MinHash(num_perm=params.hashes, seed=params.seed, scheme="affine32").permutations
-    return a, b
+    Its scheme affine32 draws them from NumPy's RandomState, whose stream never changes. They are drawn here because
+    importing datasketch imports scipy: half a second and 40 MB for every worker.
+    """
+    draw = np.random.RandomState(params.seed).randint
+    a = draw(0, 1 << 31, params.hashes, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return a, draw(0, 1 << 32, params.hashes, dtype=np.uint32)
 
 
 def premixed(shingle_hashes: np.ndarray) -> np.ndarray:
