@@ -116,7 +116,7 @@ def run_command(arguments: argparse.Namespace) -> None:
 def one_line(error: ValueError | OSError) -> str:
     """Return what went wrong, on what, and what to do."""
     text = str(error)
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
         text = f"{error.filename}: {error.strerror}"
     if "No space left" in text:
         text += "; free some, and the same command goes on from the last checkpoint"

@@ -62,6 +62,12 @@ def open_corpus(config: Config) -> Corpus:
     try:
         if not Rows(corpus.train, context, config.seed).any():
             raise TrainerError(f"model.context: {context} is too long for {config.data}: no shard has so many tokens")
+        annealing = corpus.anneal is not None and config.schedule.decay and config.schedule.anneal
+        if corpus.anneal is not None and annealing and not Rows(corpus.anneal, context, config.seed).any():
+            raise TrainerError(
+                f"schedule.anneal: no shard of {config.data}/corpus/anneal has the {context} tokens of a row; "
+                "set schedule.anneal=0 to go without it, or a smaller model.context"
+            )
     except BaseException:
         corpus.close()
         raise
@@ -166,4 +172,6 @@ class Rows:
 
     def rows(self, first: int, count: int) -> np.ndarray:
         """Return rows first .. first + count - 1, shape (count, context + 1)."""
+        if not count:
+            return np.zeros((0, self.context + 1), np.int64)
         return np.stack([self.row(first + index) for index in range(count)])

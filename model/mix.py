@@ -108,4 +108,6 @@ class MixedRows:
 
     def rows(self, first: int, count: int) -> np.ndarray:
         """Return rows first .. first + count - 1, shape (count, context + 1)."""
+        if not count:
+            return self.parts[0].rows(first, 0)
         return np.stack([self.row(first + index) for index in range(count)])

@@ -147,9 +147,16 @@ def read_texts(shard: Path) -> Iterator[list[str]]:
     try:
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(DOCUMENTS_AT_ONCE, columns=["text"]):
-                yield batch.column("text").to_pylist()
+                texts = batch.column("text").to_pylist()
+                if not all(isinstance(text, str) for text in texts):
+                    raise TrainerError(f"{shard}: its column text holds more than texts (null, or another type)")
+                yield texts
+    except TrainerError:
+        raise
     except (ValueError, KeyError) as error:
-        raise error if isinstance(error, TrainerError) else not_a_shard(shard, error) from error
+        raise not_a_shard(shard, error) from error
+    except OSError as error:  # of pyarrow's own, without a number, are those about what the file holds
+        raise error if error.errno is not None else not_a_shard(shard, error) from error
 
 
 def not_a_shard(shard: Path, error: Exception) -> TrainerError:
@@ -169,6 +176,6 @@ def write_atomically(path: Path, write: Callable[..., object]) -> None:
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise

@@ -280,9 +280,12 @@ class Trainer:
         if decay_from is None or self.anneal_rows is None:
             table = torch.from_numpy(self.train_rows.rows(step * rows, rows))
         else:
-            annealed, decayed = round(self.config.schedule.anneal * rows), step - decay_from
-            first = decay_from * rows + decayed * (rows - annealed)
-            parts = [self.train_rows.rows(first, rows - annealed), self.anneal_rows.rows(decayed * annealed, annealed)]
+            # Over the steps their share is kept to, also where it is no whole number of rows in each.
+            before, after = (round(self.config.schedule.anneal * rows * (step - decay_from + n)) for n in (0, 1))
+            parts = [
+                self.train_rows.rows(step * rows - before, rows - (after - before)),
+                self.anneal_rows.rows(before, after - before),
+            ]
             table = torch.cat([torch.from_numpy(part) for part in parts])
         pin = self.device.type == "cuda"  # pinned and contiguous, so that the copy to the card waits for nothing
         tokens, targets = (part.contiguous() for part in (table[:, :-1], table[:, 1:]))

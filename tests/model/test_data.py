@@ -1,8 +1,11 @@
 import gzip
 import json
+import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +94,18 @@ def test_a_text_file_is_cut_into_train_and_validation(tmp_path):
     assert corpus.validation.text_bytes == 20 * 8 - 2  # the first letter, of two bytes, is predicted by no one
 
 
+def damage(shard: Path) -> None:
+    """Turn over bytes inside of the shard's pages, as a bad disk does; its footer stays."""
+    data = bytearray(shard.read_bytes())
+    data[4 : len(data) // 2] = bytes(byte ^ 0xFF for byte in data[4 : len(data) // 2])
+    shard.write_bytes(data)
+
+
+def write_texts(shard: Path, texts: list) -> None:
+    """Write a shard of texts alone, of any type."""
+    pq.write_table(pa.table({"text": texts}), shard)
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
@@ -99,6 +114,10 @@ def test_a_text_file_is_cut_into_train_and_validation(tmp_path):
         (lambda out: write_shard(out / "corpus/validation/00000.parquet", []), ["corpus/validation", "no documents"]),
         (lambda out: [p.unlink() for p in (out / "corpus/train").iterdir()], ["corpus/train", "no documents"]),
         (lambda out: (out / "corpus/train/00000.parquet").write_text("<html>"), ["00000.parquet", "not a shard"]),
+        (lambda out: damage(out / "corpus/train/00000.parquet"), ["train/00000.parquet", "not a shard"]),
+        (lambda out: write_texts(out / "corpus/train/00000.parquet", ["a", None]), ["00000.parquet", "null"]),
+        (lambda out: write_texts(out / "corpus/validation/00000.parquet", [1, 2]), ["00000.parquet", "type"]),
+        (lambda out: write_texts(out / "corpus/anneal/00000.parquet", ["mill"]), ["schedule.anneal=0", "16 tokens"]),
     ],
 )
 def test_data_that_cannot_be_trained_on_is_one_line_and_no_run(out, config_file, fails, break_it, words):
@@ -106,6 +125,9 @@ def test_data_that_cannot_be_trained_on_is_one_line_and_no_run(out, config_file,
     line = fails("train", config_file)
     assert all(word in line for word in words), line
     assert not (config_file.parent / "run").exists()
+    deadline = time.monotonic() + 20  # another shard's thread may have to stop first
+    while list(out.glob(".cache/.*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert not list(out.glob(".cache/.*"))
 
 

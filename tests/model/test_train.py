@@ -193,6 +193,18 @@ def test_the_decay_phase_draws_its_share_from_the_anneal_set(config_file):
     assert annealed == trainer.anneal_rows.rows(0, 10).tolist()
 
 
+@pytest.mark.parametrize(("rows", "share", "expected"), [(4, 0, 0), (4, 1, 20), (1, 0.5, 2), (3, 0.5, 8), (4, 0.3, 6)])
+def test_any_share_of_the_anneal_set_is_kept_to_over_the_decay_phase(config_file, rows, share, expected):
+    keys = ["steps=10", "schedule.decay=0.5", f"schedule.anneal={share}", f"batch_size={rows}"]
+    config = load(config_file, keys)
+    train(config)
+    trainer = Trainer(config, open_corpus(config), torch.device("cpu"), Path(config.output))
+    seen = [row for step in range(5, 10) for row in torch.cat(trainer.batch(step, 5), dim=1).tolist()]
+    tables = (set(), trainer.train_rows.rows(5 * rows, 5 * rows), trainer.anneal_rows.rows(0, 5 * rows))
+    before, after = ([row[:-1].tolist() + row[1:].tolist() for row in table] for table in tables[1:])
+    assert sorted(seen) == sorted(before[: 5 * rows - expected] + after[:expected])
+
+
 def test_every_step_drops_other_features_and_the_same_ones_when_done_again(config_file, monkeypatch):
     config = load(config_file, ["model.dropout=0.5", "optimizer.learning_rate=1e-30"])
     Path(config.output).mkdir()
