@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from tokenizers import Tokenizer
 
 from model import checkpoint
@@ -61,16 +60,24 @@ def pick_device(name: str) -> torch.device:
 
 
 def check_config(folder: Path, config: Config) -> None:
-    """Raise TrainerError where `folder` holds something else than a run of this config (or nothing)."""
+    """Raise TrainerError where `folder` holds something else than a run of this config (or nothing).
+
+    One that ended before its first step (too large a batch, say) may be tried again with another config.
+    """
     path = folder / "config.yaml"
     if path.is_file():
-        changed = configs.differences(yaml.safe_load(path.read_text()), configs.to_dict(config))
-        if changed:
+        changed = configs.differences(configs.read(path, []), configs.to_dict(config))
+        if changed and begun(folder):
             raise TrainerError(
                 f"output: {folder} is a run of another config ({'; '.join(changed)}); choose a new output"
             )
     elif folder.exists() and (not folder.is_dir() or any(path.name[0] != "." for path in folder.iterdir())):
         raise TrainerError(f"output: {folder} exists and is not a run; name a new one")
+
+
+def begun(folder: Path) -> bool:
+    """Return whether a run has done a step."""
+    return bool(read_log(folder) or checkpoint.steps(folder / "checkpoints"))
 
 
 @contextmanager
@@ -88,17 +95,18 @@ def locked(folder: Path) -> Iterator[None]:
 def check_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Raise TrainerError where the run in `folder` was begun with another tokenizer."""
     path = folder / "tokenizer.json"
-    if path.exists() and tokenizers_file.load(path).to_str() != tokenizer.to_str():
+    if path.exists() and begun(folder) and tokenizers_file.load(path).to_str() != tokenizer.to_str():
         raise TrainerError(f"tokenizer: {folder} was begun with another one; name a new output")
 
 
 def write_beginning(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
-    """Write the effective config, and the tokenizer so that the run stands alone, where they are not there yet."""
+    """Write the effective config, and the tokenizer so that the run stands alone, unless the run has begun."""
+    fresh = not begun(folder)
     for name, text in (("config.yaml", configs.dump(config)), ("tokenizer.json", tokenizer.to_str(pretty=False))):
-        if not (folder / name).exists():
+        if fresh or not (folder / name).exists():
             data = text.encode()
             write_atomically(folder / name, lambda file, data=data: file.write(data))
-    if config.init_from is not None and not (folder / INITIAL).exists():
+    if config.init_from is not None and (fresh or not (folder / INITIAL).exists()):
         with (beginning(config) / checkpoint.MODEL).open("rb") as source:
             write_atomically(folder / INITIAL, lambda file: shutil.copyfileobj(source, file))
 
@@ -114,7 +122,7 @@ def beginning(config: Config) -> Path:
 
 def check_beginning(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     """Raise TrainerError where the run to begin from is not there, or has another tokenizer."""
-    if config.init_from is None or (folder / INITIAL).exists():
+    if config.init_from is None or (begun(folder) and (folder / INITIAL).exists()):
         return
     beginning(config)
     if tokenizers_file.load(Path(config.init_from) / "tokenizer.json").to_str() != tokenizer.to_str():

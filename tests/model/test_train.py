@@ -13,8 +13,10 @@ import torch
 from safetensors import SafetensorError
 
 from model import checkpoint
+from model import run as runs
+from model import tokenizer as tokenizers_file
 from model.__main__ import main
-from model.config import ScheduleConfig, build, load
+from model.config import ScheduleConfig, TrainerError, build, load
 from model.data import open_corpus
 from model.optimizer import learning_rate_scale
 from model.run import locked, read_log
@@ -98,6 +100,25 @@ def test_what_is_not_this_run_is_refused_with_what_differs(config_file, tmp_path
         assert "another process" in fails("train", config_file, "--set", f"output={tmp_path}/held")
     assert "no run here" in fails("sample", tmp_path / "none")
     assert "no checkpoint" in fails("sample", checkpointless(tmp_path, config_file))
+
+
+def test_what_ended_before_its_first_step_is_tried_again_with_another_config(config_file, tmp_path, out, monkeypatch):
+    monkeypatch.setattr(Trainer, "gradients", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("full")))
+    assert main(["train", str(config_file)]) == 2
+    monkeypatch.undo()
+    assert read_log(tmp_path / "run") == [] and (tmp_path / "run/config.yaml").exists()
+    keys = ["batch_size=1", "accumulation=2", f"tokenizer={tmp_path}/other.json"]
+    content = json.loads((out / "tokenizer/tokenizer.json").read_text())
+    content["model"]["merges"].pop()
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    train(load(config_file, keys))
+    assert load(tmp_path / "run/config.yaml").batch_size == 1
+    assert (
+        runs.load(tmp_path / "run", "cpu").tokenizer.to_str() == tokenizers_file.load(tmp_path / "other.json").to_str()
+    )
+    (tmp_path / "run/config.yaml").write_text("steps: [")
+    with pytest.raises(TrainerError, match="config.yaml: not YAML"):
+        train(load(config_file, keys))
 
 
 def test_another_models_checkpoint_and_a_full_disk_are_one_line(config_file, tmp_path, fails, monkeypatch):
