@@ -49,7 +49,9 @@ class Team:
 def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
     """Join the team that torchrun's variables describe, and yield it with this process's own device.
 
-    Raises TrainerError where there are more processes than cards.
+    All leave it together: one that went while gloo's threads still held its tensors would die of it (SIGABRT) at
+    Python's end, and take the first process, at work on its last files, with it. Raises TrainerError where there are
+    more processes than cards.
     """
     if not dist.is_torchelastic_launched():
         yield Team(), device
@@ -64,6 +66,8 @@ def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
     else:
         dist.init_process_group("gloo", timeout=PATIENCE)
     try:
-        yield Team(dist.get_rank(), dist.get_world_size()), device
+        team = Team(dist.get_rank(), dist.get_world_size())
+        yield team, device
+        team.wait()
     finally:
         dist.destroy_process_group()

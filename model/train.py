@@ -115,7 +115,9 @@ class Trainer:
         self.seconds = 0.0  # spent on them, over all sessions
         self.decay_from: int | None = None  # the step at which the decay phase began
         self.resume()
-        wrapped = DistributedDataParallel(self.model, broadcast_buffers=False) if self.team.size > 1 else self.model
+        wrapped = DistributedDataParallel(self.model) if self.team.size > 1 else self.model
+        if isinstance(wrapped, DistributedDataParallel):
+            wrapped.broadcast_buffers = False  # RoPE's tables are the same for all, and stay so
         self.forward: Callable[..., Tensor] = torch.compile(wrapped) if config.compile else wrapped
 
     def resume(self) -> None:

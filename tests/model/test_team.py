@@ -8,10 +8,12 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
+import torch.distributed as dist
 
 from model.config import load
 from model.run import read_log
-from model.team import Team
+from model.team import Team, joined
 from model.train import train
 from tests.shared import ROOT
 
@@ -32,6 +34,7 @@ def test_two_processes_give_one_processs_curve_and_either_takes_up_the_others_ru
     train(load(config_file, [*KEYS, f"output={one}"]))
     done = torchrun(config_file)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     assert done.stderr.count("from the start") == 1 and "2 x cpu" in done.stderr
     lines, expected = read_log(two), read_log(one)
     assert [line["step"] for line in lines] == list(range(1, 9))
@@ -49,6 +52,21 @@ def test_two_processes_give_one_processs_curve_and_either_takes_up_the_others_ru
     assert torchrun(config_file).returncode == 0
     assert [line["loss"] for line in read_log(two)] == [line["loss"] for line in lines]  # to the last bit
     assert (two / "checkpoints/8/model.safetensors").read_bytes() == weights
+
+
+def test_all_leave_together_unless_one_fails(monkeypatch):
+    calls: list[str] = []
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    for name, result in {"init_process_group": None, "get_rank": 1, "get_world_size": 2}.items():
+        monkeypatch.setattr(dist, name, lambda *_, result=result, **__: result)
+    for name in ("barrier", "destroy_process_group"):
+        monkeypatch.setattr(dist, name, lambda name=name: calls.append(name))
+    with joined(torch.device("cpu")) as (team, _):
+        assert (team.rank, team.size, calls) == (1, 2, [])
+    assert calls == ["barrier", "destroy_process_group"]
+    with pytest.raises(OSError), joined(torch.device("cpu")):
+        raise OSError("the disk is full")
+    assert calls[2:] == ["destroy_process_group"]
 
 
 def test_passes_that_cannot_be_shared_are_one_line(config_file, tmp_path, fails, monkeypatch):
