@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from model import tokenizer as tokenizers_file
 from model.config import Config, TrainerError
+from model.held_out import HeldOut, hold_out
 from model.tokens import Parts, Tokens, count_documents, open_parts, ready
 
 
@@ -39,6 +40,12 @@ class Corpus:
             if parts is not None:
                 parts.size()
 
+    def leave_out(self, held: HeldOut) -> None:
+        """Train without these documents."""
+        for parts in (self.train, self.anneal):
+            if parts is not None:
+                parts.leave_out(held)
+
     def close(self) -> None:
         """Stop tokenising."""
         for parts in (self.train, self.anneal):
@@ -58,20 +65,30 @@ def open_corpus(config: Config) -> Corpus:
         raise TrainerError(f"data: {config.data} does not exist; give an output of the pipeline, or a text file")
     if len(corpus.validation.ids) < 2:
         raise TrainerError(f"data: the validation set of {config.data} has less than two tokens")
-    context = config.model.context
     try:
-        if not Rows(corpus.train, context, config.seed).any():
-            raise TrainerError(f"model.context: {context} is too long for {config.data}: no shard has so many tokens")
-        annealing = corpus.anneal is not None and config.schedule.decay and config.schedule.anneal
-        if corpus.anneal is not None and annealing and not Rows(corpus.anneal, context, config.seed).any():
-            raise TrainerError(
-                f"schedule.anneal: no shard of {config.data}/corpus/anneal has the {context} tokens of a row; "
-                "set schedule.anneal=0 to go without it, or a smaller model.context"
-            )
+        separator = tokenizers_file.separator_id(corpus.tokenizer)
+        if separator is not None:
+            corpus.leave_out(hold_out([corpus.validation.ids], separator))
+        check_rows(corpus, config)
     except BaseException:
         corpus.close()
         raise
     return corpus
+
+
+def check_rows(corpus: Corpus, config: Config) -> None:
+    """Raise TrainerError where the context is too long for the sets that are drawn from."""
+    context, annealing = config.model.context, config.schedule.decay and config.schedule.anneal
+    if not Rows(corpus.train, context, config.seed).any():
+        raise TrainerError(
+            f"model.context: {context} is too long for {config.data}: no shard has so many tokens, "
+            "documents of the validation set left out"
+        )
+    if corpus.anneal is not None and annealing and not Rows(corpus.anneal, context, config.seed).any():
+        raise TrainerError(
+            f"schedule.anneal: no shard of {config.data}/corpus/anneal has the {context} tokens of a row; "
+            "set schedule.anneal=0 to go without it, or a smaller model.context"
+        )
 
 
 def open_text(path: Path, config: Config) -> Corpus:

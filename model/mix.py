@@ -7,8 +7,10 @@ from functools import cached_property
 import numpy as np
 from tokenizers import Tokenizer
 
+from model import tokenizer as tokenizers_file
 from model.config import Config, TrainerError
-from model.data import Corpus, Rows, open_corpus
+from model.data import Corpus, Rows, check_rows, open_corpus
+from model.held_out import hold_out
 from model.tokens import Tokens
 
 BLOCK = 4096  # rows in which the shares are kept exactly
@@ -29,6 +31,12 @@ def open_data(config: Config) -> "Corpus | Mixture":
                     f"data: {path} has another tokenizer than {next(iter(weights))}; "
                     "set `tokenizer` to one tokenizer.json, best trained on all of them"
                 )
+        separator = tokenizers_file.separator_id(parts[0].tokenizer)
+        if separator is not None:  # what one corpus is validated on must not be trained on in another
+            held = hold_out([part.validation.ids for part in parts], separator)
+            for path, part in zip(weights, parts, strict=True):
+                part.leave_out(held)
+                check_rows(part, replace(config, data=path))
         opened.pop_all()
     return Mixture(parts, list(weights.values()))
 

@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 
 from model import tokenizer as tokenizers_file
 from model.config import TrainerError
+from model.held_out import HeldOut, without
 
 DOCUMENTS_AT_ONCE = 256  # tokenised together; bounds the memory
 
@@ -40,7 +41,13 @@ class Parts:
         """`make(index, stopped)` makes a part; it gives up with CancelledError once `stopped()`."""
         self.fingerprint, self.count, self.make = fingerprint, count, make
         self.made: dict[int, Future[Tokens]] = {}
+        self.held: HeldOut | None = None
+        self.kept: dict[int, Tokens] = {}  # the parts without what is held out
         self.closed = Event()
+
+    def leave_out(self, held: HeldOut) -> None:
+        """Have the parts without these documents."""
+        self.held, self.kept = held, {}
 
     def begin(self, order: Iterable[int]) -> None:
         """Have the parts made in this order, and do not wait."""
@@ -54,7 +61,12 @@ class Parts:
         """Return a part, once it is made. Raises TrainerError for a shard that cannot be read."""
         if index not in self.made:
             self.begin([index])
-        return self.made[index].result()
+        tokens = self.made[index].result()
+        if self.held is None:
+            return tokens
+        if index not in self.kept:
+            self.kept[index] = Tokens(without(tokens.ids, self.held), tokens.text_bytes)
+        return self.kept[index]
 
     def whole(self) -> Tokens:
         """Return all parts as one, in the shards' order."""

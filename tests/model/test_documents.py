@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from model.config import ModelConfig, build, load
 from model.data import Rows, open_corpus
 from model.gpt import GPT, Cache, attend, document_mask
+from model.held_out import hold_out, without
 from model.mix import BLOCK, MixedRows, open_data
 from model.run import read_log
 from model.sample import choose, generate
 from model.tokens import Tokens, ready
 from model.train import train
-from tests.model.conftest import write_out
+from tests.model.conftest import sentences, write_out, write_shard
 from tests.model.test_gpt import TINY
 
 LEARNED = {"position": "learned", "norm": "layer", "activation": "gelu"}
@@ -81,6 +82,35 @@ def test_every_block_holds_the_shares_and_each_corpus_in_its_own_order(weights, 
         mine = first[first[:, 0] // 1000 == i]
         assert len(mine) == pytest.approx(BLOCK * weight / sum(weights), abs=1)
         assert np.array_equal(mine, Rows(sets[i], 10, seed).rows(0, len(mine)))
+
+
+@given(st.lists(st.lists(st.integers(1, 2), max_size=3), max_size=9), st.lists(st.lists(st.integers(1, 2), max_size=3)))
+def test_what_is_held_out_is_left_out_and_nothing_else(documents, others):
+    ids, validation = (np.array(sum(([0, *one] for one in some), []), np.uint16) for some in (documents, others))
+    rest = without(ids, hold_out([validation[:0], validation], 0))
+    assert rest.tolist() == sum(([0, *one] for one in documents if one not in others), [])
+    assert (rest is ids) == (not any(one in others for one in documents))
+    assert without(ids + 1, hold_out([validation], 0)).tolist() == (ids + 1).tolist()  # a text file has no documents
+
+
+def test_no_validation_document_of_one_corpus_is_trained_on_in_another(tmp_path, out):
+    other = write_out(tmp_path / "other")
+    write_shard(other / "corpus/validation/00000.parquet", [*sentences(60, 1)[:30], "水車"])  # of both training sets
+    write_shard(out / "corpus/anneal/00000.parquet", sentences(15, 8) + ["水車", *sentences(20, 7)])
+    settings = {"output": "x", "steps": 1, "model": {"context": 16}}
+
+    def texts(corpus, ids):
+        documents = np.split(ids, np.flatnonzero(ids == 0))[1:]
+        return [corpus.tokenizer.decode(document[1:].tolist()) for document in documents]
+
+    alone = open_corpus(build({"data": str(out), **settings}))
+    assert texts(alone, alone.train.whole().ids) == sentences(60, 0) + sentences(60, 1)
+    assert texts(alone, alone.anneal.whole().ids) == [*sentences(15, 8), "水車"]
+    mixed = open_data(build({"data": [str(out), str(other)], **settings}))
+    for corpus in mixed.parts:
+        assert texts(corpus, corpus.train.whole().ids) == sentences(60, 0) + sentences(60, 1)[30:]
+        assert texts(corpus, corpus.anneal.whole().ids) == sentences(15, 8)
+    assert texts(mixed, mixed.validation.ids)[-1] == "水車"
 
 
 def test_corpora_are_mixed_trained_on_and_resumed(config_file, out, tmp_path, fails):
