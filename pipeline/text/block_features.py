@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.text.blocks import CAPTION, ITEM, PARAGRAPH, PRE, ROW, Page, plain
-from pipeline.text.hints import HINTS
+from pipeline.text.hints import CLASS_BIT, HINTS, TAG_BIT, TAG_HINTS
 
 Array = np.ndarray
 
@@ -103,7 +103,7 @@ OWN = (
     "length words link links commas ends sentence colon digits upper letters signs depth kind heading position "
     "position_share from_end text_before text_after prose_before prose_after list_depth quotes times again title_share "
     "after_h1 after_title described after_described group group_text group_length group_link group_prose "
-    "page_length page_blocks page_link page_prose h1_count"
+    "page_length page_blocks page_link page_prose h1_count articles as_article as_website as_product"
 ).split()
 AROUND = "text link prose prose_share text_share blocks mean".split()
 LEVELS = (0, 1, 2, 3, 5)
@@ -119,6 +119,7 @@ NAMES = (
     *(f"window_{name}{reach}" for reach in WINDOWS for name in ("", "link_", "prose_")),
     *(f"in_{name}" for name in HINTS),
     *(f"at_{name}" for name in HINTS),
+    *(f"page_is_{name}" for name in CLASS_BIT),
 )
 BEFORE_AFTER = (2, 5, 12)
 SCORED_KINDS = (PARAGRAPH, ITEM, PRE, ROW, CAPTION)
@@ -141,6 +142,7 @@ def features(page: Page, layout: Layout) -> Array:
         own(page, layout), surroundings(layout), *neighbours(layout),
         hint_bits(column(page.path_hints)[layout.container]),
         hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]),
+        hint_bits(np.full(len(layout.length), page.names))[len(TAG_HINTS) :],
     ):  # fmt: skip
         found[at : at + len(part)] = part
         at += len(part)
@@ -196,6 +198,10 @@ def own(page: Page, layout: Layout) -> Array:
         "page_link": (link * length).sum() / total,
         "page_prose": written[-1] / total,
         "h1_count": len(ones),
+        "articles": ((layout.hints & TAG_BIT["article"]) != 0).sum(),
+        "as_article": page.sort in ("article", "blog", "news"),
+        "as_website": page.sort in ("website", "blog"),
+        "as_product": page.sort.startswith("product") or page.sort.endswith(":item"),
     }
     known |= alike(page, layout)
     found = np.empty((len(OWN), blocks), np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
-from pipeline.text.hints import COPY_OF_MATHS, SOURCE_OF_MATHS, TAG_BIT, name_hints
+from pipeline.text.hints import COPY_OF_MATHS, LINE_NUMBERS, SOURCE_OF_MATHS, TAG_BIT, name_hints
 from pipeline.text.mathml import annotation, to_latex
 
 LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content
@@ -54,7 +54,7 @@ DOES = (
     | dict.fromkeys((*KINDS, *LISTS, "blockquote", "tr", "td", "th", *HIDING), MORE)
     | {"-text": TEXT, "br": LINE, "script": SCRIPT, "a": LINK, "span": SPAN, "math": MATHS}
 )
-DESCRIPTION = 'meta[property="og:description"], meta[name="description"]'
+STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
 HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 
@@ -63,6 +63,8 @@ class Page:
     """The blocks of a page (parallel lists, in reading order) and its containers (likewise, the root first)."""
 
     title: str = ""
+    sort: str = ""  # what the page says that it is, in og:type, in lower case
+    names: int = 0  # bits of HINTS, of the class names and id of <body>: they speak of the page, not of a part of it
     description: str = ""  # as the page states it for search engines and links to it
     text: list[str] = field(default_factory=list)  # with marks; a PRE block's with its white space
     kind: list[int] = field(default_factory=list)
@@ -96,13 +98,23 @@ def read_page(html: str) -> Page:
         whole = Walk(parser, everything=True).page
         if sum(map(len, whole.text)) > sum(map(len, page.text)):
             page = whole
+    read_statements(parser, page)
+    return page
+
+
+def read_statements(parser: LexborHTMLParser, page: Page) -> None:
+    """Fill in what a page says of itself as a whole."""
     title = parser.css_first("title")
     page.title = " ".join(title.text().split())[:500] if title is not None else ""
-    for stated in parser.head.css(DESCRIPTION) if parser.head is not None else ():
-        text = " ".join((stated.attributes.get("content") or "").split())
-        if len(text) > len(page.description):
-            page.description = text[:500]
-    return page
+    if parser.body is not None:
+        attributes = parser.body.attributes
+        page.names = name_hints(" ".join(filter(None, (attributes.get("class"), attributes.get("id")))))
+    for meta in parser.head.css(STATEMENTS) if parser.head is not None else ():
+        stated = " ".join((meta.attributes.get("content") or "").split())[:500]
+        if meta.attributes.get("property") == "og:type":
+            page.sort = page.sort or stated.lower()
+        elif len(stated) > len(page.description):
+            page.description = stated
 
 
 class Walk:
@@ -216,6 +228,10 @@ class Walk:
         hints = name_hints(names) if names else 0
         if hints & COPY_OF_MATHS:  # rendered maths
             return -1
+        if hints & LINE_NUMBERS:
+            if "".join(node.text().split()).isdigit():  # beside code, which would not run with them
+                return -1
+            hints ^= LINE_NUMBERS
         if self.everything or hints & SOURCE_OF_MATHS:
             return hints
         if "hidden" in attributes or ("style" in attributes and HIDDEN_STYLE.search(attributes["style"] or "")):

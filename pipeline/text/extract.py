@@ -19,8 +19,13 @@ MAX_CHARACTERS = 20_000_000
 MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
 IN_PROCESS = {"trafilatura": 0, "resiliparse": 100_000, "gristmill": 200_000}  # characters that need no helper
 
-# C0 and C1 controls but tab and newline, lone surrogates, and the byte-order mark: never text.
-NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+# C0 and C1 controls but tab and newline, lone surrogates, the byte-order mark, and what only says where a line may or
+# may not break (soft hyphen, word joiner, zero-width space): never text. Between the words of Thai, Lao, Burmese and
+# Khmer the zero-width space stays.
+NOT_TEXT = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2060\ud800-\udfff\ufeff\ufffe\uffff]"
+    "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
+)
 LINE_BREAKS = re.compile("\r\n?|[\x85\u2028\u2029\x0b\x0c]")
 EMPTY_LINES = re.compile("\n{3,}")
 INNER_SPACE = re.compile(r"(?<=\S)[^\S\n]{2,}")

@@ -32,9 +32,11 @@ HINTS = (*("tag_" * (name in CLASS_HINTS) + name for name in TAG_HINTS), *CLASS_
 TAG_BIT = {name: 1 << bit for bit, name in enumerate(TAG_HINTS)}
 CLASS_BIT = {name: 1 << (len(TAG_HINTS) + bit) for bit, name in enumerate(CLASS_HINTS)}
 COMMENT_BIT = CLASS_BIT["comment"]
-COPY_OF_MATHS, SOURCE_OF_MATHS = 1 << 60, 1 << 61  # two more bits, of names that are none of a container's hints
+# Three more bits, of names that are none of a container's hints.
+COPY_OF_MATHS, SOURCE_OF_MATHS, LINE_NUMBERS = 1 << 60, 1 << 61, 1 << 62
 MATHS_SOURCE = re.compile(r"mwe-math-element|mwe-math-mathml|katex-mathml|MJX_Assistive|mjx-assistive", re.I)
 MATHS_COPY = re.compile(r"katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|mjx-chtml|(?<![\w-])MathJax(?![\w-])")
+LINE_NUMBER_NAMES = ("lineno", "linenumber", "gutter")  # Pygments, Rouge, Hexo, SyntaxHighlighter
 RUN = re.compile("[a-z]+")
 LONGEST_NAME = 80  # characters of a class name or id that are read
 MANY_NAMES = 50_000
@@ -90,6 +92,8 @@ def _bits_of(name: str) -> int:
 def _bits_of_run(run: str) -> int:
     if run.endswith(BEYOND) or "math" in run or "katex" in run or "mjx" in run:
         return -1
+    if run.startswith(LINE_NUMBER_NAMES):
+        return LINE_NUMBERS
     return 0 if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else _search(run)
 
 

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.text.block_features import CONTEXT_NAMES, NAMES, Layout, context, features
-from pipeline.text.blocks import BUTTON, DEFINITION, PRE, ROW, TERM, Page, read_page
+from pipeline.text.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, Page, read_page
 from pipeline.text.forest import Forest, parse
 from pipeline.text.hints import COMMENT_BIT
 from pipeline.text.render import as_markdown, as_text
 
-BRIDGED = (1, 2, 3, 4, 5, 6, PRE, ROW, TERM, DEFINITION)
+BRIDGED = (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION)
+NEIGHBOUR = 0.1  # of a block's score that is that of the block before it, and of the one after it
 LINKED = 0.3  # share of links above which a run of blocks is navigation
 MODEL = Path(__file__).parent / "data" / "main_content.txt"
 
@@ -44,7 +45,16 @@ def model_of(forests: Mapping[str, Forest]) -> Model:
 def score_blocks(found: np.ndarray, layout: Layout, model: Model) -> np.ndarray:
     """Return for each block the probability that its words are main content, given its features."""
     scores = model.first.score(np.take(found, model.first_rows, axis=0))
-    return model.second.score(np.take(np.concatenate((found, context(layout, scores))), model.second_rows, axis=0))
+    scores = model.second.score(np.take(np.concatenate((found, context(layout, scores))), model.second_rows, axis=0))
+    return steadied(scores)
+
+
+def steadied(score: np.ndarray) -> np.ndarray:
+    """Return the scores with a part of their neighbours': content comes in runs, more surely than any model knows of
+    sites unlike those that it has seen.
+    """
+    around = np.concatenate((score[:1], score, score[-1:]))
+    return (1 - 2 * NEIGHBOUR) * score + NEIGHBOUR * (around[:-2] + around[2:])
 
 
 def choose(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarray:
@@ -61,20 +71,29 @@ def choose(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarra
 
 
 def bridge(kept: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return which blocks to keep with the tables, code, definitions and headings between two of them: hardly linked
-    runs of nothing else. What an author puts between two paragraphs is the author's. So is a first heading right above.
+    """Return which blocks to keep with the tables, lists, code, definitions and headings between two of them: hardly
+    linked runs of nothing else. What an author puts between two paragraphs is the author's. So is a first heading right
+    above.
     """
     kept = kept.copy()
+    bridged = np.isin(layout.kind, BRIDGED) | lone_cells(layout)
     above = int(np.argmax(kept)) - 1  # -1 where the first block is kept, or none
     if above >= 0 and layout.kind[above] == 1 and layout.link[above] < LINKED:
         kept[above] = True
     edges = np.flatnonzero(np.diff(np.concatenate(([True], kept, [True])).astype(np.int8)))
     for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if start == 0 or end == len(kept) or not np.isin(layout.kind[start:end], BRIDGED).all():
+        if start == 0 or end == len(kept) or not bridged[start:end].all():
             continue
         length = layout.length[start:end]
         kept[start:end] = (layout.link[start:end] * length).sum() <= LINKED * length.sum()
     return kept
+
+
+def lone_cells(layout: Layout) -> np.ndarray:
+    """Return which blocks are the only filled cell of their row, in a table that has rows of several."""
+    rows = np.zeros(len(layout.parent), bool)
+    rows[layout.container[layout.kind == ROW]] = True
+    return rows[layout.parent[layout.parent[layout.container]]]
 
 
 def effective_threshold(threshold: float, favor: str) -> float:

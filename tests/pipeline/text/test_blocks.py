@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.text.blocks import BREAK, ITEM, PARAGRAPH, PRE, ROW, plain, read_page
+from pipeline.text.hints import name_hints
 from pipeline.text.render import as_markdown, as_text
 
 
@@ -42,6 +43,22 @@ def test_code_keeps_its_white_space() -> None:
     kept = np.ones(2, bool)
     assert as_text(page, kept).startswith("def f(x):\n    if  x:\n\treturn 1\n")
     assert as_markdown(page, kept) == "```\ndef f(x):\n    if  x:\n\treturn 1\n```\n\nUse `f()`."
+
+
+def test_line_numbers_beside_code_are_left_out_and_other_numbers_are_not() -> None:
+    code = "<pre><span class='linenos'>1</span>a = 7\n<span class='linenos'>2</span>b = 8</pre>"
+    assert text_of(code) == "a = 7\nb = 8"
+    table = "<table><tr><td class='rouge-gutter'><pre class='lineno'>1\n2</pre></td><td><pre>a\nb</pre></td></table>"
+    assert text_of(table) == "a\nb"
+    assert text_of("<div class='gutter'>Numbers: 12</div><p class='total'>12</p>") == "Numbers: 12\n12"
+
+
+def test_what_a_page_says_of_itself() -> None:
+    head = """<title>Mill\n prices</title><meta property="og:type" content=" Article ">
+        <meta name="description" content="a"><meta property="og:description" content="What a sack costs"><meta property="og:type" content="website">"""
+    page = read_page(f"<html><head>{head}</head><body class='single-post'><p>Rye.</p></body></html>")
+    assert (page.title, page.sort, page.description) == ("Mill prices", "article", "What a sack costs")
+    assert page.names == name_hints("single-post") != 0
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def test_threads_may_share_an_engine(engine: extract.Engine) -> None:
 
 def test_tidy() -> None:
     assert tidy("a\r\nb\rc\u2028d\x00\ufeff\n\n  \n") == "a\nb\nc\nd"
+    assert tidy("soft\xadhyphen zero\u200bwidth \u2060joined") == "softhyphen zerowidth joined"
+    assert tidy("ភាសា\u200bខ្មែរ fa\u200cmily") == "ភាសា\u200bខ្មែរ fa\u200cmily"  # between Khmer words; a non-joiner
     assert tidy("  • item   one \n    code = 1\n\t- two") == "• item one\n    code = 1\n- two"
 
 

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.text.block_features import Layout
+from pipeline.text.blocks import read_page
 from pipeline.text.forest import parse
-from pipeline.text.main_content import choose, load_model, main_content
+from pipeline.text.main_content import bridge, choose, load_model, main_content, steadied
 
 SENTENCE = "The river turns the wheel, the wheel turns the stone, and nobody in the village remembers another time."
 PAGE = f"""<title>How mills work</title><body>
@@ -56,6 +58,24 @@ def test_a_higher_threshold_keeps_less_and_half_is_the_best_expected_f1(blocks: 
     order = np.argsort(-score)
     best = max(expected(np.isin(np.arange(len(score)), order[:count])) for count in range(len(score) + 1))
     assert expected(kept[1]) == pytest.approx(best, abs=1e-9)
+
+
+def test_what_stands_between_two_kept_paragraphs_is_kept_if_an_author_put_it_there() -> None:
+    table = "<table><tr><td>Rye<td>12</tr><tr><td>Oats<td></tr><tr><td colspan=2>All prices</tr></table>"
+    steps = "<ul><li>Fill the hopper<li>Lower the stone</ul>"
+    links = "<ul><li><a href=/a>Mills</a><li><a href=/b>Rivers</a></ul>"
+    page = read_page(
+        f"<p>First.</p>{table}<p>Second.</p>{steps}<p>Third.</p>{links}<p>Fourth.</p><p>Aside.</p><p>Last.</p>"
+    )
+    ends = np.array([text in ("First.", "Second.", "Third.", "Fourth.", "Last.") for text in page.text])
+    kept = bridge(ends, Layout(page))
+    left_out = [text for text, keep in zip(page.text, kept, strict=True) if not keep]
+    assert left_out == ["Mills", "Rivers", "Aside."]
+
+
+def test_a_score_leans_on_its_neighbours_and_stays_a_score() -> None:
+    assert steadied(np.array([0.0, 1.0, 1.0, 0.0, 1.0])) == pytest.approx([0.1, 0.9, 0.9, 0.2, 0.9])
+    assert steadied(np.ones(3)) == pytest.approx(np.ones(3)) and len(steadied(np.zeros(0))) == 0
 
 
 def test_the_shipped_model_finds_the_main_content_and_its_structure() -> None:
