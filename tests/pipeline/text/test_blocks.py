@@ -55,7 +55,8 @@ def test_line_numbers_beside_code_are_left_out_and_other_numbers_are_not() -> No
 
 def test_what_a_page_says_of_itself() -> None:
     head = """<title>Mill\n prices</title><meta property="og:type" content=" Article ">
-        <meta name="description" content="a"><meta property="og:description" content="What a sack costs"><meta property="og:type" content="website">"""
+        <meta name="description" content="a"><meta property="og:description" content="What a sack costs">
+        <meta property="og:type" content="website">"""
     page = read_page(f"<html><head>{head}</head><body class='single-post'><p>Rye.</p></body></html>")
     assert (page.title, page.sort, page.description) == ("Mill prices", "article", "What a sack costs")
     assert page.names == name_hints("single-post") != 0
