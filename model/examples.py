@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,11 @@ def prompt_ids(tokenizer: Tokenizer, prompt: str, name: str) -> list[int]:
 def encode(tokenizer: Tokenizer, prompt: str, answer: str, name: str) -> Row:
     """Return tokens and targets of one example; only the answer and the separator that ends it are to be predicted."""
     before, after = prompt_ids(tokenizer, prompt, name), tokenizers_file.encode(tokenizer, answer, name)
+    if not before or not after:
+        raise TrainerError(f"{name}: {'an empty answer' if before else 'an empty prompt'}")
     separator = tokenizers_file.separator_id(tokenizer)
     if separator is not None:
         after = [*after, separator]
-    if not before or not after:
-        raise TrainerError(f"{name}: an empty prompt or answer")
     return (before + after)[:-1], [IGNORE] * (len(before) - 1) + after
 
 
@@ -52,6 +52,7 @@ class Examples:
     context: int
     seed: int
     key: str
+    _orders: dict[int, np.ndarray] = field(default_factory=dict, init=False)
 
     def fingerprint(self) -> dict[str, str]:
         """Return what identifies the data."""
@@ -63,16 +64,20 @@ class Examples:
     def close(self) -> None:
         """Nothing is open."""
 
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the order of the examples in an epoch; the last one asked for is kept."""
+        if epoch not in self._orders:
+            self._orders.clear()
+            self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
+        return self._orders[epoch]
+
     def batch(self, first: int, count: int, whole: bool) -> tuple[Tensor, Tensor]:
         """Return tokens and targets (rows, T) of examples first ... in a seeded order, a function of their number.
 
         T is the longest row's length, or with `whole` the context.
         """
-        chosen = []
-        for number in range(first, first + count):
-            epoch, index = divmod(number, len(self.train))
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
-            chosen.append(self.train[order[index]])
+        size = len(self.train)
+        chosen = [self.train[self.order(number // size)[number % size]] for number in range(first, first + count)]
         return pad(chosen, self.context if whole else 0)
 
 
@@ -96,14 +101,16 @@ def open_examples(config: Config) -> Examples:
     assert isinstance(config.data, str) and config.tokenizer is not None  # the config's checks
     path, tokenizer = Path(config.data), tokenizers_file.load(Path(config.tokenizer))
     if not path.is_file():
-        raise TrainerError(f"data: {path} does not exist; task {config.task} reads a JSONL file")
+        raise TrainerError(f"data: {path} is not a file that exists; task {config.task} reads a JSONL file")
     records, raw = [], path.read_bytes()
     for number, line in enumerate(raw.splitlines(), 1):
+        if not line.strip():
+            continue
         try:
             record = json.loads(line)
             texts = [record[field] for field in ("prompt", *FIELDS[config.task])]
-        except (ValueError, KeyError, TypeError) as error:
-            texts = [error]
+        except (ValueError, KeyError, TypeError):  # no JSON, not these keys, no object
+            texts = [None]
         if not all(isinstance(text, str) for text in texts):
             fields = ", ".join(("prompt", *FIELDS[config.task]))
             raise TrainerError(f"{path}, line {number}: not an object with the texts {fields}")

@@ -87,6 +87,8 @@ def test_only_answers_count_and_no_prompt_is_in_both_sets(base, tmp_path):
 def test_sft_learns_the_answers_and_resumes_to_the_last_bit(base, tmp_path, capsys):
     records = [{"prompt": f"water {i}", "answer": "the wheel"} for i in range(30)]
     path = tuned(tmp_path, base, "sft", records)
+    with (tmp_path / "sft.jsonl").open("a") as file:
+        file.write("\n")  # an empty line is none
     train(load(path, [f"output={tmp_path}/whole"]))
     train(load(path))
     run = tmp_path / "sft"
@@ -126,5 +128,11 @@ def test_data_that_is_no_such_jsonl_is_one_line_and_no_run(base, tmp_path, fails
     path = tuned(tmp_path, base, "sft", [{"prompt": "a", "answer": "b"}, {"prompt": "a", "chosen": "b"}])
     assert "line 2: not an object with the texts prompt, answer" in fails("train", path)
     assert "too few examples" in fails("train", tuned(tmp_path, base, "sft", [{"prompt": "a", "answer": "b"}]))
+    assert "line 2: an empty answer" in fails(
+        "train", tuned(tmp_path, base, "sft", [{"prompt": "", "answer": "b"}, {"prompt": "a", "answer": ""}])
+    )
+    pairs = [{"prompt": "a", "chosen": "b", "rejected": "c"}] * 2 + [{"prompt": "a", "chosen": "", "rejected": "c"}]
+    assert "line 3: an empty answer" in fails("train", tuned(tmp_path, base, "dpo", pairs))
+    assert "is not a file" in fails("train", path, "--set", f"data={base}")
     assert "needs init_from" in fails("train", path, "--set", "init_from=null")
     assert not (tmp_path / "sft").exists()
