@@ -362,7 +362,8 @@ def describe(error: ValidationError) -> str:
         return f"{key}: no such key{nearest(str(location[-1]), known)} (known here: {', '.join(known)})"
     if first["type"] in ("missing", "missing_argument"):
         return f"{key}: this key is required"
-    message = first["msg"][0].lower() + first["msg"][1:].partition(" or an instance of")[0]
+    message = first["msg"].removeprefix("Value error, ").partition(" or an instance of")[0]
+    message = message[0].lower() + message[1:]
     message, hint = message.replace("valid tuple", "list").replace("dictionary", "mapping"), ""
     if first["type"] == "literal_error":
         hint = nearest(str(first["input"]), re.findall(r"'([^']*)'", first["ctx"]["expected"]))

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from pipeline.config import Config, ConfigError, nearest
+from pipeline.config import Config, ConfigError, ExtractConfig, TopicsConfig, nearest
 from pipeline.text.language import LanguageModel
 
 
@@ -39,7 +39,8 @@ def digest(path: Path) -> str:
 
 
 def refuse_idle(config: Config) -> None:
-    """Refuse settings that would do nothing: scores that no model gives, languages that no page is in.
+    """Refuse settings that would do nothing: thresholds of another engine or of no model, scores that no model gives,
+    languages that no page is in.
 
     A run that ignored them would cost hours and not be what was asked for. Raises ConfigError.
     """
@@ -53,6 +54,15 @@ def refuse_idle(config: Config) -> None:
     for key in (key for key, asked in scored.items() if asked and not config.quality.model):
         trained = "the folder that `python -m classifiers train` wrote"
         raise ConfigError(f"{key}: has no effect without scores; set quality.model to {trained}, or leave this out")
+    engine = config.extract.engine
+    if engine != "gristmill" and config.extract.threshold != ExtractConfig().threshold:
+        raise ConfigError(
+            f"extract.threshold: {engine} has none; use extract.favor, or set extract.engine to gristmill"
+        )
+    if weights.topics.min_score != TopicsConfig().min_score and not weights.topics.model:
+        raise ConfigError(
+            "weights.topics.min_score: has no effect without weights.topics.model; set it, or leave this out"
+        )
     named = {
         "languages": config.languages,
         "language.by_language": config.language.by_language,

@@ -15,6 +15,8 @@ from tests.pipeline.conftest import config
         ({"language": {"by_language": {"deu": 0.5}}}, ["language.by_language: 'deu'"]),
         ({"languages": ["en"], "weights": {"languages": {"fr": 2}}}, ["weights.languages: 'fr'", "`languages`"]),
         ({"weights": {"topics": {"model": "absent"}}}, ["weights.topics.model: absent"]),
+        ({"extract": {"engine": "resiliparse", "threshold": 0.7}}, ["extract.threshold: resiliparse", "extract.favor"]),
+        ({"weights": {"topics": {"min_score": 0.7}}}, ["weights.topics.min_score", "weights.topics.model"]),
         ({"quality": {"min_score": 0.5}}, ["quality.min_score", "quality.model"]),
         ({"weights": {"quality": [1, 2]}}, ["weights.quality", "quality.model"]),
         ({"dedup": {"keep": "best"}}, ["dedup.keep", "quality.model"]),
