@@ -21,7 +21,14 @@ from model.tokenizer import SEPARATOR, separator_id
 
 WHOLE: dict[str, Any] = {"block": "transformer", "residual": True, "feed_forward": True, "softcap": 0.0}
 LLAMA = WHOLE | {"position": "rope", "norm": "rms", "activation": "swiglu", "bias": False}
-GPT2 = WHOLE | {"position": "learned", "norm": "layer", "activation": "gelu", "bias": True, "qk_norm": False}
+GPT2 = WHOLE | {
+    "position": "learned",
+    "norm": "layer",
+    "activation": "gelu",
+    "bias": True,
+    "qk_norm": False,
+    "tied": True,
+}
 
 
 def export(run: runs.Run, directory: Path) -> None:
@@ -58,12 +65,18 @@ def export(run: runs.Run, directory: Path) -> None:
 def convert(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and the config under Hugging Face's names. Raises TrainerError for what it cannot compute."""
     config = model.config
-    if all(getattr(config, key) == value for key, value in LLAMA.items()):
+    odd = {
+        name: [f"model.{key}={getattr(config, key)!r}" for key, value in there.items() if getattr(config, key) != value]
+        for name, there in {"Llama": LLAMA, "GPT-2": GPT2}.items()
+    }
+    if not odd["Llama"]:
         return to_llama(model)
-    if all(getattr(config, key) == value for key, value in GPT2.items()) and config.tied:
+    if not odd["GPT-2"]:
         return to_gpt2(model)
-    odd = {key: getattr(config, key) for key, value in LLAMA.items() if getattr(config, key) != value}
-    raise TrainerError(f"export: no Hugging Face architecture computes this model; as in Llama it is not, by {odd}")
+    name = min(odd, key=lambda name: len(odd[name]))
+    raise TrainerError(
+        f"export: no Hugging Face architecture computes this model; the nearest, {name}, has no {', '.join(odd[name])}"
+    )
 
 
 def to_llama(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:

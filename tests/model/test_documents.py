@@ -159,5 +159,6 @@ def test_an_lstm_trains_is_sampled_and_not_exported(config_file, tmp_path, fails
     lines = read_log(tmp_path / "run")
     assert lines[-1]["loss"] < lines[0]["loss"] - 1
     assert main(["sample", str(tmp_path / "run"), "--tokens", "30"]) == 0
-    assert "'block': 'lstm'" in fails("export", tmp_path / "run", tmp_path / "hf")
+    line = fails("export", tmp_path / "run", tmp_path / "hf")
+    assert "Llama, has no model.block='lstm', model.position='none'" in line
     assert "model.position=none" in fails("train", config_file, "--set", "model.block=lstm", "output=x")
