@@ -1,5 +1,6 @@
 """Sampling with a cache of keys and values."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -11,10 +12,12 @@ from model.config import TrainerError
 from model.examples import prompt_ids
 from model.gpt import GPT, Cache
 
+COLD = 1e-6  # a temperature below it, by which logits would overflow, is taken for 0
+
 
 def choose(logits: Tensor, temperature: float, top_k: int | None, top_p: float | None, draw: torch.Generator) -> int:
     """Return one token id for logits (V,): the best at temperature 0, else drawn from the top k or the top p mass."""
-    if temperature == 0:
+    if temperature < COLD:
         return int(logits.argmax())
     logits = logits / temperature
     if top_k is not None:
@@ -70,16 +73,18 @@ def sample(
         ids = [newline if newline is not None else 0]
     stream = generate(run.model, ids, temperature, top_k, top_p, seed)
     made = [next(stream) for _ in range(tokens)]
-    text = run.tokenizer.decode(ids[1:] + made if separator is not None else ids + made, skip_special_tokens=False)
-    return text.replace(tokenizers_file.SEPARATOR, "\n-----\n")
+    documents: list[list[int]] = [[]]
+    for token in ids[1:] + made if separator is not None else ids + made:
+        documents.append([]) if token == separator else documents[-1].append(token)
+    return "\n-----\n".join(run.tokenizer.decode(document, skip_special_tokens=False) for document in documents)
 
 
 def check_arguments(tokens: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Raise TrainerError for a setting that no sample can follow."""
     if tokens < 1:
         raise TrainerError(f"--tokens: {tokens} is not at least 1")
-    if temperature < 0:
-        raise TrainerError(f"--temperature: {temperature} is below 0")
+    if not 0 <= temperature < math.inf:
+        raise TrainerError(f"--temperature: {temperature} is not a number from 0 up")
     if top_k is not None and top_k < 1:
         raise TrainerError(f"--top-k: {top_k} is not at least 1")
     if top_p is not None and not 0 < top_p <= 1:

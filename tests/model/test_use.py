@@ -57,6 +57,16 @@ def test_the_same_seed_gives_the_same_text(run, capsys, fails):
     assert text("--temperature", "0") == text("--top-k", "1", "--seed", "3") == text("--top-p", "0.0001")
     assert "--top-p" in fails("sample", run, "--top-p", "2")
     assert "--tokens" in fails("sample", run, "--tokens", "0")
+    assert text("--temperature", "1e-50") == text("--temperature", "0")
+    assert "--temperature: nan" in fails("sample", run, "--temperature", "nan")
+    assert "--temperature: inf" in fails("sample", run, "--temperature", "inf")
+
+
+def test_a_prompt_may_spell_the_separator_and_be_longer_than_the_context(run, capsys):
+    prompt = "the mill <|endoftext|> " * 5
+    capsys.readouterr()
+    assert main(["sample", str(run), "--prompt", prompt, "--tokens", "1"]) == 0
+    assert capsys.readouterr().out.startswith(prompt)
 
 
 def test_sampling_goes_on_past_the_context_from_its_last_half():
@@ -121,6 +131,6 @@ def test_export_by_command_and_what_it_refuses(run, tmp_path, capsys, fails):
     assert "not empty" in fails("export", run, tmp_path / "hf")
     config = build({"data": "x", "output": "y", "steps": 1, "model": TINY | {"activation": "relu2"}})
     odd = runs.Run(config, runs.load(run, "cpu").tokenizer, randomised(config.model), 1, torch.device("cpu"))
-    with pytest.raises(ValueError, match="relu2"):
+    with pytest.raises(ValueError, match="nearest, Llama, has no model.activation='relu2'$"):
         export(odd, tmp_path / "odd")
     assert not (tmp_path / "odd").exists()
