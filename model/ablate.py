@@ -46,6 +46,7 @@ def ablate(study: Ablation) -> str:
     """
     if len(study.arms) < 2 or "steps" not in study.train:
         raise TrainerError("arms, train.steps: an ablation has at least two arms, and equal steps for all")
+    refuse_own(study.train, ("data", "output", "seed", "tokenizer"))
     texts = [Path(text) for text in study.texts]
     if not texts or not all(text.is_file() for text in texts):
         raise TrainerError(f"texts: give files that exist, not {study.texts}")
@@ -73,6 +74,13 @@ def ablate(study: Ablation) -> str:
     content = json.dumps({"texts": study.texts, "arms": results}, indent=1) + "\n"
     write_atomically(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
     return table(results)
+
+
+def refuse_own(train: dict[str, Any], own: tuple[str, ...]) -> None:
+    """Raise TrainerError where the trainer's keys name one that the study sets by itself."""
+    for key in own:
+        if key in train:
+            raise TrainerError(f"train.{key}: the study sets it; leave it out")
 
 
 def table(results: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass
 
 from model import config as configs
 from model import run as runs
+from model.ablate import refuse_own
 from model.config import STRICT, Config, PositiveFloat, TrainerError
 from model.flops import flops_per_token
 from model.mix import open_data
@@ -41,6 +42,7 @@ def scale(study: Scaling) -> str:
     """Train every depth; write results.json and return the table with the fit. What is done is not redone."""
     if len(set(study.depths)) < 2:
         raise TrainerError("depths: a power law needs at least two")
+    refuse_own(study.train, ("data", "output", "steps", "minutes"))
     points: list[dict[str, Any]] = []
     for depth in sorted(set(study.depths)):
         config, parameters, flops = planned(study, depth)

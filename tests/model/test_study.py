@@ -33,6 +33,7 @@ def test_an_ablation_tells_the_good_corpus_from_the_bad(tmp_path, out, capsys, f
     done = read_log(tmp_path / "study/good-0")
     assert main(["ablate", str(path)]) == 0 and read_log(tmp_path / "study/good-0") == done
     assert "did you mean 'texts'" in fails("ablate", path, "--set", "text=x")
+    assert "train.seed: the study sets it" in fails("ablate", path, "--set", "train.seed=5")
     path.write_text(f"output: x\narms: {{good: {out}}}\ntexts: [x]\n")
     assert "at least two arms" in fails("ablate", path)
 
@@ -64,3 +65,4 @@ def test_scaling_trains_every_depth_on_its_share_of_tokens(tmp_path, out, capsys
         assert point["tokens"] == pytest.approx(0.1 * point["parameters"], abs=64)
     assert "bits per byte = " in capsys.readouterr().out
     assert "at least two" in fails("scaling", path, "--set", "depths=[2]")
+    assert "train.steps: the study sets it" in fails("scaling", path, "--set", "train.steps=5")
