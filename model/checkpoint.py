@@ -55,12 +55,14 @@ def steps(folder: Path) -> list[int]:
 
 def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """Return the newest whole checkpoint and its state, or None; torn ones are named on stderr and passed over."""
-    for step in reversed(steps(folder)):
+    found = steps(folder)
+    for step in reversed(found):
         path = folder / str(step)
         state = whole_state(path)
         if state is not None:
             return path, state
-        print(f"model: {path}: this checkpoint is torn; taking the one before it", file=sys.stderr)
+        instead = "taking the one before it" if step != found[0] else "there is none before it"
+        print(f"model: {path}: this checkpoint is torn; {instead}", file=sys.stderr)
     return None
 
 

@@ -39,7 +39,7 @@ def load(folder: Path, device: str = "auto") -> Run:
         raise TrainerError(f"{folder}: no run here (a run has a config.yaml); `python -m model train` makes one")
     found = checkpoint.newest(folder / "checkpoints")
     if found is None:
-        raise TrainerError(f"{folder}: this run has no checkpoint yet")
+        raise TrainerError(f"{folder}: this run has no checkpoint that is whole")
     config = configs.load(folder / "config.yaml", stored=True)
     tokenizer = tokenizers_file.load(folder / "tokenizer.json")
     path, state = found
@@ -130,10 +130,18 @@ def check_beginning(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a run's log; a last line cut off by a kill is not one."""
+    """Return the whole lines of a run's log, up to one that a kill cut off, or a crash of the machine garbled.
+
+    What a checkpoint counts on was on disk before it was; later lines are written again.
+    """
     path = folder / "log.jsonl"
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
+    text, lines = path.read_text(errors="replace") if path.exists() else "", []
+    for line in text.split("\n")[:-1]:
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines
 
 
 def cut_log(folder: Path, step: int) -> None:

@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -146,7 +146,11 @@ class Trainer:
         board = Board(self.folder / "tensorboard", self.step) if config.tensorboard and first else None
         peak, flops = device_peak(self.device), flops_per_token(self.model)
         before = time.monotonic() - self.seconds
-        with open(self.folder / "log.jsonl" if first else os.devnull, "a") as log:
+        with ExitStack() as seen:
+            for view in (board, progress):
+                if view is not None:
+                    seen.callback(view.close)
+            log = seen.enter_context(open(self.folder / "log.jsonl" if first else os.devnull, "a"))
             while not self.finished():
                 step_began, tokens_before = time.monotonic(), self.tokens
                 line = self.train_step()
@@ -166,12 +170,11 @@ class Trainer:
                 if progress is not None:
                     progress.show(line, self.progress)
                 if first and (self.step % config.checkpoint.every == 0 or self.finished()):
+                    if board is not None:
+                        board.flush()
                     self.save(log)
         self.prefetch.close()
-        if board is not None:
-            board.close()
-        if progress is not None:
-            progress.close()
+        if first:
             for name in ("loss.png", "loss.svg"):
                 plot_losses(runs.read_log(self.folder), self.folder / name)
             if began == self.step:

@@ -56,8 +56,8 @@ def test_killed_twice_and_a_checkpoint_torn_the_curve_is_equal_to_the_last_bit(t
     newest = checkpoint.steps(killed / "checkpoints")[-1]
     weights = killed / "checkpoints" / str(newest) / checkpoint.MODEL
     weights.write_bytes(weights.read_bytes()[:-1])
-    with (killed / "log.jsonl").open("a") as log:
-        log.write('{"step": 4')
+    with (killed / "log.jsonl").open("a") as log:  # as after a power cut
+        log.write('\0\0\0\n{"step": 4}\n{"step": 4')
     capsys.readouterr()
     train(load(config_file, [*RESUME, f"output={killed}"]))
     assert f"{newest}: this checkpoint is torn" in capsys.readouterr().err
@@ -99,7 +99,7 @@ def test_what_is_not_this_run_is_refused_with_what_differs(config_file, tmp_path
     with locked(tmp_path / "held"):
         assert "another process" in fails("train", config_file, "--set", f"output={tmp_path}/held")
     assert "no run here" in fails("sample", tmp_path / "none")
-    assert "no checkpoint" in fails("sample", checkpointless(tmp_path, config_file))
+    assert "no checkpoint that is whole" in fails("sample", checkpointless(tmp_path, config_file))
 
 
 def test_what_ended_before_its_first_step_is_tried_again_with_another_config(config_file, tmp_path, out, monkeypatch):
@@ -155,6 +155,7 @@ def test_a_torn_checkpoint_is_named_and_passed_over(config_file, tmp_path, capsy
         assert capsys.readouterr().err.endswith("4: this checkpoint is torn; taking the one before it\n")
     shutil.rmtree(folder / "2")
     assert checkpoint.newest(folder) is None
+    assert capsys.readouterr().err.endswith("4: this checkpoint is torn; there is none before it\n")
 
 
 def checkpointless(tmp_path: Path, config_file: Path) -> Path:

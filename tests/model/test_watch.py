@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch._dynamo.exc import BackendCompilerFailed
 
+from model.__main__ import main
 from model.board import Board
 from model.config import ScheduleConfig, TrainerError, build, load
 from model.data import open_corpus
@@ -81,6 +82,25 @@ def test_a_cpu_has_speed_but_no_utilisation_and_the_curves_are_there(config_file
     assert svg.startswith(b"<?xml") and b"<svg" in svg
     plot_losses(lines, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == svg
+
+
+def test_what_a_run_that_dies_has_shown_is_there_up_to_its_checkpoint(config_file, tmp_path, monkeypatch, capsys):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setattr(Board, "close", lambda self: None)  # killed, it has no time for it
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    step = Trainer.train_step
+
+    def dies_at_five(self):
+        if self.step == 4:
+            raise TrainerError("it died")
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "train_step", dies_at_five)
+    assert main(["train", str(config_file), "--set", "tensorboard=true", "checkpoint.every=4"]) == 2
+    curves = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    assert [event.step for event in curves.Scalars("loss")] == [1, 2, 3, 4]
+    assert capsys.readouterr().err.endswith("\r\x1b[Kmodel: it died\n")  # not behind the living line
 
 
 def test_without_tensorboard_the_line_says_what_to_do(tmp_path, monkeypatch):
