@@ -25,10 +25,6 @@ class Board:
             if key != "step":
                 self.writer.add_scalar(key, value, line["step"])  # type: ignore[no-untyped-call]
 
-    def flush(self) -> None:
-        """Have it on disk, before a checkpoint after which nobody writes it again."""
-        self.writer.flush()  # type: ignore[no-untyped-call]
-
     def close(self) -> None:
         """Write what is still held."""
         self.writer.close()  # type: ignore[no-untyped-call]

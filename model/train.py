@@ -170,8 +170,6 @@ class Trainer:
                 if progress is not None:
                     progress.show(line, self.progress)
                 if first and (self.step % config.checkpoint.every == 0 or self.finished()):
-                    if board is not None:
-                        board.flush()
                     self.save(log)
         self.prefetch.close()
         if first:
