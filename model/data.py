@@ -131,7 +131,7 @@ def open_shards(path: Path, config: Config) -> Corpus:
         if not documents and name != "anneal":
             raise TrainerError(f"data: {path}/corpus/{name} has no documents; run `python -m pipeline publish` first")
         if documents:
-            sets[name] = open_parts(shards, tokenizer, tokenizer_path, cache)
+            sets[name] = open_parts(shards, tokenizer, cache)
     keys = {name: parts.fingerprint for name, parts in sets.items()}
     return Corpus(tokenizer, sets["train"], sets["validation"].whole(), sets.get("anneal"), keys)
 

@@ -92,9 +92,9 @@ def ready(tokens: Tokens) -> Parts:
     return Parts(hashlib.sha256(tokens.ids.tobytes()).hexdigest()[:16], 1, lambda index, stopped: tokens)
 
 
-def open_parts(shards: list[Path], tokenizer: Tokenizer, tokenizer_path: Path, cache: Path) -> Parts:
+def open_parts(shards: list[Path], tokenizer: Tokenizer, cache: Path) -> Parts:
     """Return the shards' tokens: from their files in `cache`, or tokenised as they are asked for."""
-    begun = hashlib.sha256(tokenizer_path.read_bytes())
+    begun = hashlib.sha256(tokenizer.to_str().encode())  # however its file is laid out: a run's copy is the same
     keys = [begun.copy() for _ in shards]
     for key, shard in zip(keys, shards, strict=True):
         with shard.open("rb") as file:

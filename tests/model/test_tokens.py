@@ -62,7 +62,7 @@ def test_what_is_closed_stops_in_the_middle_of_a_shard_and_leaves_nothing(out, c
     monkeypatch.setattr("model.tokens.DOCUMENTS_AT_ONCE", 10)  # a shard has 60
     tokenizer_path = out / "tokenizer/tokenizer.json"
     shards = sorted((out / "corpus/train").glob("*.parquet"))
-    parts = open_parts(shards, tokenizers_file.load(tokenizer_path), tokenizer_path, out / ".cache")
+    parts = open_parts(shards, tokenizers_file.load(tokenizer_path), out / ".cache")
     batches, encode = [], tokenizers_file.encode_batch
 
     def close_at_the_third(tokenizer, texts, name):

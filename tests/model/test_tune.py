@@ -38,13 +38,15 @@ def tuned(tmp_path: Path, base: Path, task: str, records: list[dict[str, str]], 
     return path
 
 
-def test_a_longer_context_begins_with_the_same_weights_and_slower_rotations(base, config_file, tmp_path, fails):
+def test_a_longer_context_begins_with_the_same_weights_and_slower_rotations(base, config_file, tmp_path, out, fails):
     keys = [f"init_from={base}", f"output={tmp_path}/long", "model.context=32", "steps=4"]
     config = load(config_file, keys)
     assert config.model.rope_base == pytest.approx(10_000 * 2 ** (16 / 14))  # heads of 16 features
     slowest = [b ** (-14 / 16) for b in (10_000, config.model.rope_base)]
     assert slowest[0] / slowest[1] == pytest.approx(2)
+    cached = set((out / ".cache").iterdir())
     train(config)
+    assert set((out / ".cache").iterdir()) == cached  # the run's tokenizer is the corpus's: nothing is done again
     run = tmp_path / "long"
     final = load_file(base / "checkpoints/30/model.safetensors")
     initial = load_file(run / runs.INITIAL)
