@@ -125,7 +125,14 @@ def test_transformers_loads_the_export_and_gives_the_same_logits(run, tmp_path, 
 
 
 def test_export_by_command_and_what_it_refuses(run, tmp_path, capsys, fails):
+    from transformers import AutoModelForCausalLM
+
     assert main(["export", str(run), str(tmp_path / "hf")]) == 0
+    theirs, ours = AutoModelForCausalLM.from_pretrained(tmp_path / "hf").eval(), runs.load(run, "cpu").model
+    tokens = torch.arange(32).view(2, 16)
+    with torch.no_grad():  # from Parquet to the logits of what was trained, by commands
+        torch.testing.assert_close(theirs(tokens).logits, ours(tokens), rtol=1e-4, atol=1e-4)
+    assert ours.head.weight.abs().max() > 0
     names = {path.name for path in (tmp_path / "hf").iterdir()}
     assert names == {"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
     assert "not empty" in fails("export", run, tmp_path / "hf")
