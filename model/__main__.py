@@ -134,7 +134,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"model: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nmodel: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        resumes = arguments.command in ("train", "ablate", "scaling")
+        again = "; the same command goes on from the last checkpoint" if resumes else ""
+        print(f"\nmodel: stopped{again}", file=sys.stderr)
         return 130
     return 0
 

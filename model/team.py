@@ -1,5 +1,6 @@
 """The processes that train one model together (torchrun), each on its own card or share of the cores; or just one."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,4 +71,5 @@ def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
         yield team, device
         team.wait()
     finally:
+        gc.collect()  # the trainer's tensors go now, not at Python's end
         dist.destroy_process_group()
