@@ -60,7 +60,7 @@ def test_rope_makes_scores_a_function_of_distance_only():
     assert not torch.isclose(score(9, 4), score(9, 5))
 
 
-@pytest.mark.parametrize("activation", ["swiglu", "relu2", "gelu"])
+@pytest.mark.parametrize("activation", ["swiglu", "relu2", "gelu", "relu"])
 def test_feed_forward_equals_its_formula(activation):
     torch.manual_seed(0)
     layer, x = FeedForward(ModelConfig(**TINY, activation=activation)), torch.randn(3, 32)
@@ -68,8 +68,8 @@ def test_feed_forward_equals_its_formula(activation):
     if activation == "swiglu":
         gate = x @ layer.gate.weight.T
         hidden = gate * torch.sigmoid(gate) * up
-    elif activation == "relu2":
-        hidden = up.clamp(min=0) ** 2
+    elif activation in ("relu", "relu2"):
+        hidden = up.clamp(min=0) ** (2 if activation == "relu2" else 1)
     else:
         hidden = 0.5 * up * (1 + torch.tanh(math.sqrt(2 / math.pi) * (up + 0.044715 * up**3)))
     torch.testing.assert_close(layer(x), hidden @ layer.out.weight.T, rtol=1e-4, atol=1e-5)
