@@ -253,8 +253,10 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         mine = merged.get(key)
-        both = isinstance(mine, Mapping) and isinstance(value, Mapping) and key not in VALUES
-        merged[key] = merge(mine, value) if both else value
+        if isinstance(mine, Mapping) and isinstance(value, Mapping) and key not in VALUES:
+            merged[key] = merge(mine, value)
+        else:
+            merged[key] = value
     return merged
 
 
