@@ -47,7 +47,9 @@ class Parts:
 
     def leave_out(self, held: HeldOut) -> None:
         """Have the parts without these documents."""
-        self.held, self.kept = held, {}
+        self.held = held
+        self.kept = {}
+        self.look_ahead(list(self.made))
 
     def begin(self, order: Iterable[int]) -> None:
         """Have the parts made in this order, and do not wait."""
@@ -55,18 +57,29 @@ class Parts:
         for index in order:
             if index not in self.made:
                 self.made[index] = pool.submit(self.make, index, self.closed.is_set)
+                pool.submit(self.rest, index)
         pool.shutdown(wait=False)  # the thread ends after the last part
+
+    def look_ahead(self, begun: list[int]) -> None:
+        """Have what is held out of these parts left out before they are asked for, and do not wait."""
+        pool = ThreadPoolExecutor(1, thread_name_prefix="held-out")
+        for index in begun:
+            pool.submit(self.rest, index)
+        pool.shutdown(wait=False)
 
     def part(self, index: int) -> Tokens:
         """Return a part, once it is made. Raises TrainerError for a shard that cannot be read."""
         if index not in self.made:
             self.begin([index])
+        return self.rest(index)
+
+    def rest(self, index: int) -> Tokens:
+        """Return a part that is being made, without what is held out."""
+        kept, held = self.kept, self.held  # in this order: a new one of the first is set after the second
         tokens = self.made[index].result()
-        if self.held is None:
-            return tokens
-        if index not in self.kept:
-            self.kept[index] = Tokens(without(tokens.ids, self.held), tokens.text_bytes)
-        return self.kept[index]
+        if held is not None and index not in kept:
+            kept[index] = Tokens(without(tokens.ids, held), tokens.text_bytes)
+        return tokens if held is None else kept[index]
 
     def whole(self) -> Tokens:
         """Return all parts as one, in the shards' order."""
