@@ -61,10 +61,14 @@ def sample(
     top_p: float | None = None,
     seed: int = 0,
 ) -> str:
-    """Return the prompt and `tokens` tokens more; a document's end shows as a line of dashes."""
+    """Return the prompt and `tokens` tokens more; a document's end shows as a line of dashes.
+
+    A fine-tuned model stops at the end of its answer.
+    """
     separator = tokenizers_file.separator_id(run.tokenizer)
     ids = tokenizers_file.encode(run.tokenizer, prompt, "--prompt")
-    if run.config.task != "pretrain":
+    tuned = run.config.task != "pretrain"
+    if tuned:
         ids = prompt_ids(run.tokenizer, prompt, "--prompt")
     elif separator is not None:
         ids = [separator, *ids]
@@ -72,7 +76,9 @@ def sample(
         newline = run.tokenizer.token_to_id("\n")
         ids = [newline if newline is not None else 0]
     stream = generate(run.model, ids, temperature, top_k, top_p, seed)
-    made = [next(stream) for _ in range(tokens)]
+    made: list[int] = []
+    while len(made) < tokens and not (tuned and made[-1:] == [separator]):
+        made.append(next(stream))
     documents: list[list[int]] = [[]]
     for token in ids[1:] + made if separator is not None else ids + made:
         documents.append([]) if token == separator else documents[-1].append(token)

@@ -102,7 +102,7 @@ def test_sft_learns_the_answers_and_resumes_to_the_last_bit(base, tmp_path, caps
     assert read_log(run)[-1]["validation_loss"] < 0.2
     capsys.readouterr()
     assert main(["sample", str(run), "--prompt", "water 7", "--tokens", "12", "--temperature", "0"]) == 0
-    assert "water 7the wheel\n-----" in capsys.readouterr().out
+    assert capsys.readouterr().out.rstrip() == "water 7the wheel\n-----"  # and no more, though it could
 
 
 def test_dpo_is_its_formula_and_moves_to_what_was_chosen(base, tmp_path):
