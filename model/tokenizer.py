@@ -46,8 +46,12 @@ def encode_batch(tokenizer: Tokenizer, texts: list[str], name: str) -> list[list
     try:
         return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
     except Exception as error:  # the library raises bare Exception for a word without a token
+        characters_in = [character for text in texts for character in text]
+        half = next((character for character in characters_in if "\ud800" <= character <= "\udfff"), None)
+        if half is not None:
+            raise TrainerError(f"{name}: not Unicode text: it has {half!r}, half of a character") from error
         vocabulary = tokenizer.get_vocab()
-        unknown = next((character for text in texts for character in text if character not in vocabulary), None)
+        unknown = next((character for character in characters_in if character not in vocabulary), None)
         raise TrainerError(f"{name}: the run's tokenizer has no token for {unknown!r}") from error
 
 

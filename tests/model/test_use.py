@@ -69,6 +69,15 @@ def test_a_prompt_may_spell_the_separator_and_be_longer_than_the_context(run, ca
     assert capsys.readouterr().out.startswith(prompt)
 
 
+def test_a_character_that_the_tokenizer_lacks_is_named(run, tmp_path, fails):
+    assert "--prompt: not Unicode text: it has '\\udcff'" in fails("sample", run, "--prompt", "水 \udcff")
+    (tmp_path / "a.txt").write_text("the mill on the river " * 20)
+    assert main(["train", str(tmp_path / "tiny.yaml"), "--set", f"data={tmp_path}/a.txt", f"output={tmp_path}/b"]) == 0
+    assert "--prompt: the run's tokenizer has no token for '水'" in fails(
+        "sample", tmp_path / "b", "--prompt", "mill 水"
+    )
+
+
 def test_sampling_goes_on_past_the_context_from_its_last_half():
     model = randomised(build({"data": "x", "output": "y", "steps": 1, "model": TINY}).model)
     stream = generate(model, [1, 2, 3], 0, None, None, 0)
