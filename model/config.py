@@ -37,6 +37,7 @@ class TrainerError(ValueError):
 class ModelConfig:
     """The network. `depth` is the one dial: width and heads follow from it unless they are given."""
 
+    # an lstm, for comparison, has a place for depth, width, norm, residual, tied, softcap and dropout alone
     block: Literal["transformer", "lstm"] = "transformer"
     depth: Annotated[int, Field(ge=0)] = 6  # blocks
     width: Positive | None = None  # features of the residual stream; null: 64 a block
