@@ -13,7 +13,7 @@ from classifiers.main_content.data import Example
 from pipeline.text.block_features import CONTEXT_NAMES, NAMES, context
 from pipeline.text.forest import UNIT, Forest
 
-TREES = (120, 250)
+TREES = (160, 350)
 BLOCKS_A_PAGE = 250  # that are trained on, about: light blocks of long pages are drawn, and weigh the more
 DEPTH = 6
 INNER_FOLDS = 3
@@ -24,7 +24,7 @@ SETTINGS = {
     "l2_leaf_reg": 6.0,
     "bootstrap_type": "Bernoulli",
     "subsample": 0.5,
-    "rsm": 0.2,
+    "rsm": 0.35,
     "border_count": 32,
     "boosting_type": "Plain",
     "random_seed": 0,
