@@ -67,10 +67,11 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
         return body.decode("ascii"), UTF_8.name
     if wide := wide_encoding(body):
         return read(body, wide), wide.name
+    text = None if JAPANESE_ESCAPE.search(body) else strict_utf_8(body)
+    if text is not None and len(body) - len(text) >= FEW:
+        return text.replace("\x00", ""), UTF_8.name
     declared = declared_encodings(body, content_type)
-    text = strict_utf_8(body)
-    proven = text is not None and (len(body) - len(text) >= FEW or UTF_8 in declared or not declared)
-    if text is not None and proven and not JAPANESE_ESCAPE.search(body):
+    if text is not None and (UTF_8 in declared or not declared):
         return text.replace("\x00", ""), UTF_8.name
     high = len(body.translate(None, ASCII))
     if JAPANESE_ESCAPE.search(body) and high <= MAX_BAD * len(body):

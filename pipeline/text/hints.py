@@ -37,11 +37,12 @@ COPY_OF_MATHS, SOURCE_OF_MATHS, LINE_NUMBERS = 1 << 60, 1 << 61, 1 << 62
 MATHS_SOURCE = re.compile(r"mwe-math-element|mwe-math-mathml|katex-mathml|MJX_Assistive|mjx-assistive", re.I)
 MATHS_COPY = re.compile(r"katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|mjx-chtml|(?<![\w-])MathJax(?![\w-])")
 LINE_NUMBER_NAMES = ("lineno", "linenumber", "gutter")  # Pygments, Rouge, Hexo, SyntaxHighlighter
+MATHS = re.compile("math|katex|mjx")  # without which a name says nothing of it
 RUN = re.compile("[a-z]+")
 LONGEST_NAME = 80  # characters of a class name or id that are read
 MANY_NAMES = 50_000
 KNOWN_NAMES: dict[str, int] = {}  # the bits of names seen before: a pure function's cache
-KNOWN_RUNS: dict[str, int] = {}  # likewise, of runs of letters; -1 where the whole name must be looked at
+KNOWN_RUNS: dict[str, int] = {}  # likewise, of runs of letters; their complement where the name goes on
 
 
 def _beginning(word: str) -> str:
@@ -55,6 +56,10 @@ HINT_WORDS = re.compile(
 # Letters without any of these have no bits; "ad" is the only word of two letters.
 BEGINNINGS = frozenset(("ad", *(_beginning(word) for words in CLASS_HINTS.values() for word in words.split())))
 # A pattern with a hyphen begins at the end of a run of letters and goes beyond it.
+NOT_IN_A_RUN = re.compile(
+    "|".join(word for words in CLASS_HINTS.values() for word in words.split() if "-" in re.sub(r"\(\?.*?\)", "", word))
+    + f"|{MATHS.pattern}"
+)
 BEYOND = tuple("banner column item more most mw page print reply right screen sign sr up visually".split())
 
 
@@ -76,25 +81,28 @@ def name_hints(names: str) -> int:
 
 def _bits_of(name: str) -> int:
     """Return the bits of one name: those of its runs of letters, which come again in many names."""
-    found = 0
-    for run in RUN.findall(name.lower()):
+    found, whole = 0, False
+    lower = name.lower()
+    for run in RUN.findall(lower):
         bits = KNOWN_RUNS.get(run)
         if bits is None:
             if len(KNOWN_RUNS) >= MANY_NAMES:
                 KNOWN_RUNS.clear()
             bits = KNOWN_RUNS[run] = _bits_of_run(run)
         if bits < 0:
-            return _search(name.lower()) | _maths(name)
+            bits, whole = ~bits, True
         found |= bits
+    if whole and NOT_IN_A_RUN.search(lower):
+        return _search(lower) | _maths(name)
     return found
 
 
 def _bits_of_run(run: str) -> int:
-    if run.endswith(BEYOND) or "math" in run or "katex" in run or "mjx" in run:
-        return -1
+    """Return the bits of a run of letters; their complement where the whole name may say something else."""
     if run.startswith(LINE_NUMBER_NAMES):
         return LINE_NUMBERS
-    return 0 if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else _search(run)
+    found = 0 if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else _search(run)
+    return ~found if run.endswith(BEYOND) or MATHS.search(run) else found
 
 
 def _search(name: str) -> int:
