@@ -53,14 +53,12 @@ def _beginning(word: str) -> str:
 HINT_WORDS = re.compile(
     "|".join(f"(?P<{name}>" + "|".join(patterns.split()) + ")" for name, patterns in CLASS_HINTS.items())
 )
+WORDS = tuple(word for patterns in CLASS_HINTS.values() for word in patterns.split())
 # Letters without any of these have no bits; "ad" is the only word of two letters.
-BEGINNINGS = frozenset(("ad", *(_beginning(word) for words in CLASS_HINTS.values() for word in words.split())))
+BEGINNINGS = frozenset(("ad", *map(_beginning, WORDS)))
 # A pattern with a hyphen begins at the end of a run of letters and goes beyond it.
-NOT_IN_A_RUN = re.compile(
-    "|".join(word for words in CLASS_HINTS.values() for word in words.split() if "-" in re.sub(r"\(\?.*?\)", "", word))
-    + f"|{MATHS.pattern}"
-)
 BEYOND = tuple("banner column item more most mw page print reply right screen sign sr up visually".split())
+NOT_IN_A_RUN = re.compile("|".join((*(word for word in WORDS if "-" in re.sub(r"\(\?.*?\)", "", word)), MATHS.pattern)))
 
 
 def name_hints(names: str) -> int:
