@@ -82,9 +82,12 @@ def test_killed_again_and_again_the_run_ends_with_the_same_corpus(done, crawl, t
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({"inputs": crawl, "output": str(tmp_path / "out"), "workers": 2, **SETTINGS}))
     command = [sys.executable, "-m", "pipeline", "run", str(path)]
-    for seconds, sent in ((4, signal.SIGKILL), (6, signal.SIGTERM), (8, signal.SIGKILL)):
+    in_each_job = ((".work/extract/*", signal.SIGKILL), ("index", signal.SIGTERM), (".work/publish", signal.SIGKILL))
+    for begun, sent in in_each_job:
         process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
-        time.sleep(seconds)
+        while not any((tmp_path / "out").glob(begun)):
+            assert process.poll() is None
+            time.sleep(0.02)
         process.send_signal(sent)  # to the parent alone: its workers must end by themselves
         said = process.communicate()[1]
         if sent is signal.SIGTERM:  # as a scheduler ends it, or `timeout`
