@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +57,18 @@ class Corpus:
 def open_corpus(config: Config) -> Corpus:
     """Open `config.data`, one corpus, and begin to tokenise it. Raises TrainerError for what cannot be trained on."""
     assert isinstance(config.data, str)
+    corpus = read_corpus(config)
+    try:
+        keep_apart({config.data: corpus}, config)
+    except BaseException:
+        corpus.close()
+        raise
+    return corpus
+
+
+def read_corpus(config: Config) -> Corpus:
+    """Open one corpus, which may hold validation documents in its training sets still. Raises TrainerError."""
+    assert isinstance(config.data, str)
     path = Path(config.data)
     if path.is_dir():
         corpus = open_shards(path, config)
@@ -65,28 +78,34 @@ def open_corpus(config: Config) -> Corpus:
         raise TrainerError(f"data: {config.data} does not exist; give an output of the pipeline, or a text file")
     if len(corpus.validation.ids) < 2:
         raise TrainerError(f"data: the validation set of {config.data} has less than two tokens")
-    try:
-        separator = tokenizers_file.separator_id(corpus.tokenizer)
-        if separator is not None:
-            corpus.leave_out(hold_out([corpus.validation.ids], separator))
-        check_rows(corpus, config)
-    except BaseException:
-        corpus.close()
-        raise
     return corpus
 
 
-def check_rows(corpus: Corpus, config: Config) -> None:
+def keep_apart(corpora: Mapping[str, Corpus], config: Config) -> None:
+    """Leave the validation documents of every corpus out of the training sets of all, which share a tokenizer.
+
+    Raises TrainerError where too little is left of one.
+    """
+    separator = tokenizers_file.separator_id(next(iter(corpora.values())).tokenizer)
+    if separator is not None:
+        held = hold_out([corpus.validation.ids for corpus in corpora.values()], separator)
+        for corpus in corpora.values():
+            corpus.leave_out(held)
+    for path, corpus in corpora.items():
+        check_rows(corpus, path, config)
+
+
+def check_rows(corpus: Corpus, path: str, config: Config) -> None:
     """Raise TrainerError where the context is too long for the sets that are drawn from."""
     context, annealing = config.model.context, config.schedule.decay and config.schedule.anneal
     if not Rows(corpus.train, context, config.seed).any():
         raise TrainerError(
-            f"model.context: {context} is too long for {config.data}: no shard has so many tokens, "
+            f"model.context: {context} is too long for {path}: no shard has so many tokens, "
             "documents of the validation set left out"
         )
     if corpus.anneal is not None and annealing and not Rows(corpus.anneal, context, config.seed).any():
         raise TrainerError(
-            f"schedule.anneal: no shard of {config.data}/corpus/anneal has the {context} tokens of a row; "
+            f"schedule.anneal: no shard of {path}/corpus/anneal has the {context} tokens of a row; "
             "set schedule.anneal=0 to go without it, or a smaller model.context"
         )
 

@@ -7,10 +7,8 @@ from functools import cached_property
 import numpy as np
 from tokenizers import Tokenizer
 
-from model import tokenizer as tokenizers_file
 from model.config import Config, TrainerError
-from model.data import Corpus, Rows, check_rows, open_corpus
-from model.held_out import hold_out
+from model.data import Corpus, Rows, keep_apart, open_corpus, read_corpus
 from model.tokens import Tokens
 
 BLOCK = 4096  # rows in which the shares are kept exactly
@@ -24,19 +22,14 @@ def open_data(config: Config) -> "Corpus | Mixture":
     if not weights:
         raise TrainerError("data: name at least one corpus")
     with ExitStack() as opened:  # what is open is closed where the next cannot be used
-        parts = [opened.enter_context(closing(open_corpus(replace(config, data=path)))) for path in weights]
+        parts = [opened.enter_context(closing(read_corpus(replace(config, data=path)))) for path in weights]
         for path, part in zip(weights, parts, strict=True):
             if part.tokenizer.to_str() != parts[0].tokenizer.to_str():
                 raise TrainerError(
                     f"data: {path} has another tokenizer than {next(iter(weights))}; "
                     "set `tokenizer` to one tokenizer.json, best trained on all of them"
                 )
-        separator = tokenizers_file.separator_id(parts[0].tokenizer)
-        if separator is not None:  # what one corpus is validated on must not be trained on in another
-            held = hold_out([part.validation.ids for part in parts], separator)
-            for path, part in zip(weights, parts, strict=True):
-                part.leave_out(held)
-                check_rows(part, replace(config, data=path))
+        keep_apart(dict(zip(weights, parts, strict=True)), config)  # what one is validated on, no other trains on
         opened.pop_all()
     return Mixture(parts, list(weights.values()))
 

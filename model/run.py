@@ -77,7 +77,7 @@ def check_config(folder: Path, config: Config) -> None:
 
 def begun(folder: Path) -> bool:
     """Return whether a run has done a step."""
-    return bool(read_log(folder) or checkpoint.steps(folder / "checkpoints"))
+    return bool(checkpoint.steps(folder / "checkpoints") or read_log(folder))  # a long log is not read for it
 
 
 @contextmanager

@@ -117,7 +117,7 @@ class Trainer:
         self.resume()
         wrapped = DistributedDataParallel(self.model) if self.team.size > 1 else self.model
         if isinstance(wrapped, DistributedDataParallel):
-            wrapped.broadcast_buffers = False  # RoPE's tables are the same for all, and stay so
+            wrapped.broadcast_buffers = False  # RoPE's tables stay the same; as an argument it is deprecated
         self.forward: Callable[..., Tensor] = torch.compile(wrapped) if config.compile else wrapped
 
     def resume(self) -> None:
