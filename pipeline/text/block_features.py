@@ -142,7 +142,7 @@ def features(page: Page, layout: Layout) -> Array:
         own(page, layout), surroundings(layout), *neighbours(layout),
         hint_bits(column(page.path_hints)[layout.container]),
         hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]),
-        hint_bits(np.full(len(layout.length), page.names))[len(TAG_HINTS) :],
+        hint_bits(np.array([page.names]))[len(TAG_HINTS) :],  # one column, for all blocks
     ):  # fmt: skip
         found[at : at + len(part)] = part
         at += len(part)

@@ -224,7 +224,7 @@ class Walk:
             return 0
         names = attributes.get("class") or ""
         if tag != "span" and not NAMING.isdisjoint(attributes):
-            names = " ".join([names, *(attributes[key] or "" for key in sorted(NAMING) if key in attributes)])
+            names = " ".join([names, *(attributes[key] or "" for key in NAMING if key in attributes)])  # in any order
         hints = name_hints(names) if names else 0
         if hints & COPY_OF_MATHS:  # rendered maths
             return -1

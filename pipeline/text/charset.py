@@ -67,14 +67,14 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
         return body.decode("ascii"), UTF_8.name
     if wide := wide_encoding(body):
         return read(body, wide), wide.name
-    text = None if JAPANESE_ESCAPE.search(body) else strict_utf_8(body)
-    if text is not None and len(body) - len(text) >= FEW:
-        return text.replace("\x00", ""), UTF_8.name
-    declared = declared_encodings(body, content_type)
+    escaped = JAPANESE_ESCAPE.search(body)
+    text = None if escaped else strict_utf_8(body)
+    proven = text is not None and len(body) - len(text) >= FEW
+    declared = [] if proven else declared_encodings(body, content_type)
     if text is not None and (UTF_8 in declared or not declared):
         return text.replace("\x00", ""), UTF_8.name
     high = len(body.translate(None, ASCII))
-    if JAPANESE_ESCAPE.search(body) and high <= MAX_BAD * len(body):
+    if escaped and high <= MAX_BAD * len(body):
         declared = [ISO_2022_JP]
     elif high >= FEW and UTF_8 not in declared:
         declared.insert(0, UTF_8)

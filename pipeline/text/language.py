@@ -91,11 +91,16 @@ def bundled_model() -> Path:
     )
 
 
-def _has_language(text: str) -> bool:
-    """Tell whether a text has letters enough to be in a language."""
+def letters_and_digits(text: str) -> tuple[int, int]:
+    """Return how many letters, and how many decimal digits, a text has."""
     flags = characters.text_flags(characters.code_points(text))
     digits = int(np.count_nonzero(flags & characters.DECIMAL))
-    letters = int(np.count_nonzero(flags & characters.ALNUM)) - digits
+    return int(np.count_nonzero(flags & characters.ALNUM)) - digits, digits
+
+
+def _has_language(text: str) -> bool:
+    """Tell whether a text has letters enough to be in a language."""
+    letters, digits = letters_and_digits(text)
     return letters >= MIN_LETTERS and letters >= MIN_LETTER_SHARE * (letters + digits)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from html import unescape
 from typing import NamedTuple
 
-from pipeline.text.language import LanguageModel
+from pipeline.text.language import LanguageModel, letters_and_digits
 
 READ = 2048  # characters of visible text
 SCAN = 1_000_000  # characters of HTML looked at for them; a page that hides its text behind more is not judged
@@ -22,8 +22,6 @@ LABELS = 5  # languages asked for of the model; what is not among the first five
 
 # What is no running text: raw text elements, and lists of countries and languages in their own scripts.
 SKIPPED = re.compile(r"<(?:(!--)|(script|style|template|textarea|select|svg|noscript)(?=[\s/>]))", re.I)
-LETTERS = re.compile(r"[^\W\d_]")
-DIGITS = re.compile(r"\d")
 # lid.176 confuses these on short texts, and the final decision tells them apart by script (language.py).
 CONFUSED = frozenset(("zh", "yue", "wuu", "ja", "ko"))
 
@@ -64,9 +62,8 @@ def _verdict(
 
 def mostly_digits(text: str) -> bool:
     """Tell whether a text has more digits than letters."""
-    digits = len(DIGITS.findall(text))
-    # the beginning of nearly every text has letters enough to say no
-    return len(LETTERS.findall(text, 0, 4 * digits)) < digits and len(LETTERS.findall(text)) < digits
+    letters, digits = letters_and_digits(text)
+    return letters < digits
 
 
 def quick_text(html: str, size: int = READ) -> str:
