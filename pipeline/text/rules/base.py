@@ -1,5 +1,6 @@
 """What all rule families share: a limit, its outcome, and the class that a family's thresholds derive from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
@@ -48,7 +49,7 @@ class Limit(NamedTuple):
     at_least: bool = False  # the field is a minimum, else a maximum
 
 
-class Family:
+class Family(ABC):
     """A family of rules: its thresholds (None switches one off), what it does to the text, its limits in order."""
 
     def bound(self, field: str, language: str) -> float | None:
@@ -59,6 +60,6 @@ class Family:
         """Return the text after the family's line rules, and what they counted."""
         return text.text, {}
 
+    @abstractmethod
     def limits(self) -> Sequence[Limit]:
         """Return the limits in the order in which the source applies them."""
-        raise NotImplementedError
