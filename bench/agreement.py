@@ -19,8 +19,8 @@ from bench.peers import python_of, script
 from bench.rules import page_texts
 
 if TYPE_CHECKING:
-    from pipeline.text.rules import RulesConfig
-    from pipeline.text.words import Splitter
+    from pipeline.filters.chain import RulesConfig
+    from pipeline.text.tokenize.words import Splitter
 
 ENGLISH = 0.65  # the least score of lid.176
 # datatrove's reasons, by filter, as our rules call them.
@@ -77,7 +77,7 @@ def translated(name: str, reason: str) -> str:
 
 def run(crawl: str) -> None:
     """Print how many decisions, reasons and cleaned texts are equal, and by rule what is not with our own words."""
-    from pipeline.text.language import LanguageModel
+    from pipeline.language.identify import LanguageModel
 
     crawl_files(crawl)
     texts, model = page_texts(crawl), LanguageModel.load()
@@ -93,8 +93,8 @@ def run(crawl: str) -> None:
 
 def compare(texts: Sequence[str], english: Sequence[bool], answers: Iterable[dict[str, Any]]) -> None:
     """Print the tables: all texts with datatrove's words, then the English ones with ours."""
-    from pipeline.text.rules import RulesConfig
-    from pipeline.text.words import SPLITTER, Splitter
+    from pipeline.filters.chain import RulesConfig
+    from pipeline.text.tokenize.words import SPLITTER, Splitter
 
     configs = {name: RulesConfig(**settings) for name, settings in OURS.items()}
     same, own = Table(), Table()
@@ -123,7 +123,7 @@ class Table:
         self, name: str, theirs: str, left: str | None, config: "RulesConfig", text: str, splitter: "Splitter"
     ) -> None:
         """Count datatrove's reason beside ours, and whether C4 leaves another text than `left`."""
-        from pipeline.text.rules import apply_rules
+        from pipeline.filters.chain import apply_rules
 
         self.texts[name] += 1
         try:

@@ -43,7 +43,7 @@ def run(crawl: str) -> None:
 
 def text_words(base: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Return uint32[texts, WORDS]: the words of endless random texts, by number, from the given place on."""
-    from pipeline.text.units import mixed
+    from pipeline.text.tokenize.shingle_words import mixed
 
     places = first[:, None].astype(np.uint64) + np.arange(WORDS, dtype=np.uint64)
     return (mixed(base[:, None].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + places) >> np.uint64(17)).astype(
@@ -70,7 +70,7 @@ def planted(numbers: np.ndarray, pages: int) -> tuple[np.ndarray, np.ndarray, np
 
 def documents(shard: int, pages: int) -> Iterator[pa.Table]:
     """Yield the rows of a documents shard."""
-    from pipeline.document import DOCUMENT
+    from pipeline.io.schemas import DOCUMENT
     from pipeline.text.minhash import MinHashParams, signatures, text_hash
 
     for start in range(shard * SHARD, min((shard + 1) * SHARD, pages), 5000):
@@ -104,8 +104,8 @@ def names_of(pages: int) -> list[str]:
 
 def generate(folder: str, pages: int, worker: int, workers: int) -> None:
     """Write one worker's part of documents/."""
-    from pipeline.document import DOCUMENT
-    from pipeline.shards import Output
+    from pipeline.io.output import Output
+    from pipeline.io.schemas import DOCUMENT
 
     output = Output(folder)
     for shard, name in list(enumerate(names_of(pages)))[worker::workers]:
@@ -117,8 +117,8 @@ def generate(folder: str, pages: int, worker: int, workers: int) -> None:
 def job(folder: str, pages: int) -> None:
     """Run the dedup job, and write what it returned beside its output."""
     from pipeline.config import build
-    from pipeline.dedup import dedup
-    from pipeline.shards import Output
+    from pipeline.dedup.job import dedup
+    from pipeline.io.output import Output
 
     config = build({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": {"threshold": THRESHOLD}})
     with open(f"{folder}/result.json", "w") as out:
@@ -178,7 +178,7 @@ def size(folder: str) -> int:
 
 def check(folder: str, pages: int) -> dict[str, list[int]]:
     """Return [dropped, planted] by kind. Exits where a page was dropped for one that is not alike."""
-    from pipeline.shards import Output
+    from pipeline.io.output import Output
 
     output, groups = Output(folder), pages // GROUP
     rows = {"id": [], "kept_id": [], "kind": [], "similarity": []}

@@ -56,9 +56,9 @@ def write_texts(files: list[str], path: str) -> dict[str, str]:
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
 
-    from pipeline.text.charset import decode
-    from pipeline.text.http import parse_response
-    from pipeline.warc import Record, read_records
+    from pipeline.html.charset import decode
+    from pipeline.html.http import parse_response
+    from pipeline.warc.reader import Record, read_records
 
     os.makedirs(os.path.dirname(path))
     pages = {}
@@ -117,9 +117,9 @@ def pairs_alike(pages: dict[str, str]) -> set[frozenset[str]]:
 def gristmill(source: str, folder: str) -> None:
     """Sign the texts, run the dedup job's near duplicates, and write which pages are kept."""
     from pipeline.config import build
-    from pipeline.dedup import dedup
-    from pipeline.document import DOCUMENT
-    from pipeline.shards import Output
+    from pipeline.dedup.job import dedup
+    from pipeline.io.output import Output
+    from pipeline.io.schemas import DOCUMENT
     from pipeline.text.minhash import signatures
 
     with open(source, encoding="utf-8") as lines:

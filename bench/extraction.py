@@ -14,7 +14,7 @@ import numpy as np
 
 from classifiers.main_content.data import GoldPage, load, load_taught, prepare
 from classifiers.main_content.validate import THRESHOLD, Score, by_corpus, by_site, judge, score_text, table
-from pipeline.text.extract import ENGINES, Engine, Options
+from pipeline.html.engines import ENGINES, Engine, Options
 
 RIVALS = {"default": "balanced", "precision": "precision"}
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

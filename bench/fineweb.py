@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from bench.jobs import crawl_files, job, measure, median
 from bench.peers import python_of, script
-from pipeline.text.language import bundled_model
+from pipeline.language.identify import bundled_model
 from pipeline.text.minhash import MinHashParams, jaccard, shingles
 
 BARS = {"trafilatura": 5, "resiliparse": 0, "gristmill": 12}

@@ -7,11 +7,11 @@ RUNS = 5
 
 def run(crawl: str) -> None:
     """Print the speed on the main texts (resiliparse) of the pages, and on the same without what PII is made of."""
-    from pipeline.text.charset import decode
-    from pipeline.text.extract import load_engine
-    from pipeline.text.http import parse_response
+    from pipeline.html.charset import decode
+    from pipeline.html.engines import load_engine
+    from pipeline.html.http import parse_response
     from pipeline.text.pii import PiiConfig, mask_pii
-    from pipeline.warc import Record, read_records
+    from pipeline.warc.reader import Record, read_records
 
     engine, texts = load_engine("resiliparse"), []
     for path in crawl_files(crawl):

@@ -18,13 +18,13 @@ import pyarrow as pa
 from bench.dedup import watched
 from bench.jobs import crawl_files, job, measure, own_cpu
 from pipeline.config import Config, build
-from pipeline.dedup import begin, dedup, run_task, summary
-from pipeline.dedup_tasks import Job
-from pipeline.document import DOCUMENT
-from pipeline.repeated_lines import gone_lines
-from pipeline.shards import Output
-from pipeline.text.line_units import PRESETS
-from pipeline.transforms.mix import dropped_rows
+from pipeline.dedup.job import begin, dedup, run_task, summary
+from pipeline.dedup.tasks import Job
+from pipeline.io.output import Output
+from pipeline.io.schemas import DOCUMENT
+from pipeline.publish.line_removal import gone_lines
+from pipeline.publish.plan import dropped_rows
+from pipeline.text.line_keys import PRESETS
 
 SHARD = 50_000  # pages
 TEXTS = {

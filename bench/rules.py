@@ -19,10 +19,10 @@ STEP = 4  # every fourth text, 8 MB: enough for a figure
 
 def page_texts(crawl: str) -> list[str]:
     """Return the main text of every page that has one, in the order of the crawl."""
-    from pipeline.text.charset import decode
-    from pipeline.text.extract import load_engine
-    from pipeline.text.http import parse_response
-    from pipeline.warc import Record, read_records
+    from pipeline.html.charset import decode
+    from pipeline.html.engines import load_engine
+    from pipeline.html.http import parse_response
+    from pipeline.warc.reader import Record, read_records
 
     engine, texts = load_engine("resiliparse"), []
     for path in crawl_files(crawl):
@@ -50,9 +50,9 @@ def speed(function: Callable[..., Any], *columns: list) -> float:
 def run(crawl: str) -> None:
     """Print the speeds of language identification and PII masking, then of each recipe's rules and of all together."""
     from pipeline.config import build
-    from pipeline.text.language import LanguageModel
+    from pipeline.filters.chain import apply_rules
+    from pipeline.language.identify import LanguageModel
     from pipeline.text.pii import PiiConfig, mask_pii
-    from pipeline.text.rules import apply_rules
 
     texts, model, pii = page_texts(crawl)[::STEP], LanguageModel.load(), PiiConfig()
     size = sum(len(text.encode("utf-8", "replace")) for text in texts) / 1e6

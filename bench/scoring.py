@@ -59,10 +59,10 @@ def run(crawl: str) -> None:
 
 def pages(path: str) -> list[dict[str, str]]:
     """Return url, text and language of a file's pages that have a text."""
-    from pipeline.text.charset import decode
-    from pipeline.text.extract import load_engine
-    from pipeline.text.http import parse_response
-    from pipeline.warc import Record, read_records
+    from pipeline.html.charset import decode
+    from pipeline.html.engines import load_engine
+    from pipeline.html.http import parse_response
+    from pipeline.warc.reader import Record, read_records
 
     engine, rows = load_engine("resiliparse"), []
     with open(path, "rb") as source:
@@ -77,7 +77,7 @@ def pages(path: str) -> list[dict[str, str]]:
 def topic_model(crawl: str) -> "TopicModel":
     """Train on the crawl without the sites of the pages in topics.tsv, print how those are told; return the model."""
     from classifiers import topics
-    from pipeline.text.url import site
+    from pipeline.url.canonical import site
 
     lines = Path(__file__).with_name("topics.tsv").read_text().splitlines()[1:]
     known = {f"<urn:uuid:{name}>": topic for name, topic in (line.split("\t") for line in lines)}
@@ -105,8 +105,8 @@ def topic_model(crawl: str) -> "TopicModel":
 
 def search(sets: str, texts: list[str]) -> None:
     """Print how long the sets take to index, and how fast texts are searched for their items."""
-    from pipeline.evaluation_sets import passages, read_sets
-    from pipeline.text.decontaminate import Index
+    from pipeline.io.evaluation_sets import passages, read_sets
+    from pipeline.text.ngram_index import Index
 
     start = own_cpu()
     index = Index.build((passages(item) for item in read_sets((sets,))), 13, 8)

@@ -20,10 +20,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from bench.dedup_peers import write_texts
 from bench.jobs import crawl_files
 from pipeline.config import build
-from pipeline.document import CORPUS
-from pipeline.shards import Output
-from pipeline.text.language import LanguageModel
-from pipeline.tokenizer import train_tokenizer
+from pipeline.io.output import Output
+from pipeline.io.schemas import CORPUS
+from pipeline.language.identify import LanguageModel
+from pipeline.publish.tokenizer import train_tokenizer
 
 LEAST = 100_000  # bytes of a language that are a figure
 Count = Callable[[str], int]

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from classifiers.errors import ClassifierError
 from classifiers.features import MAX_CHARACTERS, tokens
-from pipeline.text.url import canonical_url, site
+from pipeline.url.canonical import canonical_url, site
 
 LENGTHS = (500, 1000, 2000, 4000, 8000)  # characters; the bounds of the length buckets
 WIDTH = 1.2  # of a bin in which lengths are matched; wider ones left a length baseline of .54 ROC-AUC in the demo

@@ -22,7 +22,7 @@ from classifiers.dumps import articles, external_links, is_sql
 from classifiers.errors import ClassifierError
 from classifiers.files import written_whole
 from classifiers.wikitext import urls
-from pipeline.text.url import canonical_url, site
+from pipeline.url.canonical import canonical_url, site
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("url", "canonical_url", "article", "kind")])
 BATCH = 1 << 16  # rows in a row group

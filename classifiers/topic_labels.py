@@ -3,7 +3,7 @@
     given       a column `topic` of the user's own pages
     category    a Wikipedia article's categories, where their words speak for one topic
     list        UT1's categories, where they list the page's site
-    address     the words of the address (pipeline/text/domain.py)
+    address     the words of the address (pipeline/url/topic_by_address.py)
     words       seed words in the text, the same table's
 
 The first that has something to say decides, but that a forum's address counts before a list of its site.
@@ -21,9 +21,9 @@ import yaml
 
 from classifiers.articles import CATEGORY, prose
 from classifiers.dumps import articles
-from pipeline.text.domain import DOMAINS, TABLE, domain
-from pipeline.text.url import host
-from pipeline.text.url_lists import NameTable, open_list
+from pipeline.url.blocklists import NameTable, open_list
+from pipeline.url.canonical import host
+from pipeline.url.topic_by_address import DOMAINS, TABLE, domain
 
 SOURCES = ("given", "category", "list", "address", "words")
 # UT1's folders by what most of their sites are about; the others (liste_bu, blog, phishing ...) say nothing of it.

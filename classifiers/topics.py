@@ -24,8 +24,8 @@ from classifiers.features import VERSION as TOKENS_VERSION
 from classifiers.features import tokens
 from classifiers.files import folder_written_whole
 from classifiers.topic_labels import Label, Lists, categorised, label, rarities, seeds, spoken_for
-from pipeline.text.domain import DOMAINS, domain
-from pipeline.text.url import host, site
+from pipeline.url.canonical import host, site
+from pipeline.url.topic_by_address import DOMAINS, domain
 
 VERSION = 1  # of a page's line; a model trained on another is refused
 MAX_CHARACTERS = 1000  # a page says early what it is about: 2,000 and 3,000 were told no better, at twice the cost

@@ -103,7 +103,7 @@ def order_tests(
 
     Raises TrainerError, OSError, and EvaluationSetError for a set that cannot be read.
     """
-    from pipeline.evaluation_sets import EvaluationSetError, read_sets
+    from pipeline.io.evaluation_sets import EvaluationSetError, read_sets
 
     found: dict[str, list[str]] = {}
     try:

@@ -57,7 +57,7 @@ workers=N for another number); --runner=DirectRunner says the same.
   --runner=DirectRunner --direct_running_mode=multi_processing --direct_num_workers=N
                       each job as one Beam job of this machine, run as the --direct_ options say
   --runner=DataflowRunner --project=P --region=R --temp_location=gs://BUCKET/temp --sdk_container_image=IMAGE
-                      each job on Dataflow; inputs and output must lie in a bucket (see pipeline/transforms/README.md)
+                      each job on Dataflow; inputs and output must lie in a bucket (see docs/runners.md)
   --runner=PortableRunner --job_endpoint=HOST:PORT --environment_type=DOCKER --environment_config=IMAGE
                       each job on Flink or Spark
   --dry_run           build the three job graphs for the runner, say their sizes, run nothing, touch nothing;
@@ -101,7 +101,7 @@ def dispatch(args: argparse.Namespace, flags: list[str]) -> int:
             print(f"{name:12} {recipe['description']}")
         return 0
     if args.command == "inspect":
-        from pipeline.inspect import InspectError, inspect
+        from pipeline.report.inspect_output import InspectError, inspect
 
         try:
             inspect(args)
@@ -109,7 +109,7 @@ def dispatch(args: argparse.Namespace, flags: list[str]) -> int:
             return fail(error, 1)
         return 0
     if args.command == "lists":
-        from pipeline.lists import compile_lists
+        from pipeline.cli.compile_blocklists import compile_lists
 
         try:
             for line in compile_lists(args.sources, args.output):
@@ -128,17 +128,17 @@ def dispatch(args: argparse.Namespace, flags: list[str]) -> int:
 
 def run_jobs(config, flags: list[str], command: str) -> int:
     """Run the jobs of `run`, `extract`, `dedup` or `publish`, and print the funnel."""
+    from pipeline.cli.run import JOBS, run
     from pipeline.config import ConfigError
-    from pipeline.flags import LaunchError, check_flags, is_dry_run
-    from pipeline.inspect import print_funnel
-    from pipeline.launch import WorkerFailure, explained, root_cause
-    from pipeline.run import JOBS, run
+    from pipeline.report.inspect_output import print_funnel
+    from pipeline.runners.beam_options import LaunchError, check_flags, is_dry_run
+    from pipeline.runners.local_pool import WorkerFailure, explained, root_cause
 
     jobs = JOBS if command == "run" else (command,)
     try:
         flags = check_flags(flags)
         if is_dry_run(flags):
-            from pipeline.dry_run import dry_run, lines
+            from pipeline.cli.dry_run import dry_run, lines
 
             print(*lines(dry_run(config, flags, jobs)), sep="\n")
             return 0

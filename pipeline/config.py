@@ -22,10 +22,10 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
-from pipeline.text.domain import DOMAINS
+from pipeline.filters.chain import RulesConfig
 from pipeline.text.pii import PiiConfig
-from pipeline.text.rules import RulesConfig
-from pipeline.text.url_rules import UrlRules
+from pipeline.url.filter import UrlRules
+from pipeline.url.topic_by_address import DOMAINS
 
 RECIPES = Path(__file__).parent / "recipes"
 STRICT = ConfigDict(extra="forbid")
@@ -105,7 +105,7 @@ class QualityConfig:
 class LinesConfig:
     """Lines that many pages have: they go, and the pages stay. What is null is as the preset has it."""
 
-    preset: Literal["roots", "ccnet", "c4", "c4_paper"] = "roots"  # what each is: pipeline/text/line_units.py
+    preset: Literal["roots", "ccnet", "c4", "c4_paper"] = "roots"  # what each is: pipeline/text/line_keys.py
     scope: Literal["site", "corpus"] | None = None  # whose pages are compared: of one site, or all
     unit: Literal["line", "paragraph", "sentences"] | None = None  # paragraph: up to an empty line; sentences: three
     min_pages: Annotated[int, Field(ge=2)] | None = None  # so many pages of the scope must have it

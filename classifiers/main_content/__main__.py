@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline.text.main_content import MODEL
+from pipeline.html.main_content.classifier import MODEL
 
 
 def main() -> int:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from fastwarc.warc import ArchiveIterator
 
-from pipeline.text.block_features import Layout, features
-from pipeline.text.blocks import Page, plain, read_page
+from pipeline.html.main_content.block_features import Layout, features
+from pipeline.html.main_content.blocks import Page, plain, read_page
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\w+")
 GRAM = 4

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from classifiers.main_content.data import Example
-from pipeline.text.block_features import CONTEXT_NAMES, NAMES, context
-from pipeline.text.forest import UNIT, Forest
+from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, context
+from pipeline.html.main_content.boosted_trees import UNIT, Forest
 
 TREES = (160, 350)
 BLOCKS_A_PAGE = 250  # that are trained on, about: light blocks of long pages are drawn, and weigh the more
@@ -135,7 +135,8 @@ def about(examples: Sequence[Example]) -> str:
     """Return what a model file says of itself."""
     sets = Counter(example.page.set for example in examples if not example.page.taught)
     return (
-        "The block model of the engine gristmill: two forests of symmetric trees (pipeline/text/forest.py).\n"
+        "The block model of the engine gristmill: two forests of symmetric trees "
+        "(pipeline/html/main_content/boosted_trees.py).\n"
         f"Trained by `python -m classifiers.main_content` on {sets.total()} pages with human gold ("
         + ", ".join(f"{name} {count}" for name, count in sorted(sets.items()))
         + f")\nand {len(examples) - sets.total()} that trafilatura has marked"

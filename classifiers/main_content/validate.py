@@ -7,10 +7,10 @@ import numpy as np
 
 from classifiers.main_content.data import Example, GoldPage, agreement, grams
 from classifiers.main_content.train import fold_of, train
-from pipeline.text.extract import Options
-from pipeline.text.forest import Forest
-from pipeline.text.main_content import bridge, choose, model_of, score_blocks
-from pipeline.text.render import as_text
+from pipeline.html.engines import Options
+from pipeline.html.main_content.boosted_trees import Forest
+from pipeline.html.main_content.classifier import bridge, choose, model_of, score_blocks
+from pipeline.html.main_content.render import as_text
 
 FOLDS = 5
 THRESHOLD = Options().threshold  # what the engine uses unless told otherwise

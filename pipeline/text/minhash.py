@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.config import DedupConfig
-from pipeline.text.units import mixed, unit_hashes
+from pipeline.text.tokenize.shingle_words import mixed, unit_hashes
 
 # Presets: shingle, bands, rows (FineWeb: datatrove's examples/fineweb.py; Dolma 3: 26 x 11, duplodocus).
 PRESETS = {"fineweb": (5, 14, 8), "dolma3": (5, 26, 11)}

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from bench import agreement
-from pipeline.text.rules import RulesConfig, c4, fineweb, gopher_quality, gopher_repetition
-from pipeline.text.words import count_sentences, words
+from pipeline.filters import c4, fineweb, gopher_quality, gopher_repetition
+from pipeline.filters.chain import RulesConfig
+from pipeline.text.tokenize.words import count_sentences, words
 
 TEXT = "This is one sentence of the text. It has that and this. So it goes on. And on. And it ends with this one here."
 

@@ -8,8 +8,8 @@ import pytest
 from classifiers.main_content import data, train
 from classifiers.main_content.data import Example, GoldPage, agreement, grams, label, prepare, words
 from classifiers.main_content.validate import groups, judge, predict
-from pipeline.text.blocks import read_page
-from pipeline.text.forest import parse
+from pipeline.html.main_content.blocks import read_page
+from pipeline.html.main_content.boosted_trees import parse
 
 pytest.importorskip("catboost", reason="the extra `extraction` is not installed")
 pytest.importorskip("rapidfuzz", reason="the extra `extraction` is not installed")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.run import run
 from pipeline.config import Config, build
-from pipeline.run import run
 from tests.pipeline.crawls import article, html, pages, record, response, write_warc
 
 SETTINGS = {"publish": {"validation": 0.2, "shard_mb": 1}, "tokenizer": {"vocab_size": 600}}

@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.document import DOCUMENT
-from pipeline.shards import Output
+from pipeline.io.output import Output
+from pipeline.io.schemas import DOCUMENT
 from pipeline.text.minhash import MinHashParams, signature, text_hash
 
 LETTERS = {

@@ -1,0 +1,1 @@
+"""The dedup job: documents in, duplicates out."""

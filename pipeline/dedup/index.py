@@ -1,0 +1,206 @@
+"""The index: OUT/index/, a row for each row of documents/, with all that finding its copies needs but its text.
+
+The dedup job writes it first and works from it. It stays, so that a later crawl's can be deduplicated against this
+output (`dedup.against`). index.json, written once the job has ended, says by what the keys were made.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.config import DedupConfig
+from pipeline.io.output import Output
+from pipeline.text.line_keys import LineParams
+from pipeline.text.minhash import MinHashParams, band_keys, signature
+from pipeline.text.tokenize.words import terminal_punctuation
+
+VERSION = 2
+COLUMNS = ["id", "url", "date", "site", "domain", "canonical_url", "text_hash", "minhash", "scores", "text"]
+ROWS = 4096  # documents read at a time, with their texts
+PROBE = "Grist is corn to be ground: Getreide, зерно, γέννημα, 磨坊的穀物, मैदा, 방앗간 0123456789."
+# What pages are ordered by: those of a URL; those of a text, or near duplicates, by the config's `keep`. An earlier
+# output's come first. Only what reaches the corpus counts, never the place, unless nothing else differs.
+TIES = ["url", "id", "text_hash"]
+PREFERENCE = {
+    "url": ["-old", "-date", "-characters", *TIES],
+    "longest": ["-old", "preferred", "-characters", "date", *TIES],
+    "earliest": ["-old", "preferred", "date", "-characters", *TIES],
+    "best": ["-old", "preferred", "-quality", "-characters", "date", *TIES],
+}
+RANK = {
+    "old": pa.bool_(),  # a page of an earlier output, which stays
+    "preferred": pa.int32(),  # the place in the config's `prefer` of what names its site or domain
+    "characters": pa.int32(),
+    "quality": pa.float32(),
+    "date": pa.string(),
+    "url": pa.string(),
+    "id": pa.string(),
+    "text_hash": pa.binary(16),
+}
+
+
+def index_schema(params: MinHashParams) -> pa.Schema:
+    """Return the schema of index/: what ranks a page, and its keys; null where a page has nothing to be equal by."""
+    rank = [(name, kind) for name, kind in RANK.items() if name != "old"]
+    keys = [("url_key", pa.binary(16)), ("bands", pa.binary(8 * params.bands))]
+    return pa.schema([*rank, *keys])
+
+
+def write_index(output: Output, name: str, config: DedupConfig) -> dict[str, Any]:
+    """Write the index of a documents shard. Returns its rows, its lines at most where they are wanted, and its content.
+
+    Raises ValueError for signatures of another length.
+    """
+    params = MinHashParams.of(config)
+    schema = index_schema(params)
+    counts: dict[str, Any] = {"lines": 0} if config.lines else {}
+    with (
+        output.parquet("documents", f"{name}.parquet") as file,
+        output.table_writer(schema, "index", f"{name}.parquet") as writer,
+    ):
+        for batch in file.iter_batches(columns=COLUMNS, batch_size=ROWS):
+            columns = {
+                "preferred": pa.array(preferred(batch, config.prefer), pa.int32()),
+                "characters": pc.utf8_length(batch.column("text")),
+                "quality": pc.struct_field(batch.column("scores"), "quality"),
+                "url_key": pa.array([url_key(url) for url in batch.column("canonical_url").to_pylist()], pa.binary(16)),
+                "bands": band_column(batch.column("minhash"), params, config.near, name),
+            }
+            columns |= {key: batch.column(key) for key in ("date", "url", "id", "text_hash")}
+            writer.append(pa.table([columns[key] for key in schema.names], schema.names).cast(schema))
+            if config.lines:
+                counts["lines"] += most_lines(batch.column("text"), LineParams.of(config.lines).unit)
+    return counts | {"rows": writer.count, "content": digest(output, "index", f"{name}.parquet")}
+
+
+def most_lines(texts: pa.Array, unit: str) -> int:
+    """Return at least as many lines (paragraphs, sentences) as texts have."""
+    found = pc.sum(pc.count_substring(texts, "\n")).as_py() or 0
+    if unit == "sentences":
+        marks = "".join(rf"\x{{{ord(mark):x}}}" for mark in (*terminal_punctuation(), "…"))  # as RE2 writes them
+        found += pc.sum(pc.count_substring_regex(texts, f"[{marks}]+")).as_py() or 0
+    return len(texts) + found
+
+
+def digest(output: Output, *parts: str) -> dict[str, str]:
+    """Return 16 hex digits of a file's bytes, under its path."""
+    found = hashlib.blake2b(digest_size=8)
+    with output.open(*parts) as source:
+        while some := source.read(1 << 20):
+            found.update(some)
+    return {"/".join(parts): found.hexdigest()}
+
+
+def preferred(batch: pa.RecordBatch, prefer: Sequence[str]) -> np.ndarray:
+    """Return for each page the first place in `prefer` that names its site or its domain; past the end for none."""
+    found = np.full(len(batch), len(prefer), np.int32)
+    for column in ("site", "domain") if prefer else ():
+        place = pc.index_in(batch.column(column), pa.array(prefer, pa.string())).fill_null(len(prefer))
+        found = np.minimum(found, place.to_numpy())
+    return found
+
+
+def url_key(url: str | None) -> bytes | None:
+    """Return 16 bytes for a canonical URL; None where there is none."""
+    return hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest() if url else None
+
+
+def band_column(sketches: pa.Array, params: MinHashParams, near: bool, name: str) -> pa.Array:
+    """Return the keys of the bands of each signature, little-endian; null for an empty one."""
+    kind = pa.binary(8 * params.bands)
+    lengths = pc.binary_length(sketches).fill_null(0).to_numpy()
+    if not near or not lengths.any():
+        return pa.nulls(len(sketches), kind)
+    found = set(np.unique(lengths).tolist()) - {0, 4 * params.hashes}
+    if found:
+        raise ValueError(
+            f"documents/{name}.parquet: signatures of {found.pop() // 4} hashes, the config asks for "
+            f"{params.hashes}; extract again into another output"
+        )
+    some = sketches.filter(pa.array(lengths > 0))
+    raw = np.frombuffer(b"".join(some.to_pylist()), "<u4").reshape(len(some), params.hashes)
+    keys = band_keys(raw, params).astype("<u8")
+    made = pa.FixedSizeBinaryArray.from_buffers(kind, len(keys), [None, pa.py_buffer(keys.tobytes())])
+    return made.take(pa.array(np.cumsum(lengths > 0) - 1, mask=lengths == 0))
+
+
+def fixed_bytes(column: pa.ChunkedArray, width: int) -> np.ndarray:
+    """Return a column of fixed-size bytes without nulls as uint64[rows, width / 8]."""
+    parts = [
+        np.frombuffer(chunk.buffers()[1], "<u8", len(chunk) * width // 8, chunk.offset * width)
+        for chunk in column.chunks
+    ]
+    return np.concatenate([np.zeros(0, "<u8"), *parts]).reshape(-1, width // 8)
+
+
+def index_rows(output: Output, name: str, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+    """Yield (first row, columns) of an index shard, a row group at a time."""
+    first = 0
+    with output.parquet("index", f"{name}.parquet") as file:
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number, columns=columns)
+            yield first, table
+            first += table.num_rows
+
+
+def parameters(config: DedupConfig) -> dict[str, Any]:
+    """Return what two indexes must have in common to be used together."""
+    params = MinHashParams.of(config)
+    probe = hashlib.blake2b(band_keys(np.frombuffer(signature(PROBE, params), "<u4"), params).tobytes(), digest_size=8)
+    made = {key: getattr(params, key) for key in ("shingle", "bands", "rows", "seed")}
+    return {"version": VERSION, "near": config.near, **made, "hash": probe.hexdigest()}
+
+
+def line_parameters(config: DedupConfig) -> dict[str, Any] | None:
+    """Return what two indexes must have in common to count lines together; None where lines are not counted."""
+    if config.lines is None:
+        return None
+    params = LineParams.of(config.lines)
+    return {key: getattr(params, key) for key in ("scope", "unit", "min_characters", "fold_digits")}
+
+
+def content(root: str) -> str | None:
+    """Return the fingerprint of an earlier output's index and of what went there; None where there is no index."""
+    output = Output(root)
+    return output.read_json("index.json").get("content", "") if output.exists("index.json") else None
+
+
+def differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return what is wanted and was made otherwise; "" where nothing is."""
+    return "; ".join(f"{key} {made.get(key)}, here {wanted[key]}" for key in wanted if made.get(key) != wanted[key])
+
+
+def check_index(output: Output, config: DedupConfig) -> list[str]:
+    """Return the names of an earlier output's shards. Raises ValueError where it cannot be used, with what differs."""
+    if not output.exists("index.json"):
+        raise ValueError(
+            f"dedup.against: {output.root}: no index.json here; is it the output of a dedup job that ended?"
+        )
+    found, wanted = output.read_json("index.json"), parameters(config)
+    made = found["parameters"]
+    if not config.near:  # then signatures do not matter
+        made, wanted = ({"version": some.get("version")} for some in (made, wanted))
+    if differ := differences(made, wanted):
+        raise ValueError(f"dedup.against: {output.root}: its index was made by other parameters ({differ})")
+    if config.lines and not found["lines"]:
+        raise ValueError(f"dedup.against: {output.root}: dedup.lines is off there, so it must be off here")
+    if differ := differences(found["lines"] or {}, line_parameters(config) or {}):
+        raise ValueError(f"dedup.against: {output.root}: its lines were counted by other parameters ({differ})")
+    names = list(found["shards"])
+    missing = [name for name in names if not output.exists("documents", f"{name}.parquet")] if config.near else []
+    if missing:
+        raise ValueError(
+            f"dedup.against: {output.root}: documents/{missing[0]}.parquet is gone; near duplicates are confirmed by "
+            "its texts, so give it back or set dedup.near=false"
+        )
+    return names
+
+
+def sort_keys(preference: str) -> list[tuple[str, str]]:
+    """Return an order of preference as Arrow's sort keys; the place decides where all else is equal."""
+    names = [*PREFERENCE[preference], "place"]
+    return [(name.lstrip("-"), "descending" if name[0] == "-" else "ascending") for name in names]

@@ -1,0 +1,1 @@
+"""The extract job: crawl files in, documents and rejected pages out."""

@@ -1,0 +1,1 @@
+"""Quality filters: text statistics and the published thresholds on them."""

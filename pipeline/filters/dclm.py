@@ -1,0 +1,113 @@
+"""DCLM's heuristics: Gopher's quality rules as DCLM defines them, on text without URLs and runs of blank lines."""
+
+import re
+
+from pydantic.dataclasses import dataclass
+
+from pipeline.filters.base import STRICT, Count, Family, Limit, Ratio, Share
+from pipeline.filters.statistics import Measured, dclm_segments, share
+from pipeline.filters.stop_words import stop_words
+
+URL_CHARACTERS = r"[-\w@:%.+~#=?&/()]"
+URL = re.compile(
+    rf"\s{{0,10}}(?:(?:https?|ftp)://|\bwww\.){URL_CHARACTERS}+"
+    rf"|\s{{0,10}}\b(?:[0-2]?[0-9]{{1,2}}\.){{3}}[0-2]?[0-9]{{1,2}}{URL_CHARACTERS}*",
+    re.ASCII,
+)
+URL_HINT = re.compile(r"://|www\.|\d\.\d{1,3}\.\d{1,3}\.\d", re.ASCII)  # no URL without one of these; much faster
+SYMBOLS = ("#", "...", ". . .", "…")
+BULLETS = ("●", "•", "*", "-")
+ELLIPSES = ("...", ". . .", "…")
+
+
+def words(text: Measured) -> float:
+    """Tokens that begin with a letter or digit."""
+    return float(len(text.tokens.alphanumeric))
+
+
+def mean_word_length(text: Measured) -> float | None:
+    """Mean characters between white space; None where the language writes no spaces."""
+    return None if text.unspaced else share(sum(map(len, text.chunks)), len(text.chunks))
+
+
+def symbols_per_word(text: Measured) -> float | None:
+    """Hash signs and ellipses per part between white space; None where the language writes no spaces."""
+    return None if text.unspaced else share(sum(map(text.text.count, SYMBOLS)), len(text.chunks))
+
+
+def bullet_lines(text: Measured) -> float:
+    """Share of filled lines that start with a bullet."""
+    lines = dclm_segments(text.text, paragraphs=False)
+    return share(sum(line.startswith(BULLETS) for line in lines), len(lines))
+
+
+def ellipsis_lines(text: Measured) -> float:
+    """Share of filled lines that end with an ellipsis."""
+    lines = dclm_segments(text.text, paragraphs=False)
+    return share(sum(line.endswith(ELLIPSES) for line in lines), len(lines))
+
+
+def non_alphabetic_words(text: Measured) -> float:
+    """Share of the parts between white space without any letter."""
+    without = sum(not (part.isalpha() or any(map(str.isalpha, part))) for part in text.chunks)
+    return share(without, len(text.chunks))
+
+
+def all_stop_words(text: Measured) -> float | None:
+    """Stop words of the language, each as often as it occurs, in any case; None for a language without a list."""
+    listed = stop_words(text.language)
+    if not listed:
+        return None
+    if text.unspaced:
+        return float(sum(map(text.text.count, sorted(listed))))
+    return float(sum(part in listed for part in text.text.lower().split()))
+
+
+LIMITS = (
+    Limit("min_words", "too-few-words", "dclm_words", words, at_least=True),
+    Limit("max_words", "too-many-words", "dclm_words", words),
+    Limit("min_mean_word_length", "short-words", "dclm_mean_word_length", mean_word_length, at_least=True),
+    Limit("max_mean_word_length", "long-words", "dclm_mean_word_length", mean_word_length),
+    Limit("max_symbols_per_word", "symbols", "dclm_symbols_per_word", symbols_per_word),
+    Limit("max_bullet_lines", "bullet-lines", "dclm_bullet_lines", bullet_lines),
+    Limit("max_ellipsis_lines", "ellipsis-lines", "dclm_ellipsis_lines", ellipsis_lines),
+    Limit("max_non_alphabetic_words", "too-few-letters", "dclm_non_alphabetic_words", non_alphabetic_words),
+    Limit("min_stop_words", "too-few-stop-words", "dclm_stop_words", all_stop_words, at_least=True),
+)
+COUNTS = ("dclm_urls",)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dclm(Family):
+    """The document heuristics of DCLM-Baseline (baselines/baselines_configs/dclm_baseline_refinedweb.yaml).
+
+    They differ from `gopher_quality`: most words are what white space parts, hashes and ellipses count together, stop
+    words count as often as they occur and in any case, more bullets are known. URLs with a scheme or www, and IP
+    addresses, are taken out of the text first (DCLM's list of top-level domains finds bare domains too), and newlines
+    stand two at most in a row. DCLM goes on with `gopher_repetition` (variant gopher) and `refinedweb_lines`.
+    """
+
+    remove_urls: bool = True
+    max_newlines: Count | None = 2  # in a row
+    min_words: Count | None = 50
+    max_words: Count | None = 100_000
+    min_mean_word_length: Ratio | None = 3.0
+    max_mean_word_length: Ratio | None = 10.0
+    max_symbols_per_word: Ratio | None = 0.1
+    max_bullet_lines: Share | None = 0.9
+    max_ellipsis_lines: Share | None = 0.3
+    max_non_alphabetic_words: Share | None = 0.2
+    min_stop_words: Count | None = 2
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return the limits in DCLM's order."""
+        return LIMITS
+
+    def clean(self, text: Measured) -> tuple[str, dict[str, float]]:
+        """Return the text without URLs and without long runs of newlines, and how many URLs there were."""
+        cleaned, urls = text.text, 0
+        if self.remove_urls and URL_HINT.search(cleaned):
+            cleaned, urls = URL.subn("", cleaned)
+        if self.max_newlines is not None:
+            cleaned = re.sub(rf"\n{{{self.max_newlines + 1},}}", "\n" * self.max_newlines, cleaned)
+        return cleaned, {"dclm_urls": float(urls)}

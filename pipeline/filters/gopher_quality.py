@@ -1,0 +1,97 @@
+"""Gopher's quality rules: does this read like prose?"""
+
+import re
+from functools import cache, partial
+from typing import Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from pipeline.filters import statistics
+from pipeline.filters.base import STRICT, Count, Family, Limit, Ratio, Share
+from pipeline.filters.language_thresholds import published_stop_words, thresholds
+from pipeline.filters.statistics import Measured
+from pipeline.filters.stop_words import stop_words
+from pipeline.text.tokenize.tokens import of_words
+
+
+def distinct_stop_words(text: Measured, published: bool = False) -> float | None:
+    """Return how many different stop words of its language the text holds; None for a language without a list.
+
+    Case counts, as in datatrove. Where words are not spaced apart they are looked for anywhere in the text; the
+    `published` Korean ones (FineWeb-2's), which are endings, at the ends of words.
+    """
+    listed = (published and published_stop_words(text.language)) or stop_words(text.language)
+    if not listed:
+        return None
+    if text.unspaced:
+        return float(sum(word in text.text for word in listed))
+    if published and text.language == "ko":
+        return float(sum(re.search(rf"{word}(?!\w)", text.text) is not None for word in listed))
+    return float(np.count_nonzero((text.tokens.hashes == hashes_of(listed)).any(axis=1)))
+
+
+@cache
+def hashes_of(words: frozenset[str]) -> np.ndarray:
+    """Return the hash of each word, as a column."""
+    return of_words(sorted(words)).hashes[:, None]
+
+
+QUALITY = (
+    Limit("min_words", "too-few-words", "words", statistics.words, at_least=True),
+    Limit("max_words", "too-many-words", "words", statistics.words),
+    Limit("min_mean_word_length", "short-words", "mean_word_length", statistics.mean_word_length, at_least=True),
+    Limit("max_mean_word_length", "long-words", "mean_word_length", statistics.mean_word_length),
+    Limit("max_symbols_per_word", "hashes", "hashes_per_word", statistics.hashes_per_word),
+    Limit("max_symbols_per_word", "ellipses", "ellipses_per_word", statistics.ellipses_per_word),
+    Limit("max_bullet_lines", "bullet-lines", "bullet_lines", statistics.bullet_lines),
+    Limit("max_ellipsis_lines", "ellipsis-lines", "ellipsis_lines", statistics.ellipsis_lines),
+)
+LETTERS = Limit(
+    "min_alphabetic_words", "too-few-letters", "alphabetic_words", statistics.alphabetic_words, at_least=True
+)
+STOP_WORDS = Limit("min_stop_words", "too-few-stop-words", "stop_words", distinct_stop_words, at_least=True)
+LIMITS = {
+    "gopher": (*QUALITY, LETTERS, STOP_WORDS),
+    "datatrove": (*QUALITY, LETTERS._replace(value=statistics.alphabetic_tokens), STOP_WORDS),
+}
+PUBLISHED = {
+    variant: (*limits[:-1], STOP_WORDS._replace(value=partial(distinct_stop_words, published=True)))
+    for variant, limits in LIMITS.items()
+}
+
+
+@dataclass(frozen=True, config=STRICT)
+class GopherQuality(Family):
+    """Gopher's document-wise rules (Rae et al. 2021, appendix A.1.1), by datatrove's definitions.
+
+    datatrove/pipeline/filters/gopher_quality_filter.py: words that hold more than punctuation, their mean length,
+    different stop words, case as it stands. The variants differ in which share must hold a letter: of the words
+    (`gopher`), or of all tokens, so that each comma counts against a page (`datatrove`, what FineWeb ran). Beyond both:
+    stop words are of the page's language, and the word length is no rule where words are not spaced apart. With
+    `by_language: fineweb2` stop words and the limits on the word length are FineWeb-2's, where it has figures; so
+    is the least share of letters in the variant datatrove, whose share its figure is.
+    """
+
+    variant: Literal["gopher", "datatrove"] = "gopher"
+    by_language: Literal["fineweb2"] | None = None
+    min_words: Count | None = 50
+    max_words: Count | None = 100_000
+    min_mean_word_length: Ratio | None = 3.0
+    max_mean_word_length: Ratio | None = 10.0
+    max_symbols_per_word: Ratio | None = 0.1  # of hash signs, and of ellipses
+    max_bullet_lines: Share | None = 0.9
+    max_ellipsis_lines: Share | None = 0.3
+    min_alphabetic_words: Share | None = 0.8
+    min_stop_words: Count | None = 2
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return the limits in datatrove's order."""
+        return (PUBLISHED if self.by_language else LIMITS)[self.variant]
+
+    def bound(self, field: str, language: str) -> float | None:
+        """Return the threshold of a field, FineWeb-2's where that is asked for."""
+        own = getattr(self, field)
+        if own is None or not self.by_language or (field == "min_alphabetic_words" and self.variant == "gopher"):
+            return own
+        return thresholds(language).get(field, own)

@@ -1,0 +1,40 @@
+"""FineWeb-2's thresholds and stop words by language (lid.176's codes), out of `data/fineweb2.yaml`."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FINEWEB2 = Path(__file__).parent / "data" / "fineweb2.yaml"
+
+
+@cache
+def table() -> dict[str, dict[str, Any]]:
+    """Return the figures of each language, as the file has them."""
+    return yaml.safe_load(FINEWEB2.read_text(encoding="utf-8"))
+
+
+@cache
+def thresholds(language: str) -> dict[str, float]:
+    """Return what takes the place of the families' own thresholds, by field; nothing for a language without figures."""
+    found = table().get(language)
+    if found is None:
+        return {}
+    shortest, longest = found["word_length"]
+    return {
+        "max_duplicate_lines": found["duplicate_lines"],
+        **{f"max_top_{n}gram": value for n, value in enumerate(found["top_ngrams"], 2)},
+        **{f"max_duplicate_{n}gram": value for n, value in enumerate(found["duplicate_ngrams"], 5)},
+        "min_ended_lines": found["ended_lines"],
+        "max_newlines_per_word": found["newlines"],
+        "min_mean_word_length": shortest,
+        "max_mean_word_length": longest,
+        "min_alphabetic_words": found["alphabetic"],
+    }
+
+
+@cache
+def published_stop_words(language: str) -> frozenset[str]:
+    """Return FineWeb-2's stop words of a language, empty where there are none."""
+    return frozenset(table().get(language, {}).get("stop_words", "").split())

@@ -1,0 +1,1 @@
+"""From an HTTP response to the main text of a page."""

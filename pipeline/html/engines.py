@@ -1,0 +1,277 @@
+"""The main text of a page, by an engine of the user's choice, within limits that hold for native code too.
+
+An engine is a function of (html, url). A broken page is a `PageError` with a stable reason; a broken engine is an
+`EngineError` and stops the run. trafilatura always runs in a helper process: a page costs it 25 ms, the way there and
+back half of one. resiliparse and gristmill (2 to 4 ms) do so only for pages above IN_PROCESS characters, below which
+the slowest page known (nothing but nested tags) takes them two seconds.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipeline.html.metadata import extract_metadata
+from pipeline.html.sandbox import Helper, HelperEnded, serve
+
+MAX_CHARACTERS = 20_000_000
+MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
+IN_PROCESS = {"trafilatura": 0, "resiliparse": 100_000, "gristmill": 200_000}  # characters that need no helper
+
+# C0 and C1 controls but tab and newline, lone surrogates, the byte-order mark, soft hyphen and word joiner: never text.
+NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2060\ud800-\udfff\ufeff\ufffe\uffff]")
+# Nor is the zero-width space, but between the words of Thai, Lao, Burmese and Khmer.
+ZERO_WIDTH_SPACE = "\u200b"
+STRAY_ZERO_WIDTH_SPACE = re.compile("(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b")
+LINE_BREAKS = re.compile("\r\n?|[\x85\u2028\u2029\x0b\x0c]")
+EMPTY_LINES = re.compile("\n{3,}")
+INNER_SPACE = re.compile(r"(?<=\S)[^\S\n]{2,}")
+
+SELF_TEST = """<!DOCTYPE html><html><head><title>Self-test</title></head><body><nav><a href="/">Home</a></nav><article>
+<h1>Self-test</h1>{}</article><footer>Imprint</footer></body></html>""".format(
+    "<p>A mill grinds what the river turns it for, one sack after another, and the miller counts every one.</p>" * 4
+)
+SELF_TEST_WORDS = "one sack after another"
+
+
+class Extraction(NamedTuple):
+    """What was found in a page; "" where unknown. `date` is YYYY-MM-DD, `canonical` and `licence` are addresses."""
+
+    text: str
+    title: str
+    author: str
+    date: str
+    canonical: str
+    licence: str
+
+
+class EngineError(RuntimeError):
+    """The engine is broken or missing: the run must stop, for it is no page's fault."""
+
+
+class PageError(ValueError):
+    """A page that cannot be extracted: "timeout", "memory", "crash", "too-deep", "too-large" or "parse-error"."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        """Keep the stable reason, and what the engine said."""
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+
+
+Engine = Callable[[str, str], Extraction]
+
+
+class Options(NamedTuple):
+    """What an engine is asked for. `threshold` is gristmill's alone."""
+
+    favor: str = "balanced"  # or "precision", "recall"
+    comments: bool = False
+    format: str = "text"  # or "markdown"
+    threshold: float = 0.6
+
+
+def load_engine(
+    name: str,
+    *,
+    favor: str = "balanced",
+    comments: bool = False,
+    seconds: float = 10.0,
+    format: str = "text",
+    threshold: float = 0.6,
+) -> Engine:
+    """Return the extractor f(html, url) -> Extraction, tried on a page of its own.
+
+    `favor` is "balanced", "precision" or "recall", `format` "text" or "markdown"; `threshold` (gristmill's) is the
+    share of the best F1 to be expected of a page that a block must be worth; `seconds` of CPU time are allowed a page.
+    f raises PageError, and EngineError when the engine fails whatever the page. Raises EngineError, one line, if the
+    engine does not work here, or has no such format.
+    """
+    if name not in ENGINES:
+        raise EngineError(f"extract.engine: {name!r} is unknown; the engines are {', '.join(ENGINES)}")
+    if format == "markdown" and name not in WITH_MARKDOWN:
+        raise EngineError(f"extract.format: {name} has no markdown; {' and '.join(WITH_MARKDOWN)} have it")
+    limit, options = IN_PROCESS[name], Options(favor, comments, format, threshold)
+    direct = _checked(name, options) if limit else None
+    helper = Helper("pipeline.html.engines", name, str(seconds), json.dumps(options))
+    if not limit:
+        _isolated(helper, "", "")  # starts it, so that it says now whether the engine works
+
+    def extract(html: str, url: str) -> Extraction:
+        if len(html) > MAX_CHARACTERS:
+            raise PageError("too-large", f"{len(html)} characters")
+        if direct and len(html) <= limit:
+            return guarded(direct, _without_surrogates(html), url)
+        return _isolated(helper, html, url)
+
+    return extract
+
+
+def _without_surrogates(html: str) -> str:
+    """Return a string that can be written as UTF-8: native parsers refuse one that cannot."""
+    try:
+        html.encode()
+        return html
+    except UnicodeEncodeError:
+        return html.encode("utf-8", "replace").decode()
+
+
+def guarded(engine: Engine, html: str, url: str) -> Extraction:
+    """Run an engine on a page and turn whatever it raises into PageError or EngineError."""
+    try:
+        return engine(html, url)
+    except ImportError as error:
+        raise EngineError(f"extract.engine: a part of it is missing: {error}") from error
+    except MemoryError as error:
+        raise PageError("memory") from error
+    except RecursionError as error:
+        raise PageError("too-deep") from error
+    except Exception as error:  # an engine may raise anything over a broken page; it is charged to the page, by name
+        raise PageError("parse-error", f"{type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _checked(name: str, options: Options) -> Engine:
+    """Build an engine and try it, which tells a broken installation from a broken page."""
+    try:
+        engine = ENGINES[name](options)
+        tried = ENGINES[name](options._replace(threshold=Options().threshold))  # 0 takes all, 1 hardly anything
+        text = tried(SELF_TEST, "https://example.org/").text
+    except Exception as error:
+        message = " ".join(str(error).split())
+        raise EngineError(f"extract.engine: {name} does not work here: {type(error).__name__}: {message}") from error
+    if SELF_TEST_WORDS not in text or ("Imprint" in text and options.favor != "recall"):  # which takes all text
+        raise EngineError(f"extract.engine: {name} does not work here: its self-test page gave {text[:80]!r}")
+    return engine
+
+
+def _trafilatura(options: Options) -> Engine:
+    """Build the trafilatura engine: no deduplication across pages, no metadata (htmldate's result depends on today)."""
+    import logging
+
+    import trafilatura
+
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it logs every page it finds nothing in
+    markdown = options.format == "markdown"
+
+    def engine(html: str, url: str) -> Extraction:
+        text = trafilatura.extract(
+            html,
+            url=url or None,
+            favor_precision=options.favor == "precision",
+            favor_recall=options.favor == "recall",
+            include_comments=options.comments,
+            output_format="markdown" if markdown else "txt",
+            deduplicate=False,
+            with_metadata=False,
+        )
+        return Extraction((tidy_markdown if markdown else tidy)(text or ""), *extract_metadata(html, url))
+
+    return engine
+
+
+def _resiliparse(options: Options) -> Engine:
+    """Build the resiliparse engine: main content by its rules; with favor "recall", all visible text."""
+    from resiliparse.extract.html2text import extract_plain_text
+
+    def engine(html: str, url: str) -> Extraction:
+        text = extract_plain_text(
+            html,
+            preserve_formatting=True,
+            main_content=options.favor != "recall",
+            list_bullets=True,
+            alt_texts=False,
+            links=False,
+            form_fields=False,
+            noscript=False,
+            comments=options.comments,
+        )
+        return Extraction(tidy(text), *extract_metadata(html, url))
+
+    return engine
+
+
+def _gristmill(options: Options) -> Engine:
+    """Build our own engine: blocks of the page, scored by a small trained model."""
+    from pipeline.html.main_content.classifier import effective_threshold, load_model, main_content
+
+    model, markdown = load_model(), options.format == "markdown"
+    threshold = effective_threshold(options.threshold, options.favor)
+
+    def engine(html: str, url: str) -> Extraction:
+        text = main_content(html, threshold, options.comments, markdown, model)
+        return Extraction(visible(text), *extract_metadata(html, url))
+
+    return engine
+
+
+ENGINES: dict[str, Callable[[Options], Engine]] = {
+    "trafilatura": _trafilatura,
+    "resiliparse": _resiliparse,
+    "gristmill": _gristmill,
+}
+WITH_MARKDOWN = ("trafilatura", "gristmill")
+
+
+def visible(text: str) -> str:
+    """Return text without the characters that nobody sees and that say nothing."""
+    text = NOT_TEXT.sub("", text)
+    return STRAY_ZERO_WIDTH_SPACE.sub("", text) if ZERO_WIDTH_SPACE in text else text
+
+
+def tidy(text: str) -> str:
+    """Return text as lines: one a paragraph, heading, list item or row; no empty ones, no controls, single spaces.
+
+    The space at a line's start stays, which is code's; that before a list's bullet goes.
+    """
+    text = visible(LINE_BREAKS.sub("\n", text))
+    lines = (INNER_SPACE.sub(" ", line.rstrip()) for line in text.split("\n"))
+    return "\n".join(line.lstrip() if line.lstrip()[:1] in "•-*" else line for line in lines if line)
+
+
+def tidy_markdown(text: str) -> str:
+    """Return Markdown without controls, with no more than one empty line between blocks; code keeps its white space."""
+    lines = (line.rstrip() for line in visible(LINE_BREAKS.sub("\n", text)).split("\n"))
+    return EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def _isolated(helper: Helper, html: str, url: str) -> Extraction:
+    """Have the helper extract a page."""
+    try:
+        answer = json.loads(helper.ask(json.dumps(url).encode() + b"\n" + html.encode("utf-8", "replace")))
+    except HelperEnded as error:
+        if error.reason == "ended":
+            raise EngineError(f"extract.engine: {error}") from error
+        raise PageError(error.reason) from error
+    if "engine" in answer:
+        raise EngineError(answer["engine"])
+    if "page" in answer:
+        raise PageError(*answer["page"])
+    return Extraction(*answer["found"])
+
+
+def main(arguments: list[str]) -> None:
+    """Be the helper process: answer pages for `ENGINE SECONDS OPTIONS`, these as JSON, from standard input."""
+    name, seconds, options = arguments
+    try:
+        engine = _checked(name, Options(*json.loads(options)))
+        broken = ""
+    except EngineError as error:
+        broken = str(error)
+
+    def answer(request: bytes) -> bytes:
+        if broken:
+            return json.dumps({"engine": broken}).encode()
+        url, _, html = request.partition(b"\n")
+        try:
+            found = guarded(engine, html.decode("utf-8"), json.loads(url)) if html else [""] * 6
+            return json.dumps({"found": found}, ensure_ascii=False).encode("utf-8", "replace")
+        except EngineError as error:
+            return json.dumps({"engine": str(error)}).encode()
+        except PageError as error:
+            return json.dumps({"page": [error.reason, error.detail]}).encode()
+
+    serve(answer, float(seconds), MEMORY_MB)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

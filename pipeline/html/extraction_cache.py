@@ -1,0 +1,40 @@
+"""Bodies that come again: the extractions made last, by the digest of what they were made from.
+
+One body is captured under several addresses (session ids, redirects, error pages that say 200). Its main text depends
+on the body alone, so it is extracted once; what the address decides is read anew for each. Only successes are kept: a
+page that ran out of time is given its time each time.
+"""
+
+import hashlib
+from collections import OrderedDict
+
+from pipeline.html.engines import Engine, Extraction
+from pipeline.html.metadata import extract_metadata
+
+MAX_CHARACTERS = 8_000_000  # of all texts held; four bytes each at most
+
+
+class Repeats:
+    """The extractions of the pages seen last, at most MAX_CHARACTERS of text; the least recently used goes first."""
+
+    def __init__(self, limit: int = MAX_CHARACTERS):
+        """Hold nothing yet; `limit` is in characters of text."""
+        self.limit, self.held = limit, 0
+        self.found: OrderedDict[bytes, Extraction] = OrderedDict()
+
+    def extract(self, engine: Engine, html: str, url: str) -> Extraction:
+        """Return the page's extraction: the engine's, or that of the same body with this address's metadata.
+
+        Raises what the engine raises.
+        """
+        key = hashlib.blake2b(html.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        page = self.found.get(key)
+        if page is not None:
+            self.found.move_to_end(key)
+            return page._replace(**extract_metadata(html, url)._asdict())
+        page = engine(html, url)
+        self.found[key] = page
+        self.held += len(page.text)
+        while self.held > self.limit:
+            self.held -= len(self.found.popitem(last=False)[1].text)
+        return page

@@ -1,0 +1,119 @@
+"""Which blocks of a page are its main content: two stages of boosted trees over the blocks' features."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, Layout, context, features
+from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, Page, read_page
+from pipeline.html.main_content.boosted_trees import Forest, parse
+from pipeline.html.main_content.class_hints import COMMENT_BIT
+from pipeline.html.main_content.render import as_markdown, as_text
+
+BRIDGED = (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION)
+NEIGHBOUR = 0.1  # of a block's score that is that of the block before it, and of the one after it
+LINKED = 0.3  # share of links above which a run of blocks is navigation
+MODEL = Path(__file__).parent / "data" / "main_content.txt"
+
+
+class Model(NamedTuple):
+    """Both stages, and the rows of the features that each asks for: NAMES, then CONTEXT_NAMES."""
+
+    first: Forest
+    second: Forest
+    first_rows: np.ndarray
+    second_rows: np.ndarray
+
+
+@cache
+def load_model(path: Path = MODEL) -> Model:
+    """Return the model of a file."""
+    with open(path, encoding="utf-8") as lines:
+        return model_of(parse(lines))
+
+
+def model_of(forests: Mapping[str, Forest]) -> Model:
+    """Return the two forests, "first" and "second", as a model."""
+    row = {name: number for number, name in enumerate((*NAMES, *CONTEXT_NAMES))}
+    first, second = forests["first"], forests["second"]
+    return Model(first, second, *(np.array([row[name] for name in forest.features]) for forest in (first, second)))
+
+
+def score_blocks(found: np.ndarray, layout: Layout, model: Model) -> np.ndarray:
+    """Return for each block the probability that its words are main content, given its features."""
+    scores = model.first.score(np.take(found, model.first_rows, axis=0))
+    scores = model.second.score(np.take(np.concatenate((found, context(layout, scores))), model.second_rows, axis=0))
+    return steadied(scores)
+
+
+def steadied(score: np.ndarray) -> np.ndarray:
+    """Return the scores with a part of their neighbours': content comes in runs, more surely than any model knows of
+    sites unlike those that it has seen.
+    """
+    around = np.concatenate((score[:1], score, score[-1:]))
+    return (1 - 2 * NEIGHBOUR) * score + NEIGHBOUR * (around[:-2] + around[2:])
+
+
+def choose(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarray:
+    """Return which blocks to keep: those that raise the expected F1, where `threshold` is .5.
+
+    The best set for F1 holds what scores above half of the F1 it reaches (Lipton et al. 2014, "Optimal thresholding of
+    classifiers to maximize F1 measure"), so that a page of which little is certain is read more generously.
+    """
+    order = np.argsort(-score, kind="stable")
+    kept = np.cumsum(length[order])
+    right = np.cumsum((score * length)[order])
+    reached = 2 * right / np.maximum(kept + right[-1], 1e-9)
+    return score > threshold * np.max(reached, initial=0.0)
+
+
+def bridge(kept: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return which blocks to keep with the tables, lists, code, definitions and headings between two of them: hardly
+    linked runs of nothing else. What an author puts between two paragraphs is the author's. So is a first heading right
+    above.
+    """
+    kept = kept.copy()
+    bridged = np.isin(layout.kind, BRIDGED) | lone_cells(layout)
+    above = int(np.argmax(kept)) - 1  # -1 where the first block is kept, or none
+    if above >= 0 and layout.kind[above] == 1 and layout.link[above] < LINKED:
+        kept[above] = True
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], kept, [True])).astype(np.int8)))
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if start == 0 or end == len(kept) or not bridged[start:end].all():
+            continue
+        length = layout.length[start:end]
+        kept[start:end] = (layout.link[start:end] * length).sum() <= LINKED * length.sum()
+    return kept
+
+
+def lone_cells(layout: Layout) -> np.ndarray:
+    """Return which blocks are the only filled cell of their row, in a table that has rows of several."""
+    rows = np.zeros(len(layout.parent), bool)
+    rows[layout.container[layout.kind == ROW]] = True
+    return rows[layout.parent[layout.parent[layout.container]]]
+
+
+def effective_threshold(threshold: float, favor: str) -> float:
+    """Return the threshold moved two fifths of the way to 1 for "precision" and to 0 for "recall"."""
+    return {"balanced": threshold, "precision": threshold + 0.4 * (1 - threshold), "recall": 0.6 * threshold}[favor]
+
+
+def main_content(html: str, threshold: float, comments: bool, markdown: bool, model: Model) -> str:
+    """Return the main content of a page as text or Markdown; "" for a page without any text."""
+    page = read_page(html)
+    if not page.text:
+        return ""
+    layout = Layout(page)
+    kept = bridge(choose(score_blocks(features(page, layout), layout, model), layout.length, threshold), layout)
+    if comments:
+        kept |= in_comments(page, layout)
+    return (as_markdown if markdown else as_text)(page, kept)
+
+
+def in_comments(page: Page, layout: Layout) -> np.ndarray:
+    """Return which blocks are text in a part of the page that its class names or ids call comments."""
+    inside = (np.array(page.path_hints, np.int64)[layout.container] & COMMENT_BIT) != 0
+    return inside & (layout.link < 0.3) & (layout.kind != BUTTON) & (layout.length >= 20)

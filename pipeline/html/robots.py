@@ -1,0 +1,46 @@
+"""What a page asks of robots: X-Robots-Tag, robots meta tags, and the TDM reservation protocol."""
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.html.metadata import head_tags
+
+DIRECTIVES = frozenset(
+    "all none index noindex follow nofollow noarchive nocache nosnippet noimageindex notranslate noodp noydir "
+    "indexifembedded noai noimageai".split()
+)
+ROBOT_NAMES = frozenset(("robots", "googlebot", "bingbot", "slurp", "teoma", "ai-robots"))
+
+
+def robots_directives(headers: Sequence[tuple[str, str]], html: str) -> frozenset[str]:
+    """Return what the page asks: a subset of DIRECTIVES and "tdm-reservation"; `none` also gives noindex and nofollow.
+
+    `headers` are the response's (name, value) pairs. Of the HTML only the head is read; comments and scripts do not
+    count. A wish addressed to one robot by name counts as a wish to all. Never raises.
+    """
+    found: set[str] = set()
+    for name, value in headers:
+        name = name.strip().lower()
+        if name == "x-robots-tag":
+            found.update(_directives(value))
+        elif name == "tdm-reservation" and value.strip() == "1":
+            found.add("tdm-reservation")
+    for tag in head_tags(html):
+        if tag.name != "meta":
+            continue
+        name = tag.attributes.get("name", tag.attributes.get("http-equiv", "")).strip().lower()
+        content = tag.attributes.get("content", "")
+        if name == "x-robots-tag" or name in ROBOT_NAMES or name.endswith("bot"):
+            found.update(_directives(content))
+        elif name == "tdm-reservation" and content.strip() == "1":
+            found.add("tdm-reservation")
+    if "none" in found:
+        found.update(("noindex", "nofollow"))
+    return frozenset(found)
+
+
+def _directives(value: str) -> Iterator[str]:
+    """Yield the known directives of one header or content value ("otherbot: noindex, nofollow")."""
+    for piece in value.lower().replace(";", ",").split(","):
+        for word in piece.rpartition(":")[2].split():
+            if word in DIRECTIVES:
+                yield word

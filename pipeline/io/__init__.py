@@ -1,0 +1,1 @@
+"""Inputs, the output folder, schemas, the ledger."""

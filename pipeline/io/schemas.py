@@ -1,0 +1,119 @@
+"""The schemas: what a row of each Parquet folder of an output holds. The contract with whoever reads the shards.
+
+documents/   a page that was kept: its text, where it came from, what was measured
+rejected/    a page that was not: the stage, the reason, and the measure that failed
+duplicates/  a kept page that another page stands for: which one, how similar, which cluster
+repeated_lines/  a line of a kept page that goes because many pages have it
+contaminated/  a span of a kept page that an item of an evaluation set has
+corpus/      a published page
+"""
+
+import pyarrow as pa
+
+from pipeline.filters.chain import MEASURES
+
+DOCUMENT = pa.schema(
+    [
+        ("id", pa.string()),  # WARC-Record-ID as written; ARC: derived from URL, date and payload
+        ("url", pa.string()),
+        ("date", pa.string()),  # of the crawl, as the archive writes it
+        ("language", pa.string()),  # ISO code by language identification
+        ("language_score", pa.float32()),
+        ("text", pa.string()),
+        ("title", pa.string()),
+        ("author", pa.string()),
+        ("published", pa.string()),  # the day that the page states, else what htmldate finds in it
+        ("licence", pa.string()),  # a Creative Commons link, where the page has one
+        ("site", pa.string()),  # registered domain, by the public suffix list
+        ("domain", pa.string()),  # one of pipeline.text.domain.DOMAINS
+        ("canonical_url", pa.string()),  # of its address: the key by which captures of one page meet
+        ("canonical_link", pa.string()),  # the address that the page itself calls its own
+        ("encoding", pa.string()),
+        ("robots", pa.string()),  # the page's own wishes, sorted, with commas: noindex,nofollow
+        ("file", pa.string()),  # the input it was read from
+        ("offset", pa.int64()),  # of the record in that input
+        ("pii", pa.int32()),  # how many spans were masked
+        ("measures", pa.struct([(name, pa.float32()) for name in MEASURES])),
+        ("scores", pa.struct([("quality", pa.float32())])),  # null without a model
+        ("text_hash", pa.binary(16)),  # of the normalised text, for exact duplicates
+        ("minhash", pa.binary()),  # little-endian uint32 signature; empty where near duplicates are off
+    ]
+)
+
+REJECTED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("value", pa.float64()),  # of the measure that failed; null where there is none
+        ("text", pa.string()),  # null where the page did not get that far
+        ("measure", pa.string()),
+        ("threshold", pa.float64()),
+        ("detail", pa.string()),  # what matched, or what the page said
+        ("language", pa.string()),
+        ("language_score", pa.float32()),
+        ("date", pa.string()),
+        ("robots", pa.string()),
+        ("file", pa.string()),
+        ("offset", pa.int64()),
+    ]
+)
+
+DUPLICATE = pa.schema(
+    [
+        ("id", pa.string()),  # the page that is dropped
+        ("kept_id", pa.string()),  # the page that stands for it, which is itself kept
+        ("kind", pa.string()),  # url, exact, near
+        ("similarity", pa.float32()),  # exact Jaccard of the two; null for url
+        ("cluster", pa.string()),  # the smallest id of the connected component
+        ("row", pa.int64()),  # of the dropped page in the documents/ shard of the same name
+        ("kept_in", pa.string()),  # the earlier output that the kept page is in (dedup.against); null: this one
+    ]
+)
+
+REPEATED_LINE = pa.schema(
+    [
+        ("id", pa.string()),  # the page
+        ("row", pa.int64()),  # of the page in the documents/ shard of the same name
+        ("start", pa.int32()),  # in characters of the page's text in documents/
+        ("end", pa.int32()),
+        ("pages", pa.int64()),  # how many pages have it: of the site, or of the corpus, after duplicates
+    ]
+)
+
+CONTAMINATED = pa.schema(
+    [
+        ("id", pa.string()),  # the page
+        ("url", pa.string()),
+        ("set", pa.string()),  # the evaluation set: its file's name
+        ("item", pa.string()),  # its place there, from 1; in an archive behind the name of the file within
+        ("start", pa.int64()),  # in characters of the page's text in documents/
+        ("end", pa.int64()),
+        ("ngrams", pa.int32()),  # how many of the span's n-grams are the item's
+        ("text", pa.string()),  # the span
+        ("action", pa.string()),  # drop: the page is not published; mask: the span became "[...]"
+        ("row", pa.int64()),  # of the page in the documents/ shard of the same name
+    ]
+)
+
+CORPUS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("date", pa.string()),
+        ("language", pa.string()),
+        ("domain", pa.string()),
+        ("quality", pa.float32()),
+        ("text", pa.string()),
+        ("weight", pa.float32()),  # the mix's weight; the repeats that it asks for are rows of their own
+    ]
+)
+
+# Of corpus/, where the mix has a topic classifier.
+TOPIC = pa.schema([("topic", pa.string()), ("topic_score", pa.float32())])  # one of DOMAINS; the model's probability
+
+
+def with_topics(schema: pa.Schema, topics: bool) -> pa.Schema:
+    """Return the columns of corpus/, or of a file on the way there, where a classifier gives topics or does not."""
+    return pa.schema([*schema, *TOPIC]) if topics else schema

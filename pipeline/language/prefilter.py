@@ -1,0 +1,106 @@
+"""The language gate: is a page worth extracting at all, by the language of its first visible text?
+
+Extraction is most of a run's cost, and half of a crawl is in no language that is asked for. The gate reads the first
+`READ` characters between the tags (half a millisecond a page) and drops a page only where hardly any probability is
+left for a wanted language. What it drops wrongly is measured in every run: one gated page in CHECK_EVERY, by a hash of
+its id, goes the full way too, and the ledger counts how many of those would have been kept.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from html import unescape
+from typing import NamedTuple
+
+from pipeline.language.identify import LanguageModel, letters_and_digits
+
+READ = 2048  # characters of visible text
+SCAN = 1_000_000  # characters of HTML looked at for them; a page that hides its text behind more is not judged
+MIN_CHARACTERS = 50  # less text than this says nothing: such pages are drawn by scripts
+CHECK_EVERY = 50
+LABELS = 5  # languages asked for of the model; what is not among the first five has no probability to speak of
+
+# What is no running text: raw text elements, and lists of countries and languages in their own scripts.
+SKIPPED = re.compile(r"<(?:(!--)|(script|style|template|textarea|select|svg|noscript)(?=[\s/>]))", re.I)
+# lid.176 confuses these on short texts, and the final decision tells them apart by script (language.py).
+CONFUSED = frozenset(("zh", "yue", "wuu", "ja", "ko"))
+
+
+class Gated(NamedTuple):
+    """A page that is not worth extracting: the language its text is in, and what the wanted ones have of it."""
+
+    language: str
+    share: float
+
+
+def gate(pages: Sequence[str], languages: Sequence[str], margin: float, model: LanguageModel) -> list[Gated | None]:
+    """Return why each page (its HTML) need not be extracted: less than `margin` probability for all `languages`.
+
+    None where it may be in one of them, or where there is too little text, or mostly digits, to say. Never raises.
+    """
+    texts = [quick_text(html) for html in pages]
+    answers: list[Gated | None] = [None] * len(texts)
+    judged = [index for index, text in enumerate(texts) if len(text) >= MIN_CHARACTERS]
+    if judged:
+        wanted = set(languages) | (CONFUSED if CONFUSED.intersection(languages) else frozenset())
+        labels, scores = model.model.predict([texts[index] for index in judged], k=LABELS)
+        for index, names, shares in zip(judged, labels, scores, strict=True):
+            answers[index] = _verdict(texts[index], names, shares, wanted, margin)
+    return answers
+
+
+def _verdict(
+    text: str, labels: Sequence[str], scores: Sequence[float], wanted: set[str], margin: float
+) -> Gated | None:
+    """Judge one text by its likeliest labels."""
+    found = {label.removeprefix("__label__"): float(score) for label, score in zip(labels, scores, strict=True)}
+    share = round(sum((score for label, score in found.items() if label in wanted), 0.0), 4)
+    if not found or share >= margin or mostly_digits(text):
+        return None
+    return Gated(max(found, key=found.__getitem__), share)
+
+
+def mostly_digits(text: str) -> bool:
+    """Tell whether a text has more digits than letters."""
+    letters, digits = letters_and_digits(text)
+    return letters < digits
+
+
+def quick_text(html: str, size: int = READ) -> str:
+    """Return about the first `size` characters of a page's visible text, in one line. Linear time; never raises."""
+    parts, length, position, end = [], 0, 0, min(len(html), SCAN)
+    while length < size and position < end:
+        tag = html.find("<", position, end)
+        if tag < 0:
+            tag = end
+        if tag > position and (part := html[position:tag].strip()):
+            parts.append(part)
+            length += len(part) + 1
+        skipped = SKIPPED.match(html, tag, end)
+        if skipped:
+            position = _closing(html, skipped[2], skipped.end(), end)
+        else:
+            closing = html.find(">", tag, end)
+            position = closing + 1 if closing >= 0 else end
+    return " ".join(unescape(" ".join(parts)).split())[:size]
+
+
+def _closing(html: str, name: str | None, start: int, end: int) -> int:
+    """Return where the text of a skipped element, or of a comment (no name), ends."""
+    if name is None:
+        closing = html.find("-->", start - 2, end)  # "<!-->" is a whole comment
+        return closing + 3 if closing >= 0 else end
+    match = CLOSINGS[name.lower()].search(html, start, end)
+    return match.end() if match else end
+
+
+CLOSINGS = {
+    name: re.compile(rf"</{name}[^>]{{0,100}}>?", re.I)
+    for name in ("script", "style", "template", "textarea", "select", "svg", "noscript")
+}
+
+
+def is_checked(page_id: str) -> bool:
+    """Tell whether a gated page goes the full way too, to count the gate's misses: one in CHECK_EVERY, by its id."""
+    digest = hashlib.blake2b(page_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"gate").digest()
+    return int.from_bytes(digest, "little") % CHECK_EVERY == 0

@@ -1,0 +1,1 @@
+"""The publish job: documents and duplicates in, the corpus out."""

@@ -1,0 +1,1 @@
+"""What is made for people: inspect, explain, the HTML report, the dataset card."""

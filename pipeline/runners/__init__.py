@@ -1,0 +1,1 @@
+"""Beam options and their checks, the local pool, progress."""

@@ -1,0 +1,1 @@
+"""Characters, words, sentences, n-grams."""

@@ -1,1 +1,0 @@
-"""Small PTransforms that only wire the pure functions into Beam."""

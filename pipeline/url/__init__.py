@@ -1,0 +1,1 @@
+"""Canonical URLs, the URL filter, blocklists, topics by address."""

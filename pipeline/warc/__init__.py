@@ -1,0 +1,1 @@
+"""Crawl archives: containers, records, the reader."""

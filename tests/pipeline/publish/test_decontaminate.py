@@ -1,0 +1,178 @@
+"""Items of evaluation sets in pages: found wherever they stand, listed, dropped or masked, and every page counted."""
+
+import gzip
+import hashlib
+import json
+import random
+
+import pytest
+
+from pipeline.cli.run import stage_key
+from pipeline.config import build
+from pipeline.io.evaluation_sets import EvaluationSetError, passages, read_sets
+from pipeline.publish.job import publish
+from pipeline.runners.beam_options import beam_options
+from pipeline.text.ngram_index import MASK, Index
+from tests.pipeline.documents import dealt, document, read, write
+from tests.shared import shared_data
+
+QUESTION = "Which piece of the old water mill is turned by the stream before anything else inside can begin to move?"
+CHOICES = ["a runner stone", "a great wheel", "a damsel", "a hopper"]
+SHORT = "Why does the miller dress his stones every week?"  # nine words
+PROSE = "The valley was quiet that morning, and {} nobody had come down to the {} since the rains began in {}. "
+
+
+def prose(n: int) -> str:
+    """Return text of some lines that no item has."""
+    draw = random.Random(n)
+    return "".join(PROSE.format(*(draw.choice(["early", "river", "bridge", "March"]) for _ in range(3))) for _ in "123")
+
+
+def item_files(folder):
+    """Write two sets: a gzipped JSONL and a headerless CSV as MMLU's are. Returns the config's `sets`."""
+    with gzip.open(folder / "mill.jsonl.gz", "wt") as out:
+        out.write(json.dumps({"id": "a-1", "choices": CHOICES, "query": f"Question: {QUESTION}", "gold": 1}) + "\n\n")
+        out.write(json.dumps({"question": {"stem": SHORT, "choices": [{"text": "To cut", "label": "A"}]}}) + "\n")
+    (folder / "law.csv").write_text(
+        '"A mill, a weir and a pond stand on one parcel of land, which the owner sells '
+        'by deed; does the right to the water pass?",Yes,No,Never,Only by custom,A\n'
+    )
+    return [str(folder / "mill.jsonl.gz"), str(folder / "law.csv")]
+
+
+def pages():
+    """Return pages: 0 whole, 1 in other case and marks, 2 short, 3 all item, 4 cut short, the rest clean."""
+    planted = {
+        0: f"{prose(0)}{QUESTION} {prose(10)}",
+        1: f"{prose(1)}{QUESTION.upper().replace(' ', '  «»— ').replace('?', '')}\n{prose(11)}",
+        2: f"{prose(2)}{SHORT} {prose(12)}",
+        3: f"{QUESTION} {' '.join(CHOICES)}",
+        4: prose(4) + " ".join(QUESTION.split()[:12]) + ". " + prose(14),
+    }
+    return [document(n, planted.get(n) or prose(n)) for n in range(40)]
+
+
+def run(root, shards, sets, **over):
+    output, names = write(root / "out", shards)
+    wanted = {"sets": sets, **over}
+    base = {"inputs": ["x"], "output": str(root / "out"), "publish": {"validation": 0.1}}
+    config = build({**base, "decontaminate": wanted})
+    result = publish(output, config, names, beam_options([]))
+    held = sum(sum(counts["held_out"].values()) for counts in result["files"].values())
+    published = sum(sum(counts["published"].values()) for counts in result["files"].values())
+    assert held + published == sum(map(len, shards))
+    return output, result
+
+
+def digests(output):
+    folders = ["corpus/train", "corpus/validation", "contaminated"]
+    rows = [row for folder in folders for row in read(output, folder)]
+    return hashlib.sha256(repr(sorted(map(str, ({**r, "row": 0} for r in rows)))).encode()).hexdigest()
+
+
+def test_pages_with_items_are_dropped_and_each_hit_is_listed_with_its_span(tmp_path):
+    rows = pages()
+    output, result = run(tmp_path, dealt(rows, 3, seed=1), item_files(tmp_path))
+    texts = {row["id"]: row["text"] for row in rows}
+    hits = {row["id"]: row for row in read(output, "contaminated")}
+    assert sorted(int(page[10:-1]) for page in hits) == [0, 1, 2, 3]
+    for page, hit in hits.items():
+        assert texts[page][hit["start"] : hit["end"]] == hit["text"] and hit["action"] == "drop"
+        assert (hit["set"], hit["item"]) == ("mill.jsonl.gz", "3" if page == "<urn:uuid:00000002>" else "1")
+    assert hits["<urn:uuid:00000000>"]["text"] == QUESTION.rstrip("?")
+    assert hits["<urn:uuid:00000002>"]["text"] == SHORT.rstrip("?")
+    assert hits["<urn:uuid:00000003>"]["text"] == texts["<urn:uuid:00000003>"]
+    published = {row["id"] for row in read(output, "corpus/train") + read(output, "corpus/validation")}
+    assert published == set(texts) - set(hits)
+    assert sum(counts["held_out"].get("contaminated", 0) for counts in result["files"].values()) == 4
+    found = {"mill.jsonl.gz": [2, 2, 4, 4], "law.csv": [1, 0, 0, 0]}
+    assert result["contaminated"] == {"dropped": 4, "masked": 0, "sets": found}
+
+
+def test_masked_pages_lose_the_spans_alone_and_sharding_changes_nothing(tmp_path):
+    rows = pages()
+    sets = item_files(tmp_path)
+    output, result = run(tmp_path / "a", dealt(rows, 3, seed=1), sets, action="mask")
+    assert result["contaminated"]["masked"] == 3 and result["contaminated"]["dropped"] == 1  # one was all item
+    left = {row["id"]: row["text"] for row in read(output, "corpus/train") + read(output, "corpus/validation")}
+    assert left["<urn:uuid:00000000>"] == f"{prose(0)}{MASK}? {prose(10)}"
+    assert left["<urn:uuid:00000002>"] == f"{prose(2)}{MASK}? {prose(12)}"
+    assert all(left[row["id"]] == row["text"] for row in rows[4:])
+    after = sum(values[3] for values in result["mixture"]["language"].values())
+    assert after == sum(len(row["text"].encode()) for row in read(output, "corpus/train"))
+    again, _ = run(tmp_path / "b", dealt(rows, 5, seed=2), sets, action="mask")
+    assert digests(again) == digests(output)
+
+
+def test_marks_beside_their_letters_leave_the_span_in_place():
+    index = Index.build([["Où est né l'écrivain que le café de la gare a rendu célèbre après la guerre ?"]], 8, 5)
+    text = "Lu hier à Liège: ou\u0300 est ne\u0301 l'e\u0301crivain que le cafe\u0301 de la gare, jamais."
+    ((span,),) = index.spans([text])
+    assert text[span.start : span.end] == "ou\u0300 est ne\u0301 l'e\u0301crivain que le cafe\u0301 de la gare"
+    assert index.spans(["", "le café"]) == [[], []]
+
+
+def test_a_long_text_and_many_texts_find_the_same(tmp_path):
+    index = Index.build([[QUESTION], [SHORT]], 13, 8)
+    text = "\n".join(f"{prose(n)}{QUESTION if n % 7 == 0 else ''}{SHORT if n % 11 == 0 else ''}" for n in range(600))
+    ((*spans,),) = index.spans([text])
+    assert len(spans) == 86 + 55  # side by side they are two
+    assert index.spans(["", text, "x"])[1] == spans
+
+
+def test_a_short_question_that_many_items_ask_tells_nothing():
+    question = "Which one of the following statements is not true?"
+    for items, hits in ((3, 1), (4, 0)):
+        index = Index.build([[question, f"{question} {word}"] for word in "abcd"[:items]], 13, 8)
+        assert len(index.spans([f"{prose(0)}{question} {prose(1)}"])[0]) == hits
+
+
+def test_published_sets_are_read_as_they_are_and_real_prose_has_none_of_them():
+    folder = shared_data("eval/arc_easy.jsonl.gz").parent
+    items = list(read_sets((str(folder),)))
+    by_set = {name: [item for item in items if item.set == name] for name in {item.set for item in items}}
+    assert {name: len(some) for name, some in by_set.items()} == {
+        "arc_easy.jsonl.gz": 2376,
+        "openbook_qa.jsonl.gz": 500,
+        "piqa.jsonl.gz": 1838,
+        "mmlu-dev.tar.xz": 285,
+        "mmlu-test.tar.xz": 14042,
+    }
+    question, *choices = by_set["arc_easy.jsonl.gz"][0].texts
+    assert question.startswith("Which statement best explains why photosynthesis") and len(choices) == 4
+    law = by_set["mmlu-test.tar.xz"][0]
+    assert law.name.endswith("abstract_algebra_test.csv 2") and law.texts[0].startswith("Find the degree")
+    some = [item for name in ("arc_easy.jsonl.gz", "mmlu-dev.tar.xz") for item in by_set[name]]
+    index = Index.build((passages(item) for item in some), 13, 8)
+    planted = f"{prose(1)}\n1. {question}\n(a) {choices[0].lower()}"
+    assert [(some[span.item].texts[0]) for span in index.spans([planted])[0]] == [question]
+    with gzip.open(shared_data("crawl/gold.jsonl.gz"), "rt") as lines:
+        gold = [json.loads(line) for line, _ in zip(lines, range(400), strict=False)]
+    texts = [max((value for value in row.values() if isinstance(value, str)), key=len) for row in gold]
+    assert sum(map(len, texts)) > 500_000 and not any(index.spans(texts))
+
+
+def test_other_sets_of_the_same_name_are_another_result(tmp_path):
+    sets = item_files(tmp_path)
+    config = build({"inputs": ["x"], "output": "out", "decontaminate": {"sets": sets}})
+    before = stage_key("publish", config, {})
+    (tmp_path / "law.csv").write_text("another,1\n")
+    assert stage_key("publish", config, {}) != before
+
+
+@pytest.mark.parametrize(
+    "name, content, needle",
+    [
+        ("gone.jsonl", None, "no evaluation set there"),
+        ("a.pdf", b"x", "not one of .jsonl"),
+        ("a.jsonl", b'{"q": "x"}\n{', "cannot be read as .jsonl"),
+        ("a.csv.gz", b"no gzip", "cannot be read as .csv"),
+        ("a.tar", b"no tar", "cannot be read as .tar"),
+    ],
+)
+def test_a_set_that_cannot_be_read_is_one_line(tmp_path, name, content, needle):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(EvaluationSetError, match=needle) as error:
+        list(read_sets((str(tmp_path / name),)))
+    assert name in str(error.value) and "\n" not in str(error.value)

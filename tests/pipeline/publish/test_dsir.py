@@ -1,0 +1,48 @@
+"""DSIR: what it draws from real corpora is like the target, and a page's importance is its own."""
+
+import json
+import lzma
+
+import numpy as np
+import pytest
+
+from pipeline.publish.dsir import count, log_importance, log_ratio, noisy
+from pipeline.publish.mixture import uniform
+from tests.shared import shared_data
+
+
+@pytest.fixture(scope="module")
+def corpora() -> dict[str, list[str]]:
+    """Pieces of 2,000 characters of speeches of US presidents, of news and of chat."""
+    pieces: dict[str, list[str]] = {"nltk_state_union": [], "nltk_inaugural": [], "nltk_abc": [], "nltk_webtext": []}
+    with lzma.open(shared_data("text/corpora.jsonl.xz"), "rt") as lines:
+        for row in map(json.loads, lines):
+            if row["source"] in pieces:
+                mine = pieces[row["source"]]
+                mine += [row["text"][at : at + 2000] for at in range(0, min(len(row["text"]), 60_000), 2000)]
+    return pieces
+
+
+def test_pages_like_the_target_are_drawn_from_a_crawl_that_has_few(corpora):
+    target = count(corpora["nltk_inaugural"], 10_000)
+    speeches = corpora["nltk_state_union"][:60]
+    crawl = speeches + corpora["nltk_abc"] + corpora["nltk_webtext"]
+    assert len(crawl) > 3 * len(speeches)
+    values = log_importance(crawl, log_ratio(target, count(crawl, 10_000)))
+    drawn = sorted(range(len(crawl)), key=lambda n: noisy(values[n], uniform(0, "dsir", n)))[-len(speeches) :]
+    assert sum(n < len(speeches) for n in drawn) > 0.9 * len(speeches)
+
+
+def test_a_text_has_the_same_importance_alone_and_among_others():
+    ratio = log_ratio(np.arange(64), np.arange(64)[::-1].copy())
+    texts = ["", "mill", "the mill", "Мельница стоит у реки", "a " * 70_000, "水车", "."]
+    alone = [log_importance([text], ratio)[0] for text in texts]
+    assert log_importance(texts, ratio) == alone
+    assert alone[0] == alone[-1] == 0 and alone[1] != 0
+    assert log_importance(["The  MILL!"], ratio) == [alone[2]]
+
+
+def test_the_draw_is_without_replacement_by_importance():
+    """Gumbel noise: of two pages the first is drawn as often as its share of the weights (Kool et al. 2019)."""
+    wins = sum(noisy(1.0, uniform(n, "a")) > noisy(0.0, uniform(n, "b")) for n in range(4000))
+    assert wins / 4000 == pytest.approx(np.e / (1 + np.e), abs=0.02)

@@ -1,0 +1,129 @@
+"""The dataset card: `datasets` loads the folder by it, what it shows runs, and its config makes the same corpus."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline.config import Config, build, differences, load, to_dict
+from pipeline.io.output import Output
+from pipeline.report.dataset_card import fenced, front_matter, write_card
+from pipeline.report.facts import thresholds
+
+
+def papers_of(done: Path) -> tuple[Config, dict, dict]:
+    """Return config, ledger and facts of an output of a whole run."""
+    output = Output(str(done))
+    facts = {"dedup": output.read_json(".work", "dedup.json")["result"]}
+    facts |= output.read_json(".work", "publish.json")["result"]
+    return load(done / "config.yaml"), output.read_json("ledger.json"), facts
+
+
+def blocks(card: str, language: str) -> list[str]:
+    """Return the code blocks of a card in one language."""
+    return [match[2] for match in re.finditer(rf"^(`{{3,}}){language}\n(.*?)\n\1$", card, re.M | re.S)]
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    """Keep `datasets` from the network and from the user's cache."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+
+
+def test_datasets_loads_the_folder_by_its_card(done):
+    import datasets
+
+    _, book, _ = papers_of(done)
+    corpus = datasets.load_dataset(str(done))
+    totals = book["totals"]
+    rows = {split: totals["published"][split] + totals["repeated"].get(split, 0) for split in ("train", "validation")}
+    assert {split: corpus[split].num_rows for split in corpus} == rows  # no anneal: the run has no quality scores
+    assert len(set(corpus["train"]["id"])) == totals["published"]["train"]
+    for folder, count in (("rejected", totals["rejected"]), ("duplicates", totals["duplicates"])):
+        assert datasets.load_dataset(str(done), folder, split="train").num_rows == sum(count.values())
+
+
+def test_what_the_card_tells_one_to_run_runs(done, monkeypatch):
+    card = (done / "README.md").read_text()
+    monkeypatch.chdir(done)
+    scope: dict = {}
+    for block in blocks(card, "python"):
+        exec(block.replace("path/to/this/folder", str(done)), scope)
+    assert scope["corpus"]["train"].num_rows == pq.read_table(done / "corpus/train").num_rows
+    assert scope["duplicates"].num_rows == pq.read_table(done / "duplicates").num_rows
+    assert scope["tokenizer"].encode("the old mill").ids
+    assert duckdb.sql(blocks(card, "sql")[0]).fetchall()[0][0] == "en"
+
+
+def test_the_cards_config_is_the_runs_config(done, tmp_path):
+    config, _, _ = papers_of(done)
+    (tmp_path / "crawl.yaml").write_text(blocks((done / "README.md").read_text(), "yaml")[0])
+    again = load(tmp_path / "crawl.yaml", ["output=elsewhere"])
+    assert differences(to_dict(config), to_dict(again)) == []
+
+
+def test_every_reason_split_and_column_is_in_the_card(done):
+    card = (done / "README.md").read_text()
+    _, book, _ = papers_of(done)
+    for key, n in book["totals"]["rejected"].items():
+        assert f"| {key} | −{n:,} |" in card
+    for kind, n in book["totals"]["duplicates"].items():
+        assert f"| {kind} | {n:,} |" in card
+    for column in pq.read_schema(next((done / "corpus/train").iterdir())).names:
+        assert f"| `{column}` |" in card
+    assert "min_words 50" in card  # a threshold
+    assert "threshold 0.8" in card
+    last = re.findall(r"\| duplicates/.* \| ([\d,]+) \|$", card, re.M)[-1]
+    assert int(last.replace(",", "")) == sum(book["totals"]["published"].values())  # what is left is what is published
+
+
+def test_bytes_depend_neither_on_the_place_nor_on_the_workers(done, tmp_path):
+    config, book, facts = papers_of(done)
+    other = build(to_dict(config) | {"workers": 7, "output": "elsewhere"})
+    write_card(Output(str(tmp_path)), other, book, facts)
+    assert (tmp_path / "README.md").read_bytes() == (done / "README.md").read_bytes()
+
+
+def test_the_front_matter_quotes_norwegian_and_leaves_out_empty_splits():
+    text = front_matter("default", ["no", "en"], {"train": 10**6, "validation": 0, "anneal": 3}, ["documents"])
+    header = yaml.safe_load(text)
+    assert header["language"] == ["en", "no"]  # not false, as YAML 1.1 has it
+    assert header["size_categories"] == ["1M<n<10M"]
+    assert [split["split"] for split in header["configs"][0]["data_files"]] == ["train", "anneal"]
+    assert [config["config_name"] for config in header["configs"]] == ["default", "documents"]
+
+
+def test_a_config_cannot_break_out_of_its_block_or_cell(done, tmp_path):
+    config, book, facts = papers_of(done)
+    sly = "a|b\n```\n# Owned <script>alert(1)</script>"
+    hostile = build(to_dict(config) | {"inputs": [sly], "weights": {"languages": {sly: 2.0}}})
+    write_card(Output(str(tmp_path)), hostile, book, facts)
+    card = (tmp_path / "README.md").read_text()
+    assert yaml.safe_load(blocks(card, "yaml")[0])["inputs"] == [sly]
+    line = next(line for line in card.splitlines() if line.startswith("| weights |"))
+    assert "<script>" not in line
+    assert len(re.findall(r"(?<!\\)\|", line)) == 3
+    assert fenced("````", "text").startswith("`````text")
+
+
+def test_a_corpus_of_validation_pages_alone_has_a_card(done, tmp_path):
+    config, book, facts = papers_of(done)
+    facts = facts | {"tokenizer": {"vocabulary": 300, "bytes_per_token": {}}}
+    write_card(Output(str(tmp_path)), config, book, facts)
+    assert "about\n0 tokens" in (tmp_path / "README.md").read_text()
+
+
+def test_the_line_of_a_stage_says_what_is_set_and_nothing_of_what_is_off():
+    over = {"weights": {"shares": {"domains": {"news": 0.3}}}, "publish": {"anneal_sources": {"a": 0.3, "b": None}}}
+    plain, set_ = (dict(thresholds(build({"inputs": ["x"], "output": "y", **some}))) for some in ({}, over))
+    assert not any("None" in line or ": ," in line for line in [*plain.values(), *set_.values()])
+    assert plain["weights"] == "temperature 1.0; floor 0.0; max_repeats 4.0"
+    assert "shares domains: news: 0.3;" in set_["weights"]
+    assert "anneal_sources a: 0.3, b: as it comes;" in set_["publish"]

@@ -1,0 +1,183 @@
+"""The report: hostile text stays text, nothing is loaded from anywhere, every reason is there, the same bytes twice."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import build, to_dict
+from pipeline.io.output import Output
+from pipeline.io.schemas import REJECTED
+from pipeline.report.facts import STAGES, funnel
+from pipeline.report.html import SAMPLES, SNIPPET, lengths, quantile, samples, two_digits, write_report
+from pipeline.text.pii import PiiConfig
+from tests.pipeline.report.test_dataset_card import papers_of
+
+HOSTILE = "</blockquote></details><script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>"
+TAGS = """
+html head meta title style body header main nav section h1 h2 h3 p a span div i dl dt dd table caption thead tbody
+tr th td ul li details summary article bdi blockquote pre code
+""".split()
+VOID = ("meta",)
+
+
+class Page(HTMLParser):
+    """A parsed page: its tags, attributes, visible text and style, and whether every tag is closed in order."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text, self.style, self.badly_nested = "", "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.text += " " if tag in ("td", "th", "p", "li", "summary", "dd") else ""
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        self.badly_nested |= not self.open or self.open.pop() != tag
+
+    def handle_data(self, data):
+        if self.open[-1:] == ["style"]:
+            self.style += data
+        else:
+            self.text += data
+
+
+def rejected(number: int, **over) -> dict:
+    """Return a row of rejected/."""
+    row = {"id": f"<urn:uuid:{number}>", "url": f"https://a.example/{number}", "stage": "language"}
+    return row | {"reason": "low-score", "value": 0.1, "text": f"text {number}", "file": "x", "offset": number} | over
+
+
+def write_rejected(folder: Path, name: str, rows: list[dict]) -> None:
+    """Write a shard of rejected/."""
+    (folder / "rejected").mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=REJECTED), folder / "rejected" / name, row_group_size=7)
+
+
+@pytest.fixture(scope="module")
+def page(done) -> Page:
+    """The report of an ordinary run."""
+    return Page((done / "report.html").read_text())
+
+
+def test_nothing_is_loaded_and_nothing_runs(page):
+    assert page.tags <= set(TAGS)
+    assert not page.badly_nested and not page.open
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on") and name not in ("src", "srcset", "action"), (tag, name)
+        if name == "href":
+            assert value.startswith("#")
+        if name == "style":
+            assert re.fullmatch(r"--w:[\d.]+%", value)
+    assert not re.search(r"url\(|@import|https?:|</", page.style)
+    ids = {value for _, name, value in page.attributes if name == "id"}
+    assert {value[1:] for _, name, value in page.attributes if name == "href"} <= ids  # every link leads somewhere
+
+
+def test_every_reason_part_and_range_is_in_the_report(page, done):
+    config, book, facts = papers_of(done)
+    totals, text = book["totals"], " ".join(page.text.split())
+    for key, n in totals["rejected"].items():
+        assert key in text and f"−{n:,}" in text, key
+    for kind in ("language", "domain", "quality"):
+        for name, (pages, *_) in facts["publish"]["mixture"][kind].items():
+            assert re.search(rf"\b{re.escape(name)} {pages:,}\b", text), name
+    (damaged,) = [path for path, counts in book["files"].items() if counts["unreadable"]]
+    (offset, length, why), *_ = book["files"][damaged]["unreadable"]
+    assert f"{damaged} {offset:,} {length:,} {why}" in text
+    assert f"{facts['tokenizer']['bytes_per_token']['all']:.2f}" in text
+    assert f"{facts['dedup']['clusters']['count']} clusters" in text
+    assert "min_words: 50" in text  # the effective config
+    assert "404" in text  # the measure that a sample failed by
+    assert str(config.output) not in text
+
+
+def test_hostile_text_stays_text(done, tmp_path):
+    config, book, facts = papers_of(done)
+    shutil.copytree(done, tmp_path / "out")
+    rows = [
+        rejected(1, text=HOSTILE, url=f"javascript:alert(1)//{HOSTILE}", id=HOSTILE, detail=HOSTILE),
+        rejected(2, text="\u202egnorw \x00\x1b[31m\u2066", stage=HOSTILE, reason=HOSTILE),
+    ]
+    write_rejected(tmp_path / "out", "zz.parquet", rows)
+    book["totals"]["rejected"] |= {"language/low-score": 1, f"{HOSTILE}/{HOSTILE}": 1}
+    book["bad_files"] = {HOSTILE: HOSTILE}
+    book["files"][HOSTILE] = next(iter(book["files"].values())) | {"unreadable": [[0, 9, HOSTILE]]}
+    facts["dedup"]["clusters"]["large"] = [["near", HOSTILE, 200]]
+    facts["publish"]["mixture"]["domain"][HOSTILE] = [1, 1, 1, 1]
+    sly = build(to_dict(config) | {"inputs": [HOSTILE]})
+    write_report(Output(str(tmp_path / "out")), sly, book, facts)
+    found = Page((tmp_path / "out/report.html").read_text())
+    test_nothing_is_loaded_and_nothing_runs(found)
+    assert found.text.count(HOSTILE) > 8
+    assert not set("\u202e\u2066\x00\x1b") & set(found.text)
+
+
+def test_bytes_are_the_same_twice_for_any_place_and_number_of_workers(done, tmp_path):
+    config, book, facts = papers_of(done)
+    shutil.copytree(done, tmp_path / "out")
+    (tmp_path / "out/report.html").unlink()
+    other = build(to_dict(config) | {"workers": 7, "output": str(tmp_path / "out")})
+    write_report(Output(str(tmp_path / "out")), other, book, facts)
+    assert (tmp_path / "out/report.html").read_bytes() == (done / "report.html").read_bytes()
+
+
+def test_samples_are_few_short_masked_and_the_same_for_any_sharding(tmp_path):
+    rows = [
+        rejected(n, reason=f"r{n % 3}", text=f"Write to someone{n}@riverside.org now. " + "long " * 300)
+        for n in range(60)
+    ]
+    write_rejected(tmp_path / "one", "a.parquet", rows)
+    for part in range(4):
+        write_rejected(tmp_path / "four", f"{part}.parquet", rows[part::4][::-1])
+    one = samples(Output(str(tmp_path / "one")), PiiConfig())
+    assert one == samples(Output(str(tmp_path / "four")), PiiConfig())
+    assert list(one) == ["language/r0", "language/r1", "language/r2"]
+    for found in one.values():
+        assert len({page.id for page in found}) == len(found) == SAMPLES
+        for page in found:
+            assert page.text.startswith("Write to <EMAIL> now.") and len(page.text) == SNIPPET
+            assert page.id == f"<urn:uuid:{page.url.rpartition('/')[2]}>"  # the text is of the page that was drawn
+
+
+def test_the_funnel_ends_at_what_was_published(done):
+    _, book, _ = papers_of(done)
+    steps = funnel(book["totals"])
+    assert steps[-1].stage.left == sum(book["totals"]["published"].values())
+    names = [step.stage.name for step in steps]
+    assert names == [name for name in (*STAGES, "duplicates") if name in names]  # as a page meets them
+    assert {"http", "robots", "duplicates"} <= set(names)
+    for step in steps:
+        assert sum(reason.pages for reason in step.reasons) == step.stage.pages
+        assert step.reasons[-1].left == step.stage.left
+
+
+def test_lengths_count_every_kept_page_once(done):
+    _, book, _ = papers_of(done)
+    found, texts = lengths(Output(str(done))), pq.read_table(done / "documents", columns=["text"]).column("text")
+    real = sorted(len(text) for text in texts.to_pylist())
+    assert found.pages == sum(n for _, n in found.ranges) == book["totals"]["kept"] == len(real)
+    assert dict(found.ranges)["1,000 to 3,000"] == sum(1000 <= n < 3000 for n in real)
+    assert dict(found.marks)["longest"] == two_digits(real[-1])
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=1), st.floats(0, 1))
+def test_a_quantile_is_a_value_that_the_share_does_not_exceed(values, q):
+    counts = {value: values.count(value) for value in values}
+    found = quantile(counts, q)
+    assert found in counts
+    assert sum(value <= found for value in values) >= q * len(values)
+    assert sum(value < found for value in values) <= q * len(values)
