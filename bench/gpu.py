@@ -127,7 +127,7 @@ def write_corpus(folder: Path, millions: float) -> Path:
 def check(args: argparse.Namespace) -> None:
     """Run each path for a few steps of the same small model and compare losses; print what failed, in its own words."""
     out = write_corpus(args.folder, args.tokens)
-    small = [f"data={out}", "steps=12", "batch_size=8", "accumulation=2", "compile=false", "evaluate_every=6"]
+    small = [f"data={out}", "steps=12", "batch_size=8", "gradient_accumulation=2", "compile=false", "evaluate_every=6"]
     small += ["checkpoint.every=6", "schedule.warmup=0.04", "model.depth=4", "model.width=768", "model.heads=12"]
     small += ["model.context=256", *args.set]
     losses: dict[str, list[float]] = {}
@@ -170,10 +170,10 @@ def speed(args: argparse.Namespace) -> None:
     plans = {
         "124 M, T=1024": ("gpt2-124m.yaml", ["steps=30"]),
         "124 M, T=1024, documents apart": ("gpt2-124m.yaml", ["steps=20", "model.document_mask=true"]),
-        "1.3 B, T=2048": ("gpt2-1.3b.yaml", ["steps=12", "accumulation=8"]),
+        "1.3 B, T=2048": ("gpt2-1.3b.yaml", ["steps=12", "gradient_accumulation=8"]),
     }
     for name, (config, keys) in plans.items():
-        rest = ["evaluate_every=1000000", "checkpoint.every=1000000", "optimizer.spike=0", *args.set]
+        rest = ["evaluate_every=1000000", "checkpoint.every=1000000", "optimizer.spike_sigmas=0", *args.set]
         began = time.monotonic()
         output, done = train("speed", config, args.folder, [f"data={out}", *keys, *rest])
         lines = log(output)[WARMING:]

@@ -1,1 +1,1 @@
-"""The bundled GPT trainer: reads a corpus's Parquet shards and tokenizer, never the pipeline's code. See README.md."""
+"""The bundled GPT trainer. It reads a corpus's Parquet shards and tokenizer, and imports nothing of the pipeline."""

@@ -3,42 +3,43 @@
 import argparse
 import json
 import os
+import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Return the argument parser."""
     top = argparse.ArgumentParser(prog="python -m model", description="The bundled GPT trainer.")
     commands = top.add_subparsers(dest="command", required=True)
 
-    train = commands.add_parser("train", help="train, or take up again, the run that a config describes")
+    train = commands.add_parser("train", help="train, or resume, the run that a config describes")
     train.add_argument("config", type=Path, help="a YAML file; see model/configs/")
-    train.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="e.g. model.depth=4")
 
     sample = commands.add_parser("sample", help="write text with a trained model")
     sample.add_argument("run", type=Path, metavar="RUN")
-    sample.add_argument("--prompt", default="", help="text to go on from (default: a document's start)")
+    sample.add_argument("--prompt", default="", help="text to continue (default: the start of a document)")
     sample.add_argument("--tokens", type=int, default=200, help="tokens to add (default: 200)")
-    sample.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest token (default: 0.8)")
-    sample.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
-    sample.add_argument("--top-p", type=float, help="draw from the likeliest tokens that make up this mass only")
+    sample.add_argument("--temperature", type=float, default=0.8, help="0: the most likely token (default: 0.8)")
+    sample.add_argument("--top-k", type=int, help="draw only from the K most likely tokens")
+    sample.add_argument("--top-p", type=float, help="draw only from the most likely tokens with this total probability")
     sample.add_argument("--seed", type=int, default=0, help="the same seed gives the same text (default: 0)")
 
-    evaluate = commands.add_parser("evaluate", help="bits per byte on text files")
+    evaluate = commands.add_parser("evaluate", help="bits per byte and perplexity of text files")
     evaluate.add_argument("run", type=Path, metavar="RUN")
     evaluate.add_argument("--text", type=Path, nargs="+", required=True, metavar="FILE", help="UTF-8 text files")
-    evaluate.add_argument("--json", action="store_true", help="print the counts too, as JSON")
+    evaluate.add_argument("--json", action="store_true", help="print JSON, with all counts")
 
-    order = commands.add_parser("contamination", help="is an evaluation set likelier in its order than shuffled?")
-    order.add_argument("run", type=Path, metavar="RUN")
-    order.add_argument(
-        "--sets", type=Path, nargs="+", required=True, metavar="FILE", help="JSONL, CSV, text; also packed"
+    contamination = commands.add_parser("contamination", help="test whether a model saw an evaluation set in its order")
+    contamination.add_argument("run", type=Path, metavar="RUN")
+    contamination.add_argument(
+        "--sets", type=Path, nargs="+", required=True, metavar="FILE", help="JSONL, CSV or text; also compressed"
     )
-    order.add_argument("--shards", type=int, default=50, help="runs of items (default: 50, of 5 items or more)")
-    order.add_argument("--permutations", type=int, default=25, help="random orders of each (default: 25)")
-    order.add_argument("--seed", type=int, default=0, help="of the orders (default: 0)")
-    order.add_argument("--json", action="store_true", help="print JSON")
+    contamination.add_argument("--shards", type=int, default=50, help="shards of at least 5 items (default: 50)")
+    contamination.add_argument("--permutations", type=int, default=25, help="random orders of each (default: 25)")
+    contamination.add_argument("--seed", type=int, default=0, help="of the random orders (default: 0)")
+    contamination.add_argument("--json", action="store_true", help="print JSON")
 
     export = commands.add_parser("export", help="write a folder that Hugging Face transformers loads")
     export.add_argument("run", type=Path, metavar="RUN")
@@ -48,95 +49,146 @@ def parser() -> argparse.ArgumentParser:
     scaling = commands.add_parser("scaling", help="train several depths on a corpus and fit a power law")
     for command in (ablate, scaling):
         command.add_argument("config", type=Path, help="a YAML file; see model/README.md")
-        command.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-
-    for command in (sample, evaluate, order):
+    for command in (train, ablate, scaling):
+        command.add_argument(
+            "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="e.g. model.depth=4"
+        )
+    for command in (sample, evaluate, contamination):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     return top
 
 
-def run_command(arguments: argparse.Namespace) -> None:
-    """Do what the arguments say. torch is imported only here, so that --help is quick."""
-    if arguments.command == "train":
-        from model import config as configs
+# Each command imports what it needs itself, so that --help does not wait for torch.
 
-        config = configs.load(arguments.config, arguments.set)
-        from model.train import train
 
-        folder = train(config)
-        if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes is enough
-            print(folder)
+def train_command(arguments: argparse.Namespace) -> None:
+    """Train a run and print its folder."""
+    from model.config_reader import load_trainer_config
+
+    config = load_trainer_config(arguments.config, arguments.set)
+    from model.train import train_gpt
+
+    folder = train_gpt(config)
+    if os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
+        print(folder)
+
+
+def sample_command(arguments: argparse.Namespace) -> None:
+    """Print text that a trained model writes."""
+    from model.inference.sample import SamplingOptions, sample_text
+    from model.run_folder import load_trained_run
+
+    options = SamplingOptions(arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed)
+    run = load_trained_run(arguments.run, arguments.device)
+    print(sample_text(run, arguments.prompt, arguments.tokens, options))
+
+
+def evaluate_command(arguments: argparse.Namespace) -> None:
+    """Print the scores of text files."""
+    from model.evaluation.text_loss import add_scores, score_files
+    from model.run_folder import load_trained_run
+
+    run = load_trained_run(arguments.run, arguments.device)
+    scores = score_files(run, arguments.text)
+    total = add_scores(scores)
+    if arguments.json:
+        files = {path: asdict(score) for path, score in scores.items()}
+        print(json.dumps({"step": run.step, "files": files, **asdict(total)}, indent=1))
         return
+    rows = [*scores.items(), ("all together", total)] if len(scores) > 1 else list(scores.items())
+    for path, score in rows:
+        perplexity = f"perplexity {score.perplexity:.2f} a token"
+        print(f"{score.bits_per_byte:.4f} bits per byte  {perplexity}  {score.bytes:,} bytes  {path}")
 
-    if arguments.command in ("ablate", "scaling"):
-        from model.ablate import Ablation, ablate
-        from model.config import load_study
-        from model.scaling import Scaling, scale
 
-        if arguments.command == "ablate":
-            print(ablate(load_study(Ablation, arguments.config, arguments.set)))
-        else:
-            print(scale(load_study(Scaling, arguments.config, arguments.set)))
-        return
+def contamination_command(arguments: argparse.Namespace) -> None:
+    """Print the contamination test of evaluation sets."""
+    from model.evaluation.contamination_test import (
+        ContaminationOptions,
+        format_contamination_table,
+        run_contamination_tests,
+    )
+    from model.run_folder import load_trained_run
 
-    from model import run as runs
-
-    if arguments.command == "sample":
-        from model.sample import check_arguments, sample
-
-        check_arguments(arguments.tokens, arguments.temperature, arguments.top_k, arguments.top_p)
-        run = runs.load(arguments.run, arguments.device)
-        choice = (arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed)
-        print(sample(run, arguments.prompt, arguments.tokens, *choice))
-    elif arguments.command == "contamination":
-        from model.order import order_tests, table_lines
-
-        run = runs.load(arguments.run, arguments.device)
-        sizes = (arguments.shards, arguments.permutations, arguments.seed)
-        results = order_tests(run, arguments.sets, *sizes)
-        print(json.dumps(results, indent=1) if arguments.json else "\n".join(table_lines(results)))
-    elif arguments.command == "evaluate":
-        from model.evaluate import evaluate_texts
-
-        result = evaluate_texts(runs.load(arguments.run, arguments.device), arguments.text)
-        if arguments.json:
-            print(json.dumps(result, indent=1))
-        else:
-            for path, file in result["files"].items():
-                print(f"{file['bits_per_byte']:.4f} bits per byte  {file['bytes']:,} bytes  {path}")
-            if len(result["files"]) > 1:
-                print(f"{result['bits_per_byte']:.4f} bits per byte  {result['bytes']:,} bytes  in all")
+    options = ContaminationOptions(arguments.shards, arguments.permutations, arguments.seed)
+    results = run_contamination_tests(load_trained_run(arguments.run, arguments.device), arguments.sets, options)
+    if arguments.json:
+        print(json.dumps({name: asdict(result) for name, result in results.items()}, indent=1))
     else:
-        from model.export import export
-
-        export(runs.load(arguments.run, "cpu"), arguments.directory)
-        print(arguments.directory)
+        print("\n".join(format_contamination_table(results)))
 
 
-def one_line(error: ValueError | OSError) -> str:
-    """Return what went wrong, on what, and what to do."""
+def export_command(arguments: argparse.Namespace) -> None:
+    """Export a run and print the new folder."""
+    from model.inference.export import export_run
+    from model.run_folder import load_trained_run
+
+    export_run(load_trained_run(arguments.run, "cpu"), arguments.directory)
+    print(arguments.directory)
+
+
+def ablate_command(arguments: argparse.Namespace) -> None:
+    """Run an ablation study and print its table."""
+    from model.config_reader import load_study_config
+    from model.studies.ablate import AblationStudy, run_ablation
+
+    print(run_ablation(load_study_config(AblationStudy, arguments.config, arguments.set)))
+
+
+def scaling_command(arguments: argparse.Namespace) -> None:
+    """Run a scaling study and print its table."""
+    from model.config_reader import load_study_config
+    from model.studies.scaling import ScalingStudy, run_scaling
+
+    print(run_scaling(load_study_config(ScalingStudy, arguments.config, arguments.set)))
+
+
+COMMANDS = {
+    "train": train_command,
+    "sample": sample_command,
+    "evaluate": evaluate_command,
+    "contamination": contamination_command,
+    "export": export_command,
+    "ablate": ablate_command,
+    "scaling": scaling_command,
+}
+
+
+def explain_os_error(error: OSError) -> str:
+    """Return what went wrong, on which file, and what to do."""
     text = str(error)
-    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+    if error.filename is not None and error.strerror is not None:
         text = f"{error.filename}: {error.strerror}"
     if "No space left" in text:
-        text += "; free some, and the same command goes on from the last checkpoint"
+        text += "; free some, and the same command continues from the last checkpoint"
     return text
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 2 for what the user can mend, with one line on stderr."""
-    arguments = parser().parse_args(argv)
+    """Run the command line and return the exit code.
+
+    It is 2 for an error that the user can correct, with one line on stderr, and 128 + the signal for a stopped run.
+    """
+    arguments = make_parser().parse_args(argv)
     from model.config import TrainerError
+    from model.stop_signals import TrainingStopped
 
     try:
-        run_command(arguments)
-    except (TrainerError, OSError) as error:
-        print(f"model: {one_line(error)}", file=sys.stderr)
+        COMMANDS[arguments.command](arguments)
+    except TrainerError as error:
+        print(f"model: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"model: {explain_os_error(error)}", file=sys.stderr)
+        return 2
+    except TrainingStopped as stopped:
+        name = signal.Signals(stopped.signal_number).name
+        place = "the last checkpoint" if stopped.step is None else f"step {stopped.step}"
+        if os.environ.get("RANK", "0") == "0":
+            print(f"model: stopped by {name}; the same command continues from {place}", file=sys.stderr)
+        return 128 + stopped.signal_number
     except KeyboardInterrupt:
-        resumes = arguments.command in ("train", "ablate", "scaling")
-        again = "; the same command goes on from the last checkpoint" if resumes else ""
-        print(f"\nmodel: stopped{again}", file=sys.stderr)
+        print("\nmodel: stopped", file=sys.stderr)
         return 130
     return 0
 

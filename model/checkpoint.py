@@ -1,7 +1,7 @@
 """Checkpoints: RUN/checkpoints/STEP/ with model.safetensors, optimizer.safetensors and state.json.
 
-A folder appears under its name only once it is whole and on disk; state.json holds the other files' digests and
-its own, so that one torn by a dying disk is seen and skipped. Nothing in it is ever executed (no pickle).
+A folder gets its name only once it is complete and on disk. state.json holds the digests of the other files and of
+itself, so that damage by a failing disk is found, and that checkpoint skipped. Loading one runs no code (no pickle).
 """
 
 import hashlib
@@ -9,75 +9,97 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 
-from model.config import TrainerError
+from model.config import JsonObject, TrainerError
+from model.file_writing import hash_file, sync_to_disk
 from model.gpt import GPT
-from model.optimizer import load_state_tensors, state_tensors
+from model.optimizer import collect_optimizer_state, restore_optimizer_state
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
 
-def save(folder: Path, model: GPT, optimizers: list[Optimizer], state: dict[str, Any], keep: int) -> None:
-    """Write the checkpoint of `state["step"]` under `folder`, then remove all but the newest `keep`."""
-    temporary, final = folder / f".writing-{state['step']}", folder / str(state["step"])
-    shutil.rmtree(temporary, ignore_errors=True)
+@dataclass(frozen=True)
+class TrainingState:
+    """What a run needs to continue, besides weights and optimizers."""
+
+    step: int  # steps done
+    tokens: int  # tokens read in them
+    seconds: float  # time spent on them, over all sessions
+    decay_from: int | None  # the step at which the decay phase began
+    recent: list[list[float]]  # the spike guard's memory
+    data: dict[str, str]  # fingerprint of the data
+
+
+def save_checkpoint(folder: Path, model: GPT, optimizers: list[Optimizer], state: TrainingState, keep: int) -> None:
+    """Write the checkpoint of `state.step` under `folder`, then remove all but the newest `keep`. Raises OSError."""
+    remove_unfinished_checkpoints(folder)
+    temporary, final = folder / f".writing-{state.step}", folder / str(state.step)
     temporary.mkdir(parents=True)
     try:
-        save_tensors({name: value.detach() for name, value in model.named_parameters()}, temporary / MODEL)
-        save_tensors(state_tensors(model, optimizers), temporary / OPTIMIZER)
-        digests = {name: digest(temporary / name) for name in (MODEL, OPTIMIZER)}
-        content = {**state, "sha256": digests}
-        (temporary / STATE).write_text(json.dumps({**content, "seal": seal(content)}, indent=1) + "\n")
+        save_safetensors({name: value.detach() for name, value in model.named_parameters()}, temporary / MODEL)
+        save_safetensors(collect_optimizer_state(model, optimizers), temporary / OPTIMIZER)
+        digests = {name: hash_file(temporary / name) for name in (MODEL, OPTIMIZER)}
+        content = {**asdict(state), "sha256": digests}
+        (temporary / STATE).write_text(json.dumps({**content, "seal": hash_state(content)}, indent=1) + "\n")
         for path in (*temporary.iterdir(), temporary):
-            sync(path)
-    except OSError:  # the disk is full, say
+            sync_to_disk(path)
+    except OSError:  # for example a full disk
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    if final.exists():  # torn, or it would have been resumed from
+    if final.exists():  # it is damaged, or the run would have resumed from it
         shutil.rmtree(final)
     os.rename(temporary, final)
-    sync(folder)
-    for old in steps(folder)[:-keep]:
+    sync_to_disk(folder)
+    for old in list_checkpoint_steps(folder)[:-keep]:
         shutil.rmtree(folder / str(old))
 
 
-def steps(folder: Path) -> list[int]:
+def remove_unfinished_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints that a killed run was writing."""
+    for path in folder.glob(".writing-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def list_checkpoint_steps(folder: Path) -> list[int]:
     """Return the steps that have a checkpoint, ascending."""
     return sorted(int(path.name) for path in folder.glob("*") if path.name.isdigit())
 
 
-def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """Return the newest whole checkpoint and its state, or None; torn ones are named on stderr and passed over."""
-    found = steps(folder)
+def find_newest_checkpoint(folder: Path) -> tuple[Path, TrainingState] | None:
+    """Return the newest undamaged checkpoint and its state, or None. Damaged ones are named on stderr and skipped."""
+    found = list_checkpoint_steps(folder)
     for step in reversed(found):
         path = folder / str(step)
-        state = whole_state(path)
+        state = read_undamaged_state(path)
         if state is not None:
             return path, state
         instead = "taking the one before it" if step != found[0] else "there is none before it"
-        print(f"model: {path}: this checkpoint is torn; {instead}", file=sys.stderr)
+        print(f"model: {path}: this checkpoint is damaged; {instead}", file=sys.stderr)
     return None
 
 
-def whole_state(path: Path) -> dict[str, Any] | None:
-    """Return a checkpoint's state if all of its files are as they were written."""
+def read_undamaged_state(path: Path) -> TrainingState | None:
+    """Return a checkpoint's state if all of its files are as they were written, else None."""
     try:
-        state = json.loads((path / STATE).read_text())
-        whole = isinstance(state, dict) and state.pop("seal") == seal(state)
-        whole = whole and all(digest(path / name) == expected for name, expected in state["sha256"].items())
-    except (OSError, ValueError, KeyError):
+        content = json.loads((path / STATE).read_text())
+        if not isinstance(content, dict) or content.pop("seal") != hash_state(content):
+            return None
+        digests = content.pop("sha256")
+        if any(hash_file(path / name) != expected for name, expected in digests.items()):
+            return None
+        return TrainingState(**content)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return state if whole else None
 
 
-def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+def save_safetensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     """Write a safetensors file. Raises OSError."""
     try:
         save_file(tensors, path, metadata={"format": "pt"})
@@ -86,13 +108,8 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     path.chmod(0o644)  # safetensors makes it private
 
 
-def load_model(path: Path, model: GPT) -> None:
-    """Put a checkpoint's weights into the model."""
-    load_weights(path / MODEL, model)
-
-
 def load_weights(path: Path, model: GPT) -> None:
-    """Put a safetensors file's weights into the model. Raises TrainerError where they are another model's."""
+    """Copy a safetensors file's weights into the model. Raises TrainerError if they belong to another model."""
     tensors, parameters = load_file(path), dict(model.named_parameters())
     for name in {**parameters, **tensors}:
         here, there = (list(have[name].shape) if name in have else "none" for have in (parameters, tensors))
@@ -105,24 +122,9 @@ def load_weights(path: Path, model: GPT) -> None:
 
 def load_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
     """Put a checkpoint's optimizer state back."""
-    load_state_tensors(model, optimizers, load_file(path / OPTIMIZER))
+    restore_optimizer_state(model, optimizers, load_file(path / OPTIMIZER))
 
 
-def seal(state: dict[str, Any]) -> str:
-    """Return the SHA-256 of what state.json holds besides."""
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
-
-
-def digest(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def hash_state(content: JsonObject) -> str:
+    """Return the SHA-256 of what state.json holds besides this hash."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,8 +1,9 @@
-"""The optimizers and the learning-rate schedule."""
+"""The optimizers, the learning-rate schedule, and the guard that skips a step whose loss jumps."""
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
+from statistics import fmean, stdev
 
 import torch
 from torch import Tensor
@@ -10,13 +11,18 @@ from torch.optim import AdamW, Optimizer
 
 from model.config import OptimizerConfig, ScheduleConfig
 from model.gpt import GPT
+from model.hardware import has_fast_bf16
+
+# As in OLMo-core's SkipStepOptimizer (src/olmo_core/optim/skip_step_optimizer.py)
+SPIKE_WINDOW = 128  # steps whose loss and gradient norm are remembered
+SPIKE_MINIMUM = 64  # steps that must be remembered before a step can be a spike
 
 
 class Muon(Optimizer):
-    """Momentum whose steps are orthogonalised (Jordan et al. 2024), scaled to AdamW's size (Liu et al. 2025).
+    """Momentum with orthogonalised updates (Jordan et al. 2024), scaled to AdamW's size (Liu et al. 2025).
 
-    It is torch.optim.Muon with "match_rms_adamw", but takes the matrices of one shape together: of a small model's step
-    its hundreds of small kernels would take most of the time on a card.
+    The result is that of torch.optim.Muon with "match_rms_adamw". This class processes all matrices of one shape
+    together: on a GPU, hundreds of small kernels would take most of a small model's step.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float, momentum: float) -> None:
@@ -24,32 +30,34 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take a step with every matrix that has a gradient."""
+        """Update every matrix that has a gradient."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for matrix in group["params"]:
                 if matrix.grad is not None:
                     if not self.state[matrix]:
                         self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
-                    alike[matrix.shape].append(matrix)
-            for shape, matrices in alike.items():
+                    by_shape[matrix.shape].append(matrix)
+            for shape, matrices in by_shape.items():
                 gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]  # all have one
                 momentum = group["momentum"]
                 buffers = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
                 torch._foreach_lerp_(buffers, gradients, 1 - momentum)
-                updates = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov's
-                steps = orthogonalise(torch.stack(updates)).to(matrices[0].dtype)  # (n, rows, columns)
+                updates = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov's momentum
+                steps = orthogonalize_matrices(torch.stack(updates)).to(matrices[0].dtype)  # (n, rows, columns)
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(matrices, steps.unbind(), alpha=-0.2 * math.sqrt(max(shape)) * group["lr"])
 
 
-def orthogonalise(matrices: Tensor) -> Tensor:
-    """Return (n, rows, columns) with all singular values near one, by five Newton-Schulz steps in bf16.
+def orthogonalize_matrices(matrices: Tensor) -> Tensor:
+    """Return the matrices (n, rows, columns) with all singular values moved near one, by five Newton-Schulz steps.
 
-    The quintic's coefficients are Jordan's, whose fixed point is an interval around one that is reached fast.
+    The quintic's coefficients are Jordan's. They move a singular value quickly into an interval around one, where it
+    stays. The products are in bf16 on hardware that computes it fast, else in fp32: a CPU without bf16 units takes
+    some twenty times as long in bf16.
     """
-    x = matrices.bfloat16()
-    x = x.mT if x.size(1) > x.size(2) else x  # the smaller Gram matrix
+    x = matrices.bfloat16() if has_fast_bf16(matrices.device) else matrices.float()
+    x = x.mT if x.size(1) > x.size(2) else x  # so that the Gram matrix is the smaller one
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(5):
         gram = x @ x.mT
@@ -60,18 +68,17 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 def make_optimizers(model: GPT, config: OptimizerConfig) -> list[Optimizer]:
     """Return the optimizers that together train every parameter.
 
-    Muon moves the blocks' matrices. Embeddings, head, norms and biases go to AdamW, undecayed.
+    Muon trains the matrices of the blocks. Embeddings, head, norms and biases belong to AdamW, without decay.
     """
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
-    mine = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in mine]
+    in_blocks = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in in_blocks]
     fused = next(model.parameters()).is_cuda
-    adam: dict[str, object] = {"lr": config.learning_rate, "betas": config.betas, "fused": fused}
     if config.name == "adamw" or not matrices:
         groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        return [AdamW(groups, **adam)]  # type: ignore[arg-type]
+        return [AdamW(groups, config.learning_rate, config.betas, fused=fused)]
     muon = Muon(matrices, config.learning_rate, config.weight_decay, config.momentum)
-    return [muon, AdamW(rest, weight_decay=0.0, **adam)]  # type: ignore[arg-type]
+    return [muon, AdamW(rest, config.learning_rate, config.betas, weight_decay=0.0, fused=fused)]
 
 
 def learning_rate_scale(progress: float, config: ScheduleConfig) -> float:
@@ -81,7 +88,7 @@ def learning_rate_scale(progress: float, config: ScheduleConfig) -> float:
         falling = (1 + math.cos(math.pi * (progress - config.warmup) / max(1 - config.warmup, 1e-9))) / 2
     else:
         falling = min(1.0, (1 - progress) / config.decay) if config.decay else 1.0
-    return min(1.0, rising, config.floor + (1 - config.floor) * falling)
+    return min(1.0, rising, config.final_scale + (1 - config.final_scale) * falling)
 
 
 def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:
@@ -91,8 +98,8 @@ def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:
             group["lr"] = rate
 
 
-def state_tensors(model: torch.nn.Module, optimizers: list[Optimizer]) -> dict[str, torch.Tensor]:
-    """Return the optimizers' state as `parameter.buffer` -> tensor; parameters are named as in the model."""
+def collect_optimizer_state(model: torch.nn.Module, optimizers: list[Optimizer]) -> dict[str, Tensor]:
+    """Return the optimizers' state as `parameter.buffer` -> tensor, with the model's names of the parameters."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {
         f"{names[id(parameter)]}.{buffer}": value
@@ -102,20 +109,38 @@ def state_tensors(model: torch.nn.Module, optimizers: list[Optimizer]) -> dict[s
     }
 
 
-def load_state_tensors(model: torch.nn.Module, optimizers: list[Optimizer], tensors: dict[str, torch.Tensor]) -> None:
-    """Put back what `state_tensors` returned."""
+def restore_optimizer_state(model: torch.nn.Module, optimizers: list[Optimizer], tensors: dict[str, Tensor]) -> None:
+    """Put back what `collect_optimizer_state` returned."""
     parameters = dict(model.named_parameters())
-    state: dict[torch.Tensor, dict[str, torch.Tensor]] = {}
+    state: dict[Tensor, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         name, _, buffer = key.rpartition(".")
-        # A copy has torch's own alignment, on which the last bit of vectorised arithmetic may depend.
+        # A copy has torch's own alignment. The last bit of vectorised arithmetic may depend on it.
         state.setdefault(parameters[name], {})[buffer] = value.clone()
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 if parameter in state:
-                    place = "cpu" if not group.get("fused") else parameter.device
+                    step_device = "cpu" if not group.get("fused") else parameter.device
                     optimizer.state[parameter] = {
-                        buffer: value.to(place if buffer == "step" else parameter.device)
+                        buffer: value.to(step_device if buffer == "step" else parameter.device)
                         for buffer, value in state[parameter].items()
                     }
+
+
+class SpikeGuard:
+    """Finds steps whose loss or gradient norm is far above the last steps'. Its memory is part of the checkpoint."""
+
+    def __init__(self, sigmas: float, recent: list[list[float]] | None = None) -> None:
+        """A spike is `sigmas` standard deviations above the mean (0: there are none); `recent` as saved before."""
+        self.sigmas = sigmas
+        self.recent: deque[list[float]] = deque(recent or [], maxlen=SPIKE_WINDOW)
+
+    def is_spike(self, loss: float, norm: float) -> bool:
+        """Return whether a step is a spike. It is remembered either way, so that a lasting change soon is none."""
+        spike = False
+        if self.sigmas and len(self.recent) >= SPIKE_MINIMUM:
+            for value, past in zip((loss, norm), zip(*self.recent, strict=True), strict=True):
+                spike |= value > fmean(past) + self.sigmas * stdev(past)
+        self.recent.append([loss, norm])
+        return spike

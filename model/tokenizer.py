@@ -1,4 +1,4 @@
-"""The tokenizer: the corpus's own BPE, or the characters of a text; both are `tokenizers` files, read the same way."""
+"""The tokenizer: the corpus's own BPE, or the characters of a text. Both are files of the library `tokenizers`."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from model.config import TrainerError
 
-SEPARATOR = "<|endoftext|>"  # stands before every document
+SEPARATOR = "<|endoftext|>"  # the token before every document
 
 
-def load(path: Path) -> Tokenizer:
+def load_tokenizer_file(path: Path) -> Tokenizer:
     """Read a tokenizer.json. Text that spells a special token is encoded as plain text. Raises TrainerError."""
     if not path.is_file():
         raise TrainerError(f"{path}: no tokenizer here; run `python -m pipeline publish` first, or set `tokenizer`")
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # the library raises bare Exception for a file it cannot read
+    except Exception as error:  # the library raises a bare Exception for a file that it cannot read
         raise TrainerError(f"{path}: not a tokenizer file: {' '.join(str(error).split())}") from error
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()
@@ -23,45 +23,47 @@ def load(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def characters(text: str) -> Tokenizer:
-    """Return the tokenizer whose tokens are the characters of `text`, in code point order."""
-    tokenizer = Tokenizer(models.WordLevel({character: index for index, character in enumerate(sorted(set(text)))}))
+def make_character_tokenizer(text: str) -> Tokenizer:
+    """Return a tokenizer whose tokens are the characters of `text`, in code point order."""
+    vocabulary = {character: index for index, character in enumerate(sorted(set(text)))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     return tokenizer
 
 
-def separator_id(tokenizer: Tokenizer) -> int | None:
+def find_separator_id(tokenizer: Tokenizer) -> int | None:
     """Return the id of the document separator, or None for a tokenizer of characters."""
-    return tokenizer.token_to_id(SEPARATOR)
+    found: int | None = tokenizer.token_to_id(SEPARATOR)
+    return found
 
 
-def encode(tokenizer: Tokenizer, text: str, name: str) -> list[int]:
-    """Encode one text. Raises TrainerError, naming it, where it has a character that the tokenizer lacks."""
-    return encode_batch(tokenizer, [text], name)[0]
+def encode_text(tokenizer: Tokenizer, text: str, name: str) -> list[int]:
+    """Return the token ids of one text. Raises TrainerError, with `name`, for a character without a token."""
+    return encode_texts(tokenizer, [text], name)[0]
 
 
-def encode_batch(tokenizer: Tokenizer, texts: list[str], name: str) -> list[list[int]]:
-    """Encode texts, on all cores. Raises TrainerError as `encode` does."""
+def encode_texts(tokenizer: Tokenizer, texts: list[str], name: str) -> list[list[int]]:
+    """Return the token ids of each text, computed on all cores. Raises TrainerError as `encode_text` does."""
     try:
         return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-    except Exception as error:  # the library raises bare Exception for a word without a token
-        characters_in = [character for text in texts for character in text]
-        half = next((character for character in characters_in if "\ud800" <= character <= "\udfff"), None)
-        if half is not None:
-            raise TrainerError(f"{name}: not Unicode text: it has {half!r}, half of a character") from error
+    except Exception as error:  # the library raises a bare Exception for a word without a token
+        characters = [character for text in texts for character in text]
+        surrogate = next((character for character in characters if "\ud800" <= character <= "\udfff"), None)
+        if surrogate is not None:
+            raise TrainerError(f"{name}: not Unicode text: it has {surrogate!r}, half of a character") from error
         vocabulary = tokenizer.get_vocab()
-        unknown = next((character for character in characters_in if character not in vocabulary), None)
+        unknown = next((character for character in characters if character not in vocabulary), None)
         raise TrainerError(f"{name}: the run's tokenizer has no token for {unknown!r}") from error
 
 
-def check_exact(tokenizer: Tokenizer, texts: list[str], rows: list[list[int]], name: str) -> None:
-    """Raise TrainerError where a text does not come back from its tokens: then losses would not be of that text."""
+def check_round_trip(tokenizer: Tokenizer, texts: list[str], rows: list[list[int]], name: str) -> None:
+    """Raise TrainerError if a text is not equal to its decoded tokens. Its losses would be those of another text."""
     for text, back in zip(texts, tokenizer.decode_batch(rows, skip_special_tokens=False), strict=True):
         if text != back:
             pairs = enumerate(zip(text, back, strict=False))
             start = max(0, next((at for at, (a, b) in pairs if a != b), min(len(text), len(back))) - 10)
             raise TrainerError(
-                f"tokenizer: it is not made for {name}: {text[start : start + 20]!r} comes back as "
-                f"{back[start : start + 20]!r}; use the corpus's own, or another of bytes"
+                f"tokenizer: it does not fit {name}: {text[start : start + 20]!r} comes back as "
+                f"{back[start : start + 20]!r}; use the corpus's own, or another one of bytes"
             )

@@ -1,6 +1,5 @@
 import gzip
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import tokenizer as tokenizers_file
-from model.config import build
-from model.data import Rows, open_corpus
-from model.tokens import Tokens, ready
+from model import tokenizer as tokenizer_files
+from model.config_reader import build_trainer_config
+from model.corpus.token_shards import TokenArray, wrap_tokens
+from model.data import TokenDataset, open_corpus
 from tests.model.conftest import sentences, write_shard
 
 
 def tiny(data: Path, **keys):
-    return build({"data": str(data), "output": "unused", "steps": 1, "model": {"context": 16}} | keys)
+    return build_trainer_config({"data": str(data), "output": "unused", "steps": 1, "model": {"context": 16}} | keys)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",)), min_size=1))
 def test_characters_round_trip(text):
-    tokenizer = tokenizers_file.characters(text)
-    ids = tokenizers_file.encode(tokenizer, text, "text")
+    tokenizer = tokenizer_files.make_character_tokenizer(text)
+    ids = tokenizer_files.encode_text(tokenizer, text, "text")
     assert len(ids) == len(text) and tokenizer.get_vocab_size() == len(set(text))
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
 
@@ -34,7 +33,7 @@ def test_every_document_comes_out_of_the_stream_as_it_went_in(out):
     texts = [*sentences(3, 1), "a <|endoftext|> b", "水\r\n\x00"]
     write_shard(out / "corpus/validation/00000.parquet", texts)
     corpus = open_corpus(tiny(out))
-    separator = tokenizers_file.separator_id(corpus.tokenizer)
+    separator = tokenizer_files.find_separator_id(corpus.tokenizer)
     ids = corpus.validation.ids
     starts = [*np.flatnonzero(ids == separator), len(ids)]
     documents = [ids[a + 1 : b].tolist() for a, b in zip(starts, starts[1:], strict=False)]
@@ -53,8 +52,8 @@ def test_the_cache_is_read_again_and_another_corpus_or_tokenizer_never_meets_it(
     second = open_corpus(tiny(out))
     assert second.fingerprint()["train"] != first.fingerprint()["train"]
     assert second.fingerprint()["anneal"] == first.fingerprint()["anneal"]
-    assert not np.array_equal(second.train.whole().ids, first.train.whole().ids)
-    assert np.array_equal(second.train.part(0).ids, first.train.part(0).ids)
+    assert not np.array_equal(second.train.concatenate().ids, first.train.concatenate().ids)
+    assert np.array_equal(second.train.get_shard(0).ids, first.train.get_shard(0).ids)
     assert len(list((out / ".cache").iterdir())) == 10  # the other shard is not done again
     path = out / "tokenizer/tokenizer.json"
     content = json.loads(path.read_text())
@@ -70,19 +69,19 @@ def test_an_empty_anneal_set_is_none(out):
 
 @given(st.integers(17, 200), st.integers(2, 16), st.integers(0, 3), st.integers(0, 3))
 def test_an_epoch_shows_every_token_once_but_for_less_than_a_row(size, context, seed, epoch):
-    ids = ready(Tokens(np.arange(size, dtype=np.uint16), 0))
-    rows = Rows(ids, context, seed)
+    ids = wrap_tokens(TokenArray(np.arange(size, dtype=np.uint16), 0))
+    rows = TokenDataset(ids, context, seed)
     count = size // context
-    table = rows.rows(epoch * count, count)
+    table = rows.get_rows(epoch * count, count)
     assert table.dtype == np.int64 and table.shape == (count, context + 1)
     assert len(np.unique(table[:, :-1])) == count * context
     assert np.array_equal((table[:, :-1] + 1) % size, table[:, 1:])
-    assert np.array_equal(table[-1], Rows(ids, context, seed).row(epoch * count + count - 1))
+    assert np.array_equal(table[-1], TokenDataset(ids, context, seed).get_row(epoch * count + count - 1))
 
 
 def test_seed_and_epoch_change_the_cut_and_the_order():
-    ids = ready(Tokens(np.arange(1000), 0))
-    starts = [Rows(ids, 10, seed).rows(first, 100)[:, 0] for seed, first in ((0, 0), (0, 100), (1, 0))]
+    ids = wrap_tokens(TokenArray(np.arange(1000), 0))
+    starts = [TokenDataset(ids, 10, seed).get_rows(first, 100)[:, 0] for seed, first in ((0, 0), (0, 100), (1, 0))]
     assert len({tuple(order) for order in starts}) == 3
     assert len({order[0] % 10 for order in starts}) == 3  # cut at another place, too
 
@@ -90,7 +89,7 @@ def test_seed_and_epoch_change_the_cut_and_the_order():
 def test_a_text_file_is_cut_into_train_and_validation(tmp_path):
     (tmp_path / "a.txt").write_text("żółw " * 100)
     corpus = open_corpus(tiny(tmp_path / "a.txt", validation=0.2))
-    assert (corpus.train.size(), len(corpus.validation.ids)) == (400, 100)
+    assert (corpus.train.count_tokens(), len(corpus.validation.ids)) == (400, 100)
     assert corpus.validation.text_bytes == 20 * 8 - 2  # the first letter, of two bytes, is predicted by no one
 
 
@@ -125,9 +124,6 @@ def test_data_that_cannot_be_trained_on_is_one_line_and_no_run(out, config_file,
     line = fails("train", config_file)
     assert all(word in line for word in words), line
     assert not (config_file.parent / "run").exists()
-    deadline = time.monotonic() + 20  # another shard's thread may have to stop first
-    while list(out.glob(".cache/.*")) and time.monotonic() < deadline:
-        time.sleep(0.01)
     assert not list(out.glob(".cache/.*"))
 
 

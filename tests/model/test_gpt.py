@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from model.config import ModelConfig
-from model.gpt import GPT, Attention, Cache, FeedForward, rope_tables, rotate
+from model.gpt import GPT, CausalSelfAttention, FeedForward, KeyValueCache, apply_rope, make_rope_tables
 
 TINY = {"depth": 2, "width": 32, "heads": 2, "context": 12}
 GPT2 = {"position": "learned", "norm": "layer", "activation": "gelu", "qk_norm": False, "tied": True, "bias": True}
@@ -24,8 +24,8 @@ def randomised(config: ModelConfig, vocabulary: int = 50) -> GPT:
 def test_attention_equals_a_loop_over_heads_and_positions():
     config = ModelConfig(**TINY)
     torch.manual_seed(0)
-    attention, x = Attention(config, 0), torch.randn(1, 5, 32)
-    cos, sin = rope_tables(5, 16, config.rope_base)
+    attention, x = CausalSelfAttention(config, 0), torch.randn(1, 5, 32)
+    cos, sin = make_rope_tables(5, 16, config.rope_base)
 
     def head(layer, position, number):
         return layer(x)[0, position, 16 * number : 16 * (number + 1)]
@@ -50,11 +50,11 @@ def test_attention_equals_a_loop_over_heads_and_positions():
 
 def test_rope_makes_scores_a_function_of_distance_only():
     torch.manual_seed(0)
-    cos, sin = rope_tables(64, 8, 10_000.0)
+    cos, sin = make_rope_tables(64, 8, 10_000.0)
     q, k = torch.randn(8), torch.randn(8)
 
     def score(i, j):
-        return rotate(q, cos[i], sin[i]) @ rotate(k, cos[j], sin[j])
+        return apply_rope(q, cos[i], sin[i]) @ apply_rope(k, cos[j], sin[j])
 
     torch.testing.assert_close(score(9, 4), score(60, 55), rtol=1e-4, atol=1e-5)
     assert not torch.isclose(score(9, 4), score(9, 5))
@@ -83,7 +83,7 @@ def test_the_future_does_not_leak_and_the_cache_changes_nothing(options):
     changed = tokens.clone()
     changed[:, 7:] = (changed[:, 7:] + 1) % 50
     torch.testing.assert_close(model(changed)[:, :7], whole[:, :7])
-    cache = Cache()
+    cache = KeyValueCache()
     parts = [model(tokens[:, :4], cache=cache)]
     parts += [model(tokens[:, t : t + 1], cache=cache) for t in range(4, 12)]
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=1e-4, atol=1e-5)
@@ -106,13 +106,13 @@ def test_a_new_model_knows_nothing_and_its_loss_is_the_mean_over_targets():
 
 def test_one_dial_sets_the_size():
     """Attention 4 C^2 and SwiGLU 3 C x 512 a block, C = 64 x depth = 192, and embedding and head of 64 padded ids."""
-    assert GPT(ModelConfig(depth=3), 50).parameter_count() == 3 * (4 * 192**2 + 3 * 192 * 512) + 2 * 64 * 192
+    assert GPT(ModelConfig(depth=3), 50).count_parameters() == 3 * (4 * 192**2 + 3 * 192 * 512) + 2 * 64 * 192
 
 
 def test_the_gpt2_preset_is_gpt2():
     """124,439,808 published parameters (vocabulary 50,257), and 47 rows of padding."""
-    from model.config import build
+    from model.config_reader import build_trainer_config
 
-    config = build({"data": "x", "output": "y", "steps": 1, "preset": "gpt2"}).model
+    config = build_trainer_config({"data": "x", "output": "y", "steps": 1, "preset": "gpt2"}).model
     with torch.device("meta"):
-        assert GPT(config, 50_257).parameter_count() == 124_439_808 + 47 * 768
+        assert GPT(config, 50_257).count_parameters() == 124_439_808 + 47 * 768

@@ -9,10 +9,10 @@ import sys
 import pytest
 import torch
 
-from model import run as runs
-from model.config import build, load
-from model.export import export
-from model.train import train
+from model import run_folder
+from model.config_reader import build_trainer_config, load_trainer_config
+from model.inference.export import export_run
+from model.train import train_gpt
 from tests.model.test_gpt import GPT2, TINY, randomised
 
 TASK = """task: mill
@@ -52,16 +52,18 @@ def python_with_lm_eval() -> str:
 
 def test_lm_eval_scores_an_export_as_the_trainer_does(config_file, tmp_path):
     python = python_with_lm_eval()
-    train(load(config_file))
-    tokenizer = runs.load(tmp_path / "run", "cpu").tokenizer
+    train_gpt(load_trainer_config(config_file))
+    tokenizer = run_folder.load_trained_run(tmp_path / "run", "cpu").tokenizer
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in ITEMS))
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks/mill.yaml").write_text(TASK.format(data=tmp_path / "items.jsonl"))
     models = {}
     for name, options in {"gpt2": GPT2, "llama": {"qk_norm": False}, "qwen3": {}}.items():
-        config = build({"data": "x", "output": "y", "steps": 1, "model": {**TINY, **options, "context": 64}})
+        config = build_trainer_config(
+            {"data": "x", "output": "y", "steps": 1, "model": {**TINY, **options, "context": 64}}
+        )
         models[name] = randomised(config.model, tokenizer.get_vocab_size())
-        export(runs.Run(config, tokenizer, models[name], 1, torch.device("cpu")), tmp_path / name)
+        export_run(run_folder.TrainedRun(config, tokenizer, models[name], 1, torch.device("cpu")), tmp_path / name)
     done = subprocess.run(
         [python, "-c", SCRIPT, str(tmp_path / "tasks"), *(str(tmp_path / name) for name in models)],
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")},

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from model import run as runs
+from model import run_folder
 from model.__main__ import main
-from model.config import build, load
-from model.evaluate import total_nats
-from model.export import export
-from model.sample import choose, generate
-from model.train import train
+from model.config_reader import build_trainer_config, load_trainer_config
+from model.evaluation.text_loss import sum_nll
+from model.inference.export import export_run
+from model.inference.sample import SamplingOptions, choose_token, generate_tokens
+from model.train import train_gpt
 from tests.model.test_gpt import GPT2, TINY, randomised
 
 TEXT = "The mill on the river. 水車 grinds\n\n\tits corn."
@@ -22,7 +22,7 @@ TEXT = "The mill on the river. 水車 grinds\n\n\tits corn."
 
 @pytest.fixture
 def run(config_file, tmp_path):
-    train(load(config_file))
+    train_gpt(load_trainer_config(config_file))
     return tmp_path / "run"
 
 
@@ -33,9 +33,9 @@ def test_evaluate_gives_bits_per_byte_of_whole_files(run, tmp_path, capsys, fail
     capsys.readouterr()
     assert main(["evaluate", str(run), "--text", *paths, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    loaded = runs.load(run, "cpu")
+    loaded = run_folder.load_trained_run(run, "cpu")
     ids = [0, *loaded.tokenizer.encode(TEXT, add_special_tokens=False).ids]
-    bits = total_nats(loaded.model, np.array(ids), 3) / math.log(2)
+    bits = sum_nll(loaded.model, np.array(ids), 3) / math.log(2)
     sizes = [len(TEXT.encode()), 9 * len(TEXT.encode())]
     rates = [result["files"][path]["bits_per_byte"] for path in paths]
     assert rates[0] == pytest.approx(bits / sizes[0], rel=1e-5)
@@ -79,8 +79,8 @@ def test_a_character_that_the_tokenizer_lacks_is_named(run, tmp_path, fails):
 
 
 def test_sampling_goes_on_past_the_context_from_its_last_half():
-    model = randomised(build({"data": "x", "output": "y", "steps": 1, "model": TINY}).model)
-    stream = generate(model, [1, 2, 3], 0, None, None, 0)
+    model = randomised(build_trainer_config({"data": "x", "output": "y", "steps": 1, "model": TINY}).model)
+    stream = generate_tokens(model, [1, 2, 3], SamplingOptions(0))
     seen = [1, 2, 3] + [next(stream) for _ in range(30)]
     start = 0
     for t in range(3, 33):
@@ -93,8 +93,8 @@ def test_top_k_top_p_and_temperature_draw_as_their_definitions_say():
     logits, draw = torch.tensor([0.5, 0.3, 0.15, 0.05]).log(), torch.Generator().manual_seed(0)
 
     def shares(**options):
-        settings = {"temperature": 1.0, "top_k": None, "top_p": None} | options
-        counts = Counter(choose(logits, **settings, draw=draw) for _ in range(4000))
+        settings = SamplingOptions(**{"temperature": 1.0, **options})
+        counts = Counter(choose_token(logits, settings, draw) for _ in range(4000))
         return [counts[token] / 4000 for token in range(4)]
 
     assert shares() == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.03)
@@ -116,10 +116,10 @@ def test_top_k_top_p_and_temperature_draw_as_their_definitions_say():
 def test_transformers_loads_the_export_and_gives_the_same_logits(run, tmp_path, options, architecture):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    ours = runs.load(run, "cpu")
-    config = build({"data": "x", "output": "y", "steps": 1, "model": TINY | options})
+    ours = run_folder.load_trained_run(run, "cpu")
+    config = build_trainer_config({"data": "x", "output": "y", "steps": 1, "model": TINY | options})
     model = randomised(config.model, ours.tokenizer.get_vocab_size())
-    export(runs.Run(config, ours.tokenizer, model, 1, torch.device("cpu")), tmp_path / "hf")
+    export_run(run_folder.TrainedRun(config, ours.tokenizer, model, 1, torch.device("cpu")), tmp_path / "hf")
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "hf").eval()
     assert type(theirs).__name__ == architecture
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hf")
@@ -137,7 +137,10 @@ def test_export_by_command_and_what_it_refuses(run, tmp_path, capsys, fails):
     from transformers import AutoModelForCausalLM
 
     assert main(["export", str(run), str(tmp_path / "hf")]) == 0
-    theirs, ours = AutoModelForCausalLM.from_pretrained(tmp_path / "hf").eval(), runs.load(run, "cpu").model
+    theirs, ours = (
+        AutoModelForCausalLM.from_pretrained(tmp_path / "hf").eval(),
+        run_folder.load_trained_run(run, "cpu").model,
+    )
     tokens = torch.arange(32).view(2, 16)
     with torch.no_grad():  # from Parquet to the logits of what was trained, by commands
         torch.testing.assert_close(theirs(tokens).logits, ours(tokens), rtol=1e-4, atol=1e-4)
@@ -145,8 +148,10 @@ def test_export_by_command_and_what_it_refuses(run, tmp_path, capsys, fails):
     names = {path.name for path in (tmp_path / "hf").iterdir()}
     assert names == {"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
     assert "not empty" in fails("export", run, tmp_path / "hf")
-    config = build({"data": "x", "output": "y", "steps": 1, "model": TINY | {"activation": "relu2"}})
-    odd = runs.Run(config, runs.load(run, "cpu").tokenizer, randomised(config.model), 1, torch.device("cpu"))
+    config = build_trainer_config({"data": "x", "output": "y", "steps": 1, "model": TINY | {"activation": "relu2"}})
+    odd = run_folder.TrainedRun(
+        config, run_folder.load_trained_run(run, "cpu").tokenizer, randomised(config.model), 1, torch.device("cpu")
+    )
     with pytest.raises(ValueError, match="nearest, Llama, has no model.activation='relu2'$"):
-        export(odd, tmp_path / "odd")
+        export_run(odd, tmp_path / "odd")
     assert not (tmp_path / "odd").exists()

@@ -8,29 +8,28 @@ import torch
 from torch._dynamo.exc import BackendCompilerFailed
 
 from model.__main__ import main
-from model.board import Board
-from model.config import ScheduleConfig, TrainerError, build, load
+from model.config import ScheduleConfig, TrainerError
+from model.config_reader import build_trainer_config, load_trainer_config
 from model.data import open_corpus
-from model.flops import flops_per_token, peak_flops
 from model.gpt import GPT
-from model.guard import LEAST, SpikeGuard
-from model.optimizer import learning_rate_scale, make_optimizers
-from model.plot import plot_losses
-from model.run import read_log
-from model.train import Trainer, train
+from model.hardware import lookup_peak_flops
+from model.optimizer import SPIKE_MINIMUM, SpikeGuard, learning_rate_scale, make_optimizers
+from model.run_folder import read_training_log
+from model.train import Trainer, train_gpt
+from model.training_log import TensorBoardLogger, plot_losses
 
 
 def test_a_cosine_falls_from_one_to_its_floor():
-    schedule = ScheduleConfig(name="cosine", warmup=0.1, floor=0.1)
+    schedule = ScheduleConfig(name="cosine", warmup=0.1, final_scale=0.1)
     scales = [learning_rate_scale(p, schedule) for p in (0, 0.05, 0.1, 0.55, 0.775, 1)]
     middle = 0.1 + 0.9 * (1 + math.cos(0.75 * math.pi)) / 2
     assert scales == pytest.approx([0, 0.5, 1, 0.55, middle, 0.1])
-    assert learning_rate_scale(1, ScheduleConfig(floor=0.2)) == pytest.approx(0.2)
+    assert learning_rate_scale(1, ScheduleConfig(final_scale=0.2)) == pytest.approx(0.2)
 
 
 def test_only_what_stands_far_above_the_last_steps_is_a_spike():
     guard = SpikeGuard(6.0)
-    noise = [2 + 0.1 * math.sin(7 * i) for i in range(LEAST)]
+    noise = [2 + 0.1 * math.sin(7 * i) for i in range(SPIKE_MINIMUM)]
     assert not any(guard.is_spike(value, 1.0) for value in [99.0, *noise[1:]])  # too early to judge
     guard = SpikeGuard(6.0, [[value, 1.0 + 0.01 * value] for value in noise])
     assert not guard.is_spike(2.3, 1.02) and not guard.is_spike(0.1, 1.0)  # a good step is none
@@ -40,29 +39,29 @@ def test_only_what_stands_far_above_the_last_steps_is_a_spike():
 
 
 def test_a_spike_leaves_the_weights_alone_and_is_logged(config_file, tmp_path):
-    config = load(config_file)
+    config = load_trainer_config(config_file)
     (tmp_path / "run").mkdir()
     trainer = Trainer(config, open_corpus(config), torch.device("cpu"), tmp_path / "run")
     assert "skipped" not in trainer.train_step()
-    trainer.guard = SpikeGuard(6.0, [[1.0 + i / 1000, 0.1 + i / 1000] for i in range(LEAST)])
+    trainer.guard = SpikeGuard(6.0, [[1.0 + i / 1000, 0.1 + i / 1000] for i in range(SPIKE_MINIMUM)])
     before = [parameter.clone() for parameter in trainer.model.parameters()]
     assert trainer.train_step()["skipped"] is True and trainer.step == 2  # the loss, 5.8, stands far above 1
     assert all(map(torch.equal, before, trainer.model.parameters()))
 
 
 def test_the_peak_is_that_of_the_whole_card_or_unknown():
-    assert peak_flops("NVIDIA H200") == peak_flops("NVIDIA H100 80GB HBM3") == 989.4e12
-    assert peak_flops("NVIDIA H100 PCIe") == 756.5e12
-    assert peak_flops("NVIDIA A100-SXM4-40GB") == 312e12
+    assert lookup_peak_flops("NVIDIA H200") == lookup_peak_flops("NVIDIA H100 80GB HBM3") == 989.4e12
+    assert lookup_peak_flops("NVIDIA H100 PCIe") == 756.5e12
+    assert lookup_peak_flops("NVIDIA A100-SXM4-40GB") == 312e12
     for name in ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", "NVIDIA GeForce RTX 4090 Laptop GPU", "Tesla T4", "Some card"):
-        assert peak_flops(name) is None
+        assert lookup_peak_flops(name) is None
 
 
 def test_flops_of_gpt2_124m_are_the_known_figure():
     """6 x 123,653,376 + 12 x 12 x 768 x 1024: at 490 K tokens/s on an H200 the published 42.3 %."""
-    config = build({"data": "x", "output": "y", "steps": 1, "preset": "gpt2"}).model
+    config = build_trainer_config({"data": "x", "output": "y", "steps": 1, "preset": "gpt2"}).model
     with torch.device("meta"):
-        flops = flops_per_token(GPT(config, 50_257))
+        flops = GPT(config, 50_257).count_flops_per_token()
     assert flops == 6 * (124_439_808 + 47 * 768 - 1024 * 768) + 12 * 12 * 768 * 1024
     assert flops * 490e3 / 989.4e12 == pytest.approx(0.423, abs=0.001)
 
@@ -71,8 +70,8 @@ def test_a_cpu_has_speed_but_no_utilisation_and_the_curves_are_there(config_file
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = tmp_path / "run"
-    train(load(config_file, ["tensorboard=true"]))
-    lines = read_log(run)
+    train_gpt(load_trainer_config(config_file, ["tensorboard=true"]))
+    lines = read_training_log(run)
     assert all(line["tokens_per_second"] > 0 and line["waited"] >= 0 and "mfu" not in line for line in lines)
     assert "MFU" not in capsys.readouterr().err
     curves = EventAccumulator(str(run / "tensorboard")).Reload()
@@ -87,7 +86,7 @@ def test_a_cpu_has_speed_but_no_utilisation_and_the_curves_are_there(config_file
 def test_what_a_run_that_dies_has_shown_is_there_up_to_its_checkpoint(config_file, tmp_path, monkeypatch, capsys):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setattr(Board, "close", lambda self: None)  # killed, it has no time for it
+    monkeypatch.setattr(TensorBoardLogger, "close", lambda self: None)  # killed, it has no time for it
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     step = Trainer.train_step
 
@@ -106,7 +105,7 @@ def test_what_a_run_that_dies_has_shown_is_there_up_to_its_checkpoint(config_fil
 def test_without_tensorboard_the_line_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="pip install tensorboard"):
-        Board(tmp_path, 0)
+        TensorBoardLogger(tmp_path, 0)
 
 
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -116,7 +115,7 @@ CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllo
 @pytest.mark.parametrize("error", [CUDA, CPU])
 def test_out_of_memory_says_which_batch_fits(config_file, tmp_path, monkeypatch, error):
     """And looks for it after the activations that did not fit are gone: an error in flight would keep them."""
-    config = load(config_file, ["batch_size=12", "accumulation=3"])
+    config = load_trainer_config(config_file, ["batch_size=12", "gradient_accumulation=3"])
     (tmp_path / "run").mkdir()
     trainer = Trainer(config, open_corpus(config), torch.device("cpu"), tmp_path / "run")
     seen: list[weakref.ref[torch.Tensor]] = []
@@ -132,7 +131,7 @@ def test_out_of_memory_says_which_batch_fits(config_file, tmp_path, monkeypatch,
         return trainer.model(x, y, reduction=reduction)
 
     monkeypatch.setattr(trainer, "forward", forward)
-    with pytest.raises(TrainerError, match="12 rows .* 3 do: set batch_size=3 accumulation=12"):
+    with pytest.raises(TrainerError, match="12 rows .* 3 do: set batch_size=3 gradient_accumulation=12"):
         trainer.train_step()
     assert tried == [12, 6, 4, 3]
 
@@ -151,7 +150,7 @@ def test_out_of_memory_elsewhere_and_a_failing_compiler_are_one_line_too(config_
 
         monkeypatch.setattr(Trainer, "train_step", step)
         with pytest.raises(TrainerError) as caught:
-            train(load(config_file))
+            train_gpt(load_trainer_config(config_file))
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
@@ -160,4 +159,4 @@ def test_out_of_memory_elsewhere_and_a_failing_compiler_are_one_line_too(config_
     assert "no C compiler. Set CC" in line and line.endswith("; set compile=false")
     with pytest.raises(RuntimeError, match="something else"):
         monkeypatch.setattr(Trainer, "train_step", lambda self: (_ for _ in ()).throw(RuntimeError("something else")))
-        train(load(config_file))
+        train_gpt(load_trainer_config(config_file))

@@ -1,6 +1,6 @@
-"""Export to Hugging Face format, with the same logits.
+"""Export to Hugging Face's format, with the same logits.
 
-The model's shape decides the architecture: Llama; Llama with normed queries and keys, there called Qwen3; or GPT-2.
+The model's shape decides the architecture: Llama; Llama with normed queries and keys, called Qwen3 there; or GPT-2.
 """
 
 import json
@@ -8,20 +8,19 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from model import run as runs
-from model.checkpoint import MODEL, save_tensors
-from model.config import ModelConfig, TrainerError, shape
-from model.gpt import EPSILON, GPT, hidden_width, padded
-from model.tokenizer import SEPARATOR, separator_id
+from model.checkpoint import MODEL, save_safetensors
+from model.config import JsonObject, ModelConfig, TrainerError, width_and_heads
+from model.gpt import EPSILON, GPT, feed_forward_width, pad_vocabulary
+from model.run_folder import TrainedRun
+from model.tokenizer import SEPARATOR, find_separator_id
 
-WHOLE: dict[str, Any] = {"block": "transformer", "residual": True, "feed_forward": True, "softcap": 0.0}
-LLAMA = WHOLE | {"position": "rope", "norm": "rms", "activation": "swiglu", "bias": False}
-GPT2 = WHOLE | {
+COMMON_KEYS: JsonObject = {"block": "transformer", "residual": True, "feed_forward": True, "softcap": 0.0}
+LLAMA_KEYS = COMMON_KEYS | {"position": "rope", "norm": "rms", "activation": "swiglu", "bias": False}
+GPT2_KEYS = COMMON_KEYS | {
     "position": "learned",
     "norm": "layer",
     "activation": "gelu",
@@ -31,17 +30,17 @@ GPT2 = WHOLE | {
 }
 
 
-def export(run: runs.Run, directory: Path) -> None:
+def export_run(run: TrainedRun, directory: Path) -> None:
     """Write model.safetensors, config.json and the tokenizer's files into a new folder.
 
-    Raises TrainerError for a folder that has something in it, or a model that no architecture there computes.
+    Raises TrainerError for a folder that is not empty, or a model that no architecture there computes.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise TrainerError(f"{directory}: it is there already and not empty; name a new folder")
-    tensors, config = convert(run.model)
-    separator = separator_id(run.tokenizer)
+        raise TrainerError(f"{directory}: it exists and is not empty; name a new folder")
+    tensors, config = convert_weights(run.model)
+    separator = find_separator_id(run.tokenizer)
     config |= {"bos_token_id": separator, "eos_token_id": separator, "dtype": "float32"}
-    about_tokenizer: dict[str, Any] = {
+    about_tokenizer: JsonObject = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": run.config.model.context,
         "clean_up_tokenization_spaces": False,
@@ -51,7 +50,7 @@ def export(run: runs.Run, directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
     try:
-        save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / MODEL)
+        save_safetensors({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / MODEL)
         for name, content in (("config.json", config), ("tokenizer_config.json", about_tokenizer)):
             (temporary / name).write_text(json.dumps(content, indent=2) + "\n")
         (temporary / "tokenizer.json").write_text(run.tokenizer.to_str(pretty=True), encoding="utf-8")
@@ -62,27 +61,27 @@ def export(run: runs.Run, directory: Path) -> None:
         raise
 
 
-def convert(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors and the config under Hugging Face's names. Raises TrainerError for what it cannot compute."""
+def convert_weights(model: GPT) -> tuple[dict[str, Tensor], JsonObject]:
+    """Return the tensors and the config with Hugging Face's names. Raises TrainerError if no architecture fits."""
     config = model.config
     odd = {
         name: [f"model.{key}={getattr(config, key)!r}" for key, value in there.items() if getattr(config, key) != value]
-        for name, there in {"Llama": LLAMA, "GPT-2": GPT2}.items()
+        for name, there in {"Llama": LLAMA_KEYS, "GPT-2": GPT2_KEYS}.items()
     }
     if not odd["Llama"]:
-        return to_llama(model)
+        return convert_to_llama(model)
     if not odd["GPT-2"]:
-        return to_gpt2(model)
+        return convert_to_gpt2(model)
     name = min(odd, key=lambda name: len(odd[name]))
     raise TrainerError(
         f"export: no Hugging Face architecture computes this model; the nearest, {name}, has no {', '.join(odd[name])}"
     )
 
 
-def to_llama(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Name the weights as in Llama or Qwen3; norms without gain become gains of one."""
+def convert_to_llama(model: GPT) -> tuple[dict[str, Tensor], JsonObject]:
+    """Return the weights as the tensors of Llama or Qwen3, and its config. Norms without a gain get a gain of one."""
     config, weights = model.config, dict(model.named_parameters())
-    width, heads = shape(config)
+    width, heads = width_and_heads(config)
     ones, head_ones = torch.ones(width), torch.ones(width // heads)
     tensors = {"model.embed_tokens.weight": weights["embed.weight"].detach(), "model.norm.weight": ones}
     if not config.tied:
@@ -108,9 +107,9 @@ def to_llama(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
     about = {
         "architectures": ["Qwen3ForCausalLM" if config.qk_norm else "LlamaForCausalLM"],
         "model_type": "qwen3" if config.qk_norm else "llama",
-        "vocab_size": padded(model.vocabulary),
+        "vocab_size": pad_vocabulary(model.vocabulary),
         "hidden_size": width,
-        "intermediate_size": hidden_width(width, config.activation),
+        "intermediate_size": feed_forward_width(width, config.activation),
         "num_hidden_layers": config.depth,
         "num_attention_heads": heads,
         "num_key_value_heads": heads,
@@ -126,11 +125,14 @@ def to_llama(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, about
 
 
-def to_gpt2(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Name the weights as in GPT-2, whose matrices are transposed and whose queries, keys and values are one matrix."""
+def convert_to_gpt2(model: GPT) -> tuple[dict[str, Tensor], JsonObject]:
+    """Return the weights as GPT-2's tensors, and its config.
+
+    GPT-2's matrices are transposed, and those of queries, keys and values are one matrix.
+    """
     config: ModelConfig = model.config
     weights = {name: value.detach() for name, value in model.named_parameters()}
-    width, heads = shape(config)
+    width, heads = width_and_heads(config)
     tensors = {"transformer.wte.weight": weights["embed.weight"], "transformer.wpe.weight": weights["positions.weight"]}
     for kind in ("weight", "bias"):
         tensors[f"transformer.ln_f.{kind}"] = weights[f"norm.{kind}"]
@@ -140,21 +142,21 @@ def to_gpt2(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
             parts = {
                 "ln_1": weights[f"{here}.attention_norm.{kind}"],
                 "ln_2": weights[f"{here}.feed_forward_norm.{kind}"],
-                "attn.c_attn": transposed(qkv),
-                "attn.c_proj": transposed(weights[f"{here}.attention.out.{kind}"]),
-                "mlp.c_fc": transposed(weights[f"{here}.feed_forward.up.{kind}"]),
-                "mlp.c_proj": transposed(weights[f"{here}.feed_forward.out.{kind}"]),
+                "attn.c_attn": transpose_matrix(qkv),
+                "attn.c_proj": transpose_matrix(weights[f"{here}.attention.out.{kind}"]),
+                "mlp.c_fc": transpose_matrix(weights[f"{here}.feed_forward.up.{kind}"]),
+                "mlp.c_proj": transpose_matrix(weights[f"{here}.feed_forward.out.{kind}"]),
             }
             tensors |= {f"{there}.{name}.{kind}": value for name, value in parts.items()}
     about = {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
-        "vocab_size": padded(model.vocabulary),
+        "vocab_size": pad_vocabulary(model.vocabulary),
         "n_positions": config.context,
         "n_embd": width,
         "n_layer": config.depth,
         "n_head": heads,
-        "n_inner": hidden_width(width, config.activation),
+        "n_inner": feed_forward_width(width, config.activation),
         "activation_function": "gelu_new",
         "layer_norm_epsilon": EPSILON,
         "tie_word_embeddings": True,
@@ -162,6 +164,6 @@ def to_gpt2(model: GPT) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, about
 
 
-def transposed(tensor: Tensor) -> Tensor:
+def transpose_matrix(tensor: Tensor) -> Tensor:
     """Return a matrix transposed, and a bias as it is."""
     return tensor.mT if tensor.ndim == 2 else tensor

@@ -9,19 +9,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model import run as runs
+from model import run_folder
 from model.__main__ import main
-from model.config import load
-from model.examples import encode, open_examples
+from model.config_reader import load_trainer_config
+from model.finetuning.examples import encode_example, open_examples
+from model.finetuning.losses import dpo_loss, preference_margins
 from model.gpt import IGNORE
-from model.objective import dpo_loss, margins
-from model.run import read_log
-from model.train import Trainer, train
+from model.run_folder import read_training_log
+from model.train import Trainer, train_gpt
 
 
 @pytest.fixture
 def base(config_file, tmp_path) -> Path:
-    train(load(config_file, ["steps=30", f"output={tmp_path}/base", "evaluate_every=30"]))
+    train_gpt(load_trainer_config(config_file, ["steps=30", f"output={tmp_path}/base", "evaluate_every=30"]))
     return tmp_path / "base"
 
 
@@ -40,25 +40,27 @@ def tuned(tmp_path: Path, base: Path, task: str, records: list[dict[str, str]], 
 
 def test_a_longer_context_begins_with_the_same_weights_and_slower_rotations(base, config_file, tmp_path, out, fails):
     keys = [f"init_from={base}", f"output={tmp_path}/long", "model.context=32", "steps=4"]
-    config = load(config_file, keys)
+    config = load_trainer_config(config_file, keys)
     assert config.model.rope_base == pytest.approx(10_000 * 2 ** (16 / 14))  # heads of 16 features
     slowest = [b ** (-14 / 16) for b in (10_000, config.model.rope_base)]
     assert slowest[0] / slowest[1] == pytest.approx(2)
     cached = set((out / ".cache").iterdir())
-    train(config)
+    train_gpt(config)
     assert set((out / ".cache").iterdir()) == cached  # the run's tokenizer is the corpus's: nothing is done again
     run = tmp_path / "long"
     final = load_file(base / "checkpoints/30/model.safetensors")
-    initial = load_file(run / runs.INITIAL)
+    initial = load_file(run / run_folder.INITIAL)
     assert all(torch.equal(initial[name], final[name]) for name in final)
-    before = read_log(base)
-    assert read_log(run)[0]["loss"] < before[0]["loss"] - 0.5  # it knows what the first run learned
-    assert runs.load(run, "cpu").config.model.context == 32
-    lines = read_log(run)
-    train(config)  # complete
-    assert read_log(run) == lines
-    assert load(config_file, [*keys, "model.rope_base=5"]).model.rope_base == 5
-    assert load(config_file, [*keys, "model.context='32'"]) == config  # a number in quotes is scaled for, too
+    before = read_training_log(base)
+    assert read_training_log(run)[0]["loss"] < before[0]["loss"] - 0.5  # it knows what the first run learned
+    assert run_folder.load_trained_run(run, "cpu").config.model.context == 32
+    lines = read_training_log(run)
+    train_gpt(config)  # complete
+    assert read_training_log(run) == lines
+    assert load_trainer_config(config_file, [*keys, "model.rope_base=5"]).model.rope_base == 5
+    assert (
+        load_trainer_config(config_file, [*keys, "model.context='32'"]) == config
+    )  # a number in quotes is scaled for, too
     assert "model: 'x'" in fails("train", config_file, "--set", *keys, "model=x", "output=x")
     assert "model.width" in fails("train", config_file, "--set", *keys, "model.width=64", "output=x")
     assert "is not a run" in fails("train", config_file, "--set", f"init_from={tmp_path}", "output=x")
@@ -66,10 +68,10 @@ def test_a_longer_context_begins_with_the_same_weights_and_slower_rotations(base
 
 def test_only_answers_count_and_no_prompt_is_in_both_sets(base, tmp_path):
     records = [{"prompt": f"mill {i % 20}", "answer": f"grain {i}"} for i in range(40)]
-    config = load(tuned(tmp_path, base, "sft", records))
+    config = load_trainer_config(tuned(tmp_path, base, "sft", records))
     examples = open_examples(config)
     tokenizer = examples.tokenizer
-    tokens, targets = encode(tokenizer, "mill 3", "grain 水", "x")
+    tokens, targets = encode_example(tokenizer, "mill 3", "grain 水", "x")
     prompt, answer = (tokenizer.encode(text, add_special_tokens=False).ids for text in ("mill 3", "grain 水"))
     assert tokens == [0, *prompt, *answer]
     assert targets == [IGNORE] * len(prompt) + [*answer, 0]
@@ -78,7 +80,7 @@ def test_only_answers_count_and_no_prompt_is_in_both_sets(base, tmp_path):
         {tuple(row[0][: row[1].count(IGNORE) + 1]) for (row,) in part} for part in (examples.train, examples.validation)
     ]
     assert not prompts[0] & prompts[1]
-    rows = [examples.batch(first, 4, False)[0] for first in range(0, 32, 4)]
+    rows = [examples.make_batch(first, 4, False)[0] for first in range(0, 32, 4)]
     seen = {tuple(row[row != 0].tolist()) for part in rows for row in part}
     assert len(seen) == 32  # an epoch shows every example
     assert examples.text_bytes == sum(
@@ -91,15 +93,17 @@ def test_sft_learns_the_answers_and_resumes_to_the_last_bit(base, tmp_path, caps
     path = tuned(tmp_path, base, "sft", records)
     with (tmp_path / "sft.jsonl").open("a") as file:
         file.write("\n")  # an empty line is none
-    train(load(path, [f"output={tmp_path}/whole"]))
-    train(load(path))
+    train_gpt(load_trainer_config(path, [f"output={tmp_path}/whole"]))
+    train_gpt(load_trainer_config(path))
     run = tmp_path / "sft"
     for file in [*(run / "checkpoints/40").iterdir()]:
         file.unlink()  # as after a crash
-    train(load(path))
-    losses = [[(line["loss"], line["tokens"]) for line in read_log(folder)] for folder in (run, tmp_path / "whole")]
+    train_gpt(load_trainer_config(path))
+    losses = [
+        [(line["loss"], line["tokens"]) for line in read_training_log(folder)] for folder in (run, tmp_path / "whole")
+    ]
     assert losses[0] == losses[1] and len(losses[0]) == 40
-    assert read_log(run)[-1]["validation_loss"] < 0.2
+    assert read_training_log(run)[-1]["validation_loss"] < 0.2
     capsys.readouterr()
     assert main(["sample", str(run), "--prompt", "water 7", "--tokens", "12", "--temperature", "0"]) == 0
     assert capsys.readouterr().out.rstrip() == "water 7the wheel\n-----"  # and no more, though it could
@@ -107,22 +111,24 @@ def test_sft_learns_the_answers_and_resumes_to_the_last_bit(base, tmp_path, caps
 
 def test_dpo_is_its_formula_and_moves_to_what_was_chosen(base, tmp_path):
     policy, reference = torch.tensor([3.0, 5.0, 2.0, 2.0]), torch.tensor([4.0, 4.5, 1.0, 2.0])  # nats
-    assert margins(policy, reference).tolist() == [1.5, -1.0]
+    assert preference_margins(policy, reference).tolist() == [1.5, -1.0]
     expected = [math.log(1 + math.exp(-0.2 * margin)) for margin in (1.5, -1.0)]
     assert dpo_loss(policy, reference, 0.2).tolist() == pytest.approx(expected)
 
     records = [{"prompt": f"water {i}", "chosen": "wheel", "rejected": "stone"} for i in range(30)]
-    path = tuned(tmp_path, base, "dpo", records, accumulation=2, batch_size=4, optimizer={"learning_rate": 0.001})
-    train(load(path))
-    lines = read_log(tmp_path / "dpo")
+    path = tuned(
+        tmp_path, base, "dpo", records, gradient_accumulation=2, batch_size=4, optimizer={"learning_rate": 0.001}
+    )
+    train_gpt(load_trainer_config(path))
+    lines = read_training_log(tmp_path / "dpo")
     assert lines[0]["loss"] == pytest.approx(math.log(2), rel=1e-5)  # policy and reference are one at first
     assert lines[-1]["validation_loss"] < 0.5 and lines[-1]["validation_accuracy"] == 1.0
-    config = load(path)
+    config = load_trainer_config(path)
     trainer = Trainer(config, open_examples(config), torch.device("cpu"), tmp_path / "dpo")
-    tokens, targets = trainer.batch(0, None)
+    tokens, targets = trainer.make_batch(0, None)
     with torch.no_grad():
         after, before = (m(tokens, targets, reduction="rows") for m in (trainer.model.eval(), trainer.reference))
-    assert (margins(after, before) > 0).all()
+    assert (preference_margins(after, before) > 0).all()
     assert trainer.step == 40 and not np.allclose(after, before)
 
 

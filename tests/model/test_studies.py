@@ -5,9 +5,9 @@ import json
 import pytest
 
 from model.__main__ import main
-from model.ablate import table
-from model.run import read_log
-from model.scaling import fit
+from model.run_folder import read_training_log
+from model.studies.ablate import ArmResult, format_ablation_table
+from model.studies.scaling import fit_power_law
 from tests.model.conftest import sentences, write_out, write_shard
 
 TRAIN = "batch_size: 4, evaluate_every: 1000, model: {depth: 1, width: 32, heads: 2, context: 16}"
@@ -30,8 +30,8 @@ def test_an_ablation_tells_the_good_corpus_from_the_bad(tmp_path, out, capsys, f
     assert results["bad"]["bits_per_byte"] > results["good"]["bits_per_byte"] + 0.5
     assert {arm["tokens"] for arm in results.values()} == {40 * 4 * 16}
     assert [line.split("|")[1].strip() for line in printed.splitlines()[2:]] == ["good", "same", "bad"]
-    done = read_log(tmp_path / "study/good-0")
-    assert main(["ablate", str(path)]) == 0 and read_log(tmp_path / "study/good-0") == done
+    done = read_training_log(tmp_path / "study/good-0")
+    assert main(["ablate", str(path)]) == 0 and read_training_log(tmp_path / "study/good-0") == done
     assert "did you mean 'texts'" in fails("ablate", path, "--set", "text=x")
     assert "train.seed: the study sets it" in fails("ablate", path, "--set", "train.seed=5")
     path.write_text(f"output: x\narms: {{good: {out}}}\ntexts: [x]\n")
@@ -40,17 +40,19 @@ def test_an_ablation_tells_the_good_corpus_from_the_bad(tmp_path, out, capsys, f
 
 def test_the_table_says_how_many_deviations_and_warns_of_repetition():
     arms = {
-        "a": {"bits_per_byte": 1.5, "deviation": 0.03, "epochs": 1.0},
-        "b": {"bits_per_byte": 1.4, "deviation": 0.04, "epochs": 5.0},
+        "a": ArmResult(1.5, 0.03, {}, {}, 100, epochs=1.0),
+        "b": ArmResult(1.4, 0.04, {}, {}, 100, epochs=5.0),
     }
-    line = table(arms).splitlines()[-1]
+    line = format_ablation_table(arms).splitlines()[-1]
     assert "1.4000 ± 0.0400 | -0.1000 | -2.8 | 5.00 (too many to compare)" in line  # sqrt((9 + 16) / 2) = 3.54
 
 
 def test_the_fit_finds_a_power_law():
-    factor, exponent, error = fit([(10.0**k, 7.0 * (10.0**k) ** -0.05) for k in range(12, 16)])
-    assert (factor, exponent, error) == pytest.approx((7.0, -0.05, 0.0), abs=1e-9)
-    assert fit([(1.0, 1.0), (10.0, 1.2), (100.0, 1.0)])[2] == pytest.approx(1 - 1.2 ** (-2 / 3))
+    law = fit_power_law([(10.0**k, 7.0 * (10.0**k) ** -0.05) for k in range(12, 16)])
+    assert (law.factor, law.exponent) == pytest.approx((7.0, -0.05), abs=1e-9)
+    assert law.largest_relative_error == pytest.approx(0.0, abs=1e-9)
+    bent = fit_power_law([(1.0, 1.0), (10.0, 1.2), (100.0, 1.0)])
+    assert bent.largest_relative_error == pytest.approx(1 - 1.2 ** (-2 / 3))
 
 
 def test_scaling_trains_every_depth_on_its_share_of_tokens(tmp_path, out, capsys, fails):

@@ -11,13 +11,13 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from model.config import load
-from model.run import read_log
-from model.team import Team, joined
-from model.train import train
+from model.config_reader import load_trainer_config
+from model.distributed import ProcessGroup, init_distributed
+from model.run_folder import read_training_log
+from model.train import train_gpt
 from tests.shared import ROOT
 
-KEYS = ["accumulation=2", "steps=8", "checkpoint.every=4", "evaluate_every=4"]
+KEYS = ["gradient_accumulation=2", "steps=8", "checkpoint.every=4", "evaluate_every=4"]
 
 
 def torchrun(config_file: Path, *keys: str) -> subprocess.CompletedProcess[str]:
@@ -31,12 +31,12 @@ def torchrun(config_file: Path, *keys: str) -> subprocess.CompletedProcess[str]:
 
 def test_two_processes_give_one_processs_curve_and_either_takes_up_the_others_run(config_file, tmp_path):
     one, two = tmp_path / "one", tmp_path / "run"
-    train(load(config_file, [*KEYS, f"output={one}"]))
+    train_gpt(load_trainer_config(config_file, [*KEYS, f"output={one}"]))
     done = torchrun(config_file)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     assert done.stderr.count("from the start") == 1 and "2 x cpu" in done.stderr
-    lines, expected = read_log(two), read_log(one)
+    lines, expected = read_training_log(two), read_training_log(one)
     assert [line["step"] for line in lines] == list(range(1, 9))
     for key in ("loss", "gradient_norm", "learning_rate", "tokens"):
         assert [line[key] for line in lines] == pytest.approx([line[key] for line in expected], rel=1e-4), key
@@ -46,11 +46,11 @@ def test_two_processes_give_one_processs_curve_and_either_takes_up_the_others_ru
     shutil.rmtree(two / "checkpoints/8")  # as after a crash: the run stands at step 4
     third = tmp_path / "third"
     shutil.copytree(two, third)
-    train(load(config_file, [*KEYS, f"output={third}"]))
-    again = read_log(third)
+    train_gpt(load_trainer_config(config_file, [*KEYS, f"output={third}"]))
+    again = read_training_log(third)
     assert [line["loss"] for line in again] == pytest.approx([line["loss"] for line in expected], rel=1e-4)
     assert torchrun(config_file).returncode == 0
-    assert [line["loss"] for line in read_log(two)] == [line["loss"] for line in lines]  # to the last bit
+    assert [line["loss"] for line in read_training_log(two)] == [line["loss"] for line in lines]  # to the last bit
     assert (two / "checkpoints/8/model.safetensors").read_bytes() == weights
 
 
@@ -61,16 +61,16 @@ def test_all_leave_together_unless_one_fails(monkeypatch):
         monkeypatch.setattr(dist, name, lambda *_, result=result, **__: result)
     for name in ("barrier", "destroy_process_group"):
         monkeypatch.setattr(dist, name, lambda name=name: calls.append(name))
-    with joined(torch.device("cpu")) as (team, _):
+    with init_distributed(torch.device("cpu")) as (team, _):
         assert (team.rank, team.size, calls) == (1, 2, [])
     assert calls == ["barrier", "destroy_process_group"]
-    with pytest.raises(OSError), joined(torch.device("cpu")):
+    with pytest.raises(OSError), init_distributed(torch.device("cpu")):
         raise OSError("the disk is full")
     assert calls[2:] == ["destroy_process_group"]
 
 
 def test_passes_that_cannot_be_shared_are_one_line(config_file, tmp_path, fails, monkeypatch):
-    monkeypatch.setattr("model.train.joined", lambda device: nullcontext((Team(0, 2), device)))
-    line = fails("train", config_file, "--set", "accumulation=3")
-    assert "accumulation: 3 forward passes cannot be shared evenly by 2" in line
+    monkeypatch.setattr("model.train.init_distributed", lambda device: nullcontext((ProcessGroup(0, 2), device)))
+    line = fails("train", config_file, "--set", "gradient_accumulation=3")
+    assert "gradient_accumulation: 3 forward passes cannot be shared evenly by 2" in line
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,160 @@
+"""Fine-tuning data: JSONL of prompt and answer (SFT), or of prompt, chosen and rejected answer (DPO)."""
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from model.config import TrainerConfig, TrainerError
+from model.gpt import IGNORE
+from model.tokenizer import encode_text, find_separator_id, load_tokenizer_file
+
+ANSWER_FIELDS = {"sft": ("answer",), "dpo": ("chosen", "rejected")}
+Row: TypeAlias = tuple[list[int], list[int]]  # tokens, and for each the token to predict or IGNORE
+Example: TypeAlias = tuple[Row, ...]  # one row (SFT), or two: chosen and rejected (DPO)
+
+
+class Record(NamedTuple):
+    """A line of the JSONL file, encoded."""
+
+    prompt_hash: bytes
+    example: Example
+    answer_bytes: int
+
+
+def encode_prompt(tokenizer: Tokenizer, prompt: str, name: str) -> list[int]:
+    """Return the tokens before an answer: the separator, then the prompt, as a user's turn if there are turn tokens."""
+    ids = encode_text(tokenizer, prompt, name)
+    user, assistant = (tokenizer.token_to_id(token) for token in ("<|user|>", "<|assistant|>"))
+    if user is not None and assistant is not None:
+        ids = [user, *ids, assistant]
+    separator = find_separator_id(tokenizer)
+    return ids if separator is None else [separator, *ids]
+
+
+def encode_example(tokenizer: Tokenizer, prompt: str, answer: str, name: str) -> Row:
+    """Return the tokens and targets of a prompt and an answer. Raises TrainerError if one is empty.
+
+    Only the answer and the separator that ends it are to be predicted.
+    """
+    before, after = encode_prompt(tokenizer, prompt, name), encode_text(tokenizer, answer, name)
+    if not before or not after:
+        raise TrainerError(f"{name}: {'an empty answer' if before else 'an empty prompt'}")
+    separator = find_separator_id(tokenizer)
+    if separator is not None:
+        after = [*after, separator]
+    return (before + after)[:-1], [IGNORE] * (len(before) - 1) + after
+
+
+@dataclass(frozen=True)
+class ExampleDataset:
+    """The encoded examples of a JSONL file."""
+
+    tokenizer: Tokenizer
+    train: list[Example]
+    validation: list[Example]
+    text_bytes: int  # of the validation set's answers
+    context: int
+    seed: int
+    key: str
+    _orders: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict, init=False)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return what identifies the data."""
+        return {"examples": self.key}
+
+    def finish(self) -> None:
+        """Do nothing: all examples are encoded already."""
+
+    def close(self) -> None:
+        """Do nothing: no file is open."""
+
+    def epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return the order of the examples in an epoch; the last one is kept in memory."""
+        if epoch not in self._orders:
+            self._orders.clear()
+            self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
+        return self._orders[epoch]
+
+    def make_batch(self, first: int, count: int, fixed_length: bool) -> tuple[Tensor, Tensor]:
+        """Return tokens and targets (rows, T) of `count` examples; which ones is a function of the number `first`.
+
+        T is the length of the longest row, or with `fixed_length` the context.
+        """
+        size = len(self.train)
+        numbers = range(first, first + count)
+        chosen = [self.train[self.epoch_order(number // size)[number % size]] for number in numbers]
+        return pad_examples(chosen, self.context if fixed_length else 0)
+
+
+def pad_examples(examples: list[Example], length: int) -> tuple[Tensor, Tensor]:
+    """Return the rows of examples as tokens and targets (rows, T), padded at the end with what is not predicted."""
+    rows = [row for example in examples for row in example]
+    length = max(length, *(len(tokens) for tokens, _ in rows))
+    tokens = torch.zeros(len(rows), length, dtype=torch.long)
+    targets = torch.full((len(rows), length), IGNORE)
+    for number, (x, y) in enumerate(rows):
+        tokens[number, : len(x)], targets[number, : len(y)] = torch.tensor(x), torch.tensor(y)
+    return tokens, targets
+
+
+def read_records(path: Path, raw: bytes, task: str, tokenizer: Tokenizer) -> Iterator[Record]:
+    """Yield the records of a JSONL file, without its empty lines. Raises TrainerError for a line that is no example."""
+    keys = ("prompt", *ANSWER_FIELDS[task])
+    for number, line in enumerate(raw.splitlines(), 1):
+        if not line.strip():
+            continue
+        name = f"{path}, line {number}"
+        try:
+            content = json.loads(line)
+            texts = [content[key] for key in keys]
+        except (ValueError, KeyError, TypeError):  # not JSON, without these keys, or not an object
+            texts = [None]
+        if not all(isinstance(text, str) for text in texts):
+            raise TrainerError(f"{name}: not an object with the texts {', '.join(keys)}")
+        prompt, *answers = texts
+        example = tuple(encode_example(tokenizer, prompt, answer, name) for answer in answers)
+        yield Record(hashlib.sha256(prompt.encode()).digest(), example, len(answers[0].encode()))
+
+
+def open_examples(config: TrainerConfig) -> ExampleDataset:
+    """Read `config.data`. The prompts with the smallest hashes, `config.validation` of them, are the validation set.
+
+    So no prompt is in both sets. Examples longer than the context are left out and counted on stderr. Raises
+    TrainerError for a file that cannot be trained on.
+    """
+    assert isinstance(config.data, str) and config.tokenizer is not None  # check_combinations, inherit_model
+    path, tokenizer, context = Path(config.data), load_tokenizer_file(Path(config.tokenizer)), config.model.context
+    if not path.is_file():
+        raise TrainerError(f"data: {path} is not a file that exists; task {config.task} reads a JSONL file")
+    raw = path.read_bytes()
+    records = list(read_records(path, raw, config.task, tokenizer))
+    fitting = [record for record in records if all(len(tokens) <= context for tokens, _ in record.example)]
+    if len(fitting) < len(records):
+        long = len(records) - len(fitting)
+        print(f"model: left out {long} of {len(records)} examples: longer than the context", file=sys.stderr)
+    prompts = sorted({record.prompt_hash for record in fitting})
+    held_out = set(prompts[: math.ceil(config.validation * len(prompts))])
+    train = [record.example for record in fitting if record.prompt_hash not in held_out]
+    validation = [record for record in fitting if record.prompt_hash in held_out]
+    if not train or not validation:
+        raise TrainerError(f"data: {path} has too few examples of at most model.context={context} tokens")
+    return ExampleDataset(
+        tokenizer,
+        train,
+        [record.example for record in validation],
+        sum(record.answer_bytes for record in validation),
+        context,
+        config.seed,
+        hashlib.sha256(raw).hexdigest()[:16],
+    )

@@ -1,0 +1,1 @@
+"""Uses of a trained model: writing text, and export to Hugging Face's format."""
