@@ -192,7 +192,7 @@ def read_shard_texts(shard: Path) -> Iterator[list[str]]:
             for batch in file.iter_batches(DOCUMENTS_AT_ONCE, columns=["text"]):
                 texts = batch.column("text").to_pylist()
                 if not all(isinstance(text, str) for text in texts):
-                    raise TrainerError(f"{shard}: its column text holds a null or a value that is not text")
+                    raise TrainerError(f"{shard}: its column text holds a null, or a value of another type")
                 yield texts
     except TrainerError:
         raise
