@@ -2,9 +2,13 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.cli.errors import RunError
 from pipeline.config import Config, ConfigError, ExtractConfig, TopicsConfig, nearest
+from pipeline.io.inputs import Input
+from pipeline.io.output import Output
 from pipeline.language.identify import LanguageModel
 
 
@@ -84,3 +88,11 @@ def refuse_idle(config: Config) -> None:
     for key in ("weights.languages", "weights.shares.languages"):
         for name in sorted(set(named[key]) - set(config.languages)) if config.languages else ():
             raise ConfigError(f"{key}: {name!r} is not among `languages`, so that no page is in it; add it there")
+
+
+def reject_local_paths(inputs: Sequence[Input], output: Output, read: Sequence[str]) -> None:
+    """Raise RunError if a path is on this machine, where Dataflow's workers cannot read it."""
+    local = [output.root] * output.local + [item.path for item in inputs if item.local]
+    local += [root for root in read if Output(root).local]
+    if local:
+        raise RunError(f"{local[0]}: is on this machine, and Dataflow's workers cannot read it; give gs:// or s3://")

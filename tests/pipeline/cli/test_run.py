@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.cli.run import BadInputs, RunError, adopt, exclusive, run
+from pipeline.cli.errors import BadInputs, RunError
+from pipeline.cli.output_lock import output_lock
+from pipeline.cli.resume import load_or_write_config
+from pipeline.cli.run import run
 from pipeline.config import ConfigError
 from pipeline.io.output import Output
 from tests.pipeline.conftest import SETTINGS, config
@@ -136,7 +139,7 @@ def test_another_list_or_model_under_the_same_name_is_refused(crawl, tmp_path):
     (lists / "README.md").write_text("what it is")
     run(settings, jobs=["extract"])
     (lists / "adult" / "domains").write_text("site2.example\n")
-    with pytest.raises(RunError, match="url.blocklists: .*lists: is another") as error:
+    with pytest.raises(RunError, match="url.blocklists: .*lists: is another file") as error:
         run(settings, jobs=["extract"])
     assert "\n" not in str(error.value)
     with pytest.raises(ConfigError, match=r"url.word_lists: .*absent: no such file"):
@@ -148,16 +151,16 @@ def test_a_run_that_failed_before_it_made_anything_pins_no_config(crawl, tmp_pat
         run(config(crawl, tmp_path / "out", quality={"model": str(tmp_path / "nowhere")}))
     output = Output(str(tmp_path / "out"))
     os.mkdir(output.root)
-    adopt(config(crawl, output.root, seed=1), output)
-    adopt(config(crawl, output.root, seed=2), output)
+    load_or_write_config(config(crawl, output.root, seed=1), output)
+    load_or_write_config(config(crawl, output.root, seed=2), output)
     assert yaml.safe_load(output.open("config.yaml").read())["seed"] == 2
     output.write_json({}, "documents", "a.json")
     with pytest.raises(ConfigError, match="seed: 2 -> 3"):
-        adopt(config(crawl, output.root, seed=3), output)
+        load_or_write_config(config(crawl, output.root, seed=3), output)
 
 
 def test_a_second_run_into_the_output_refuses(done, crawl):
-    with exclusive(Output(str(done))), pytest.raises(RunError, match="another run is writing"):
+    with output_lock(Output(str(done))), pytest.raises(RunError, match="another run is writing"):
         run(config(crawl, done))
 
 
@@ -230,7 +233,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_afterwards(crawl, tmp_path,
 
     output = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.cli.run.write_papers", full)
+        patch.setattr("pipeline.cli.run.write_reports", full)
         with pytest.raises(OSError, match="No space left"):
             run(config(crawl, output))
     run(config(crawl, output))

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pipeline.cli.run import RunError, earlier_contents, refuse_local, stage, stage_key
+from pipeline.cli.config_checks import reject_local_paths
+from pipeline.cli.errors import RunError
+from pipeline.cli.resume import compute_stage_key, fingerprint_earlier_outputs
 from pipeline.cli.run import run as run_jobs
+from pipeline.cli.run import run_stage
 from pipeline.config import build
 from pipeline.dedup import near
 from pipeline.dedup.job import dedup
@@ -184,9 +187,9 @@ def test_an_earlier_output_that_changes_is_read_again_and_one_that_is_gone_is_no
 
     def made():
         """Return how many duplicates there are, when that was found, and the key of what is published from it."""
-        result = stage("dedup", chosen, output, [], files)
+        result = run_stage("dedup", chosen, output, [], files)
         when = (tmp_path / "new/.work/dedup.json").stat().st_mtime_ns
-        key = stage_key("publish", chosen, files, earlier_contents(chosen, output))
+        key = compute_stage_key("publish", chosen, files, fingerprint_earlier_outputs(chosen, output))
         return sum(result["files"][names[0]].values()), when, key
 
     def old_of(some):
@@ -214,7 +217,7 @@ def test_an_earlier_output_that_changes_is_read_again_and_one_that_is_gone_is_no
 
 def test_dataflow_is_given_no_earlier_output_of_this_machine(tmp_path):
     elsewhere = Output("memory://out")
-    refuse_local([], elsewhere, ["memory://old"])
+    reject_local_paths([], elsewhere, ["memory://old"])
     with pytest.raises(RunError, match=rf"^{re.escape(str(tmp_path))}: a path of this machine") as error:
-        refuse_local([], elsewhere, ["memory://old", str(tmp_path)])
+        reject_local_paths([], elsewhere, ["memory://old", str(tmp_path)])
     assert "\n" not in str(error.value)

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from pipeline.cli.run import stage_key
+from pipeline.cli.resume import compute_stage_key
 from pipeline.config import build
 from pipeline.io.evaluation_sets import EvaluationSetError, passages, read_sets
 from pipeline.publish.job import publish
@@ -155,9 +155,9 @@ def test_published_sets_are_read_as_they_are_and_real_prose_has_none_of_them():
 def test_other_sets_of_the_same_name_are_another_result(tmp_path):
     sets = item_files(tmp_path)
     config = build({"inputs": ["x"], "output": "out", "decontaminate": {"sets": sets}})
-    before = stage_key("publish", config, {})
+    before = compute_stage_key("publish", config, {})
     (tmp_path / "law.csv").write_text("another,1\n")
-    assert stage_key("publish", config, {}) != before
+    assert compute_stage_key("publish", config, {}) != before
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ import pipeline.dedup
 import pipeline.extract
 import pipeline.publish
 from pipeline.cli.dry_run import builders
-from pipeline.cli.run import local_stage, run
+from pipeline.cli.run import run
+from pipeline.cli.run_extract import local_stage
 from pipeline.runners.beam_options import FN_API_RUNNER
 from tests.pipeline.conftest import config
 

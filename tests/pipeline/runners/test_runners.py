@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from pipeline.cli.dry_run import dry_run
-from pipeline.cli.run import JOBS, RunError, run
+from pipeline.cli.errors import RunError
+from pipeline.cli.run import JOBS, run
 from pipeline.extract.job import join
 from pipeline.extract.splits import marker, plan
 from pipeline.io.inputs import expand
@@ -36,7 +37,7 @@ def test_another_runner_gives_the_same_corpus_and_ledger(flags, done, crawl, tmp
     def not_here(*args, **kwargs):
         raise AssertionError("the workers of this machine ran, and the options did not")
 
-    monkeypatch.setattr("pipeline.cli.run.run_tasks", not_here)
+    monkeypatch.setattr("pipeline.cli.run_extract.run_tasks", not_here)
     run(config(crawl, tmp_path / "out", workers=1), flags)
     assert corpus_bytes(tmp_path / "out") == corpus_bytes(done)
     assert (tmp_path / "out" / "ledger.json").read_bytes() == (done / "ledger.json").read_bytes()

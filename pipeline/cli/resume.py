@@ -1,0 +1,99 @@
+"""What a run may reuse from an earlier one: its config, its model files, and the results of finished stages."""
+
+import os
+from typing import Any
+
+import yaml
+
+from pipeline.cli.errors import RunError
+from pipeline.config import Config, ConfigError, differences, dump, to_dict
+from pipeline.io.evaluation_sets import fingerprints
+from pipeline.io.output import WORK, Output, fingerprint
+from pipeline.publish import dsir_target, extra_sources, topics
+
+# The sections of the config that decide the result of each stage, besides the documents that it reads.
+STAGE_SETTINGS = {
+    "dedup": ("dedup",),
+    "publish": ("dedup", "decontaminate", "weights", "publish", "tokenizer", "seed"),
+}
+
+
+def load_or_write_config(config: Config, output: Output) -> None:
+    """Write the effective config into a new output; in an existing one, check that it is the config that made it.
+
+    Raises ConfigError if another config made the output, RunError if the folder holds something else.
+    """
+    if output.exists("config.yaml"):
+        with output.open("config.yaml") as source:
+            old = yaml.safe_load(source)
+        changed = differences(old, to_dict(config))
+        if changed and has_started(output):
+            what = "; ".join(changed)
+            raise ConfigError(
+                f"{output.root}: made by another config ({what}); choose another output, or remove this one"
+            )
+        if not changed:
+            return
+    elif output.local and set(os.listdir(output.base)) - {WORK}:
+        raise RunError(f"{output.root}: this folder is not empty and not an output of ours; choose another")
+    with output.write("config.yaml") as out:
+        out.write(dump(config).encode())
+
+
+def has_started(output: Output) -> bool:
+    """Return whether the output holds any result. A run that failed at its start leaves only its config."""
+    return bool(output.list(f"{WORK}/extract") or output.list("documents"))
+
+
+def check_model_files(hashes: dict[str, str], output: Output) -> None:
+    """Record the hashes of the models and lists that extraction uses, or check that they have not changed.
+
+    Without this check, a replaced file would process half of the pages by one model and half by another. Raises
+    RunError.
+    """
+    path = (WORK, "named_files.json")
+    before = output.read_json(*path) if has_started(output) and output.exists(*path) else {}
+    for name in sorted(before):
+        if hashes.get(name) != before[name]:
+            raise RunError(
+                f"{name}: is another file than the one that made this output; restore it, or choose another output"
+            )
+    output.write_json(hashes, *path)
+
+
+def fingerprint_earlier_outputs(config: Config, output: Output) -> dict[str, str]:
+    """Return a fingerprint of each earlier output in `dedup.against`, by its name.
+
+    An earlier output that was removed keeps the fingerprint that it had when the dedup job used it: the duplicates that
+    were found by it are still valid.
+    """
+    if not config.dedup.against:
+        return {}
+    from pipeline.dedup.index import content
+
+    used = output.read_json(WORK, "dedup.json").get("against", {}) if output.exists(WORK, "dedup.json") else {}
+    now = {root: content(root) for root in config.dedup.against}
+    return {root: used.get(root, "") if found is None else found for root, found in now.items()}
+
+
+def compute_stage_key(
+    name: str, config: Config, files: dict[str, dict[str, Any]], earlier: dict[str, str] | None = None
+) -> str:
+    """Return the fingerprint of everything that the result of dedup or publish depends on."""
+    values = to_dict(config)
+    read: list[Any] = []
+    if name == "publish":
+        read = [*fingerprints(config.decontaminate.sets), *dsir_target.fingerprints(config.weights.dsir.target)]
+        read += extra_sources.fingerprints(config.publish.anneal_sources)
+        read += topics.fingerprints(config.weights.topics)
+    settings = {key: values[key] for key in STAGE_SETTINGS[name]}
+    return fingerprint([settings, files, *read, *([earlier] if earlier else [])])
+
+
+def read_finished_stage(name: str, config: Config, output: Output, files: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the result of a stage that has finished for these documents. Raises RunError if it has not."""
+    if output.exists(WORK, f"{name}.json"):
+        done = output.read_json(WORK, f"{name}.json")
+        if done["key"] == compute_stage_key(name, config, files, fingerprint_earlier_outputs(config, output)):
+            return done["result"]
+    raise RunError(f"{output.root}: the {name} job has not ended here; run `python -m pipeline {name}` first")
