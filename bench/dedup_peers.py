@@ -116,7 +116,7 @@ def pairs_alike(pages: dict[str, str]) -> set[frozenset[str]]:
 
 def gristmill(source: str, folder: str) -> None:
     """Sign the texts, run the dedup job's near duplicates, and write which pages are kept."""
-    from pipeline.config import build
+    from pipeline.config import build_config
     from pipeline.dedup.job import dedup
     from pipeline.io.output import Output
     from pipeline.io.schemas import DOCUMENT
@@ -138,7 +138,7 @@ def gristmill(source: str, folder: str) -> None:
             nulls = [None] * len(some)
             writer.append(pa.table([pa.array(columns.get(f.name, nulls), f.type) for f in DOCUMENT], schema=DOCUMENT))
     settings = {"url": False, "exact": False, "threshold": THRESHOLD}
-    dedup(output, build({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": settings}), ["texts"])
+    dedup(output, build_config({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": settings}), ["texts"])
     with output.parquet("duplicates", "texts.parquet") as file:
         gone = set(file.read(columns=["id"])["id"].to_pylist())
     output.write_json([row["id"] for row in rows if row["id"] not in gone], "kept.json")

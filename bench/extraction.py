@@ -65,8 +65,8 @@ def run(crawl: str) -> None:
     folder = Path(crawl).parent
     pages = load(folder)
     engines: dict[str, dict[str, Score]] = {}
-    for name, favor in RIVALS.items():
-        _, texts = timed(ENGINES["trafilatura"](Options(favor=favor)), pages)
+    for name, objective in RIVALS.items():
+        _, texts = timed(ENGINES["trafilatura"](Options(objective=objective)), pages)
         engines[name] = {page.id: score_text(texts[page.id], page.gold) for page in pages}
     examples = [prepare(page) for page in pages + load_taught(folder)]
     marked = {example.page.id: example for example in examples if not example.page.taught}

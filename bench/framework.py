@@ -29,13 +29,13 @@ def run(crawl: str) -> None:
 
 def plain_loop(engine: str, *paths: str) -> None:
     """Read the files and mill every response, keeping nothing: no Beam, no ledger, no Parquet."""
-    from pipeline.config import build
+    from pipeline.config import build_config
     from pipeline.extract.splits import SIGNED_CHARACTERS, batches
     from pipeline.extract.stages import Tools, mill, read
     from pipeline.text.minhash import signatures
     from pipeline.warc.reader import Record, read_records
 
-    tools = Tools(build({"inputs": list(paths), "output": "none", "extract": {"engine": engine}}))
+    tools = Tools(build_config({"inputs": list(paths), "output": "none", "extract": {"engine": engine}}))
     waiting, characters = [], 0
     for path in paths:
         with open(path, "rb") as source:

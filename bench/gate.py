@@ -32,7 +32,7 @@ def run(crawl: str) -> None:
             for name in ("off", "on"):
                 settings = {
                     "languages": ["en"],
-                    "language": {"gate": name == "on", "min_score": 0.65},
+                    "language": {"prefilter": name == "on", "min_score": 0.65},
                     "recipe": recipe,
                 }
                 cpu[name] = measure(job(folder, name, files, extract={"engine": engine}, workers=1, **settings)).cpu

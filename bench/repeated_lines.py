@@ -17,21 +17,21 @@ import pyarrow as pa
 
 from bench.dedup import watched
 from bench.jobs import crawl_files, job, measure, own_cpu
-from pipeline.config import Config, build
+from pipeline.config import Config, build_config
 from pipeline.dedup.job import begin, dedup, run_task, summary
 from pipeline.dedup.tasks import Job
 from pipeline.io.output import Output
 from pipeline.io.schemas import DOCUMENT
 from pipeline.publish.line_removal import gone_lines
 from pipeline.publish.plan import dropped_rows
-from pipeline.text.line_keys import PRESETS
+from pipeline.text.line_keys import LINE_PRESETS
 
 SHARD = 50_000  # pages
 TEXTS = {
-    "all visible text": {"engine": "resiliparse", "favor": "recall"},
+    "all visible text": {"engine": "resiliparse", "objective": "recall"},
     "main text": {"engine": "gristmill"},
 }
-SETTINGS: dict[str, dict[str, object]] = {name: {"preset": name} for name in PRESETS}
+SETTINGS: dict[str, dict[str, object]] = {name: {"preset": name} for name in LINE_PRESETS}
 SETTINGS["roots, 3 pages"] = {"preset": "roots", "min_pages": 3}  # three crawl files have few pages a site
 
 
@@ -41,10 +41,12 @@ def run(crawl: str) -> None:
     print(f"{'':16} {'':15} of lines  characters  pages   held out  finding MB/s  dropping MB/s")
     with tempfile.TemporaryDirectory() as folder:
         for number, (text, extract) in enumerate(TEXTS.items()):
-            base = {"recipe": "none", "extract": extract, "language": {"gate": False}}
+            base = {"recipe": "none", "extract": extract, "language": {"prefilter": False}}
             measure(job(folder, f"{number}", files, **base))
             for name, lines in SETTINGS.items():
-                config = build({"inputs": files, "output": f"{folder}/{number}", **base, "dedup": {"lines": lines}})
+                config = build_config(
+                    {"inputs": files, "output": f"{folder}/{number}", **base, "dedup": {"repeated_lines": lines}}
+                )
                 print(f"{text:16} {name:15} {measured(config)}", flush=True)
 
 
@@ -78,8 +80,8 @@ def at_scale(folder: str) -> None:
     """Run the job over generated pages, and write what it returned beside its output."""
     output = Output(folder)
     names = [name.removesuffix(".parquet") for name in output.list("documents", ".parquet")]
-    off = {"url": False, "exact": False, "near": False, "lines": {}}
-    config = build({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": off})
+    off = {"url": False, "exact": False, "near": False, "repeated_lines": {}}
+    config = build_config({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": off})
     output.write_json(dedup(output, config, names), "result.json")
 
 

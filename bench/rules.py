@@ -49,7 +49,7 @@ def speed(function: Callable[..., Any], *columns: list) -> float:
 
 def run(crawl: str) -> None:
     """Print the speeds of language identification and PII masking, then of each recipe's rules and of all together."""
-    from pipeline.config import build
+    from pipeline.config import build_config
     from pipeline.filters.chain import apply_rules
     from pipeline.language.identify import LanguageModel
     from pipeline.text.pii import PiiConfig, mask_pii
@@ -63,7 +63,7 @@ def run(crawl: str) -> None:
     print(f"{'recipe':24} {'rules':>7} {'all three':>9} {'kept':>6}")
     batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
     for recipe in RECIPES:
-        rules = build({"inputs": ["none"], "output": "none", "recipe": recipe}).rules
+        rules = build_config({"inputs": ["none"], "output": "none", "recipe": recipe}).rules
         kept = sum(apply_rules(rules, *row)[2] is None for row in zip(texts, languages, strict=True))
 
         def all_three(batch: list[str], rules=rules) -> None:

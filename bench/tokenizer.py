@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from bench.dedup_peers import write_texts
 from bench.jobs import crawl_files
-from pipeline.config import build
+from pipeline.config import build_config
 from pipeline.io.output import Output
 from pipeline.io.schemas import CORPUS
 from pipeline.language.identify import LanguageModel
@@ -45,7 +45,7 @@ def run(crawl: str) -> None:
             with output.table_writer(CORPUS, "corpus", "train", "train-00000.parquet") as writer:
                 for text in seen.values():
                     writer.row({"language": "", "text": text})
-            config = build({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": size}})
+            config = build_config({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": size}})
             began = time.monotonic()
             facts = train_tokenizer(output, config)
             name = f"ours, {facts['vocabulary']:,}"

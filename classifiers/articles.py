@@ -1,4 +1,4 @@
-"""The articles of a Wikipedia dump as plain text: clean texts for the end of training (`publish.anneal_sources`).
+"""The articles of a Wikipedia dump as plain text: clean texts for the end of training (`publish.extra_anneal_sources`).
 
 What a reader sees, roughly: without templates, tables, references, pictures, and without the lists that end an article.
 """

@@ -95,9 +95,9 @@ def terminated(*_: object) -> None:
 def dispatch(args: argparse.Namespace, flags: list[str]) -> int:
     """Call the command and turn the errors that a user can mend into one line."""
     if args.command == "recipes":
-        from pipeline.config import recipes
+        from pipeline.config import read_recipes
 
-        for name, recipe in recipes().items():
+        for name, recipe in read_recipes().items():
             print(f"{name:12} {recipe['description']}")
         return 0
     if args.command == "inspect":
@@ -117,10 +117,11 @@ def dispatch(args: argparse.Namespace, flags: list[str]) -> int:
         except (ValueError, OSError) as error:
             return fail(error, 1)
         return 0
-    from pipeline.config import ConfigError, load
+    from pipeline.config import load_config
+    from pipeline.settings import ConfigError
 
     try:
-        config = load(args.config, args.set)
+        config = load_config(args.config, args.set)
     except ConfigError as error:
         return fail(error, 2)
     return run_jobs(config, flags, args.command)
@@ -129,10 +130,10 @@ def dispatch(args: argparse.Namespace, flags: list[str]) -> int:
 def run_jobs(config, flags: list[str], command: str) -> int:
     """Run the jobs of `run`, `extract`, `dedup` or `publish`, and print the funnel."""
     from pipeline.cli.run import JOBS, run
-    from pipeline.config import ConfigError
     from pipeline.report.inspect_output import print_funnel
     from pipeline.runners.beam_options import LaunchError, check_flags, is_dry_run
     from pipeline.runners.local_pool import WorkerFailure, explained, root_cause
+    from pipeline.settings import ConfigError
 
     jobs = JOBS if command == "run" else (command,)
     try:

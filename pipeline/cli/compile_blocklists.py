@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.config import InputConfig
 from pipeline.io.inputs import open_input
+from pipeline.io.settings import InputConfig
 from pipeline.url.blocklists import Part, compile_parts, read_parts
 
 

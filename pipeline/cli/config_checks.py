@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.cli.errors import RunError
-from pipeline.config import Config, ConfigError, ExtractConfig, TopicsConfig, nearest
+from pipeline.config import Config
+from pipeline.html.settings import ExtractConfig
 from pipeline.io.inputs import Input
 from pipeline.io.output import Output
 from pipeline.language.identify import LanguageModel
+from pipeline.publish.settings import TopicsConfig
+from pipeline.settings import ConfigError, suggest_name
 
 
 def named_files(config: Config) -> list[tuple[str, str]]:
@@ -51,7 +54,7 @@ def refuse_idle(config: Config) -> None:
     weights = config.weights
     scored = {
         "quality.min_score": config.quality.min_score is not None,
-        "dedup.keep: best": config.dedup.keep == "best",
+        "dedup.keep_policy: best": config.dedup.keep_policy == "best",
         "weights.quality": bool(weights.quality),
         "weights.shares.quality": bool(weights.shares.quality),
     }
@@ -61,7 +64,7 @@ def refuse_idle(config: Config) -> None:
     engine = config.extract.engine
     if engine != "gristmill" and config.extract.threshold != ExtractConfig().threshold:
         raise ConfigError(
-            f"extract.threshold: {engine} has none; use extract.favor, or set extract.engine to gristmill"
+            f"extract.threshold: {engine} has none; use extract.objective, or set extract.engine to gristmill"
         )
     if weights.topics.min_score != TopicsConfig().min_score and not weights.topics.model:
         raise ConfigError(
@@ -83,7 +86,7 @@ def refuse_idle(config: Config) -> None:
                 )
                 raise ConfigError(
                     f"{key}: {name!r} is none of the {len(known)} languages that {model} knows by codes such as "
-                    f"{examples}{nearest(name, known)}"
+                    f"{examples}{suggest_name(name, known)}"
                 )
     for key in ("weights.languages", "weights.shares.languages"):
         for name in sorted(set(named[key]) - set(config.languages)) if config.languages else ():

@@ -6,10 +6,11 @@ from typing import Any
 import yaml
 
 from pipeline.cli.errors import RunError
-from pipeline.config import Config, ConfigError, differences, dump, to_dict
+from pipeline.config import Config, compare_configs, config_values, dump_config
 from pipeline.io.evaluation_sets import fingerprints
 from pipeline.io.output import WORK, Output, fingerprint
 from pipeline.publish import dsir_target, extra_sources, topics
+from pipeline.settings import ConfigError
 
 # The sections of the config that decide the result of each stage, besides the documents that it reads.
 STAGE_SETTINGS = {
@@ -26,7 +27,7 @@ def load_or_write_config(config: Config, output: Output) -> None:
     if output.exists("config.yaml"):
         with output.open("config.yaml") as source:
             old = yaml.safe_load(source)
-        changed = differences(old, to_dict(config))
+        changed = compare_configs(old, config_values(config))
         if changed and has_started(output):
             what = "; ".join(changed)
             raise ConfigError(
@@ -37,7 +38,7 @@ def load_or_write_config(config: Config, output: Output) -> None:
     elif output.local and set(os.listdir(output.base)) - {WORK}:
         raise RunError(f"{output.root}: this folder is not empty and not an output of ours; choose another")
     with output.write("config.yaml") as out:
-        out.write(dump(config).encode())
+        out.write(dump_config(config).encode())
 
 
 def has_started(output: Output) -> bool:
@@ -62,17 +63,17 @@ def check_model_files(hashes: dict[str, str], output: Output) -> None:
 
 
 def fingerprint_earlier_outputs(config: Config, output: Output) -> dict[str, str]:
-    """Return a fingerprint of each earlier output in `dedup.against`, by its name.
+    """Return a fingerprint of each earlier output in `dedup.previous_outputs`, by its name.
 
     An earlier output that was removed keeps the fingerprint that it had when the dedup job used it: the duplicates that
     were found by it are still valid.
     """
-    if not config.dedup.against:
+    if not config.dedup.previous_outputs:
         return {}
     from pipeline.dedup.index import content
 
     used = output.read_json(WORK, "dedup.json").get("against", {}) if output.exists(WORK, "dedup.json") else {}
-    now = {root: content(root) for root in config.dedup.against}
+    now = {root: content(root) for root in config.dedup.previous_outputs}
     return {root: used.get(root, "") if found is None else found for root, found in now.items()}
 
 
@@ -80,11 +81,11 @@ def compute_stage_key(
     name: str, config: Config, files: dict[str, dict[str, Any]], earlier: dict[str, str] | None = None
 ) -> str:
     """Return the fingerprint of everything that the result of dedup or publish depends on."""
-    values = to_dict(config)
+    values = config_values(config)
     read: list[Any] = []
     if name == "publish":
         read = [*fingerprints(config.decontaminate.sets), *dsir_target.fingerprints(config.weights.dsir.target)]
-        read += extra_sources.fingerprints(config.publish.anneal_sources)
+        read += extra_sources.fingerprints(config.publish.extra_anneal_sources)
         read += topics.fingerprints(config.weights.topics)
     settings = {key: values[key] for key in STAGE_SETTINGS[name]}
     return fingerprint([settings, files, *read, *([earlier] if earlier else [])])

@@ -73,15 +73,15 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
     if "publish" in jobs:
         find_sets(config.decontaminate.sets)
         dsir_target.fingerprints(config.weights.dsir.target)
-        extra_sources.check(config.publish.anneal_sources)
+        extra_sources.check(config.publish.extra_anneal_sources)
         topics.fingerprints(config.weights.topics)
     if "extract" in jobs:
         find_files(config)
         refuse_idle(config)
     inputs = expand(config.inputs, config.input, config.seed) if "extract" in jobs else []
     if is_dataflow(flags):
-        read = [*(config.dedup.against if "dedup" in jobs else ())]
-        read += config.publish.anneal_sources if "publish" in jobs else []
+        read = [*(config.dedup.previous_outputs if "dedup" in jobs else ())]
+        read += config.publish.extra_anneal_sources if "publish" in jobs else []
         reject_local_paths(inputs, output, read)
     return inputs
 

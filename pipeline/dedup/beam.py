@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipeline.config import DedupConfig
 from pipeline.dedup.job import run_task
+from pipeline.dedup.settings import DedupConfig
 from pipeline.dedup.tasks import Job, Task
 
 

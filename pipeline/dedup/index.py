@@ -1,7 +1,7 @@
 """The index: OUT/index/, a row for each row of documents/, with all that finding its copies needs but its text.
 
 The dedup job writes it first and works from it. It stays, so that a later crawl's can be deduplicated against this
-output (`dedup.against`). index.json, written once the job has ended, says by what the keys were made.
+output (`dedup.previous_outputs`). index.json, written once the job has ended, says by what the keys were made.
 """
 
 import hashlib
@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.config import DedupConfig
+from pipeline.dedup.settings import DedupConfig
 from pipeline.io.output import Output
-from pipeline.text.line_keys import LineParams
 from pipeline.text.minhash import MinHashParams, band_keys, signature
 from pipeline.text.tokenize.words import terminal_punctuation
 
@@ -55,16 +54,16 @@ def write_index(output: Output, name: str, config: DedupConfig) -> dict[str, Any
 
     Raises ValueError for signatures of another length.
     """
-    params = MinHashParams.of(config)
+    params = config.minhash_params()
     schema = index_schema(params)
-    counts: dict[str, Any] = {"lines": 0} if config.lines else {}
+    counts: dict[str, Any] = {"lines": 0} if config.repeated_lines else {}
     with (
         output.parquet("documents", f"{name}.parquet") as file,
         output.table_writer(schema, "index", f"{name}.parquet") as writer,
     ):
         for batch in file.iter_batches(columns=COLUMNS, batch_size=ROWS):
             columns = {
-                "preferred": pa.array(preferred(batch, config.prefer), pa.int32()),
+                "preferred": pa.array(preferred(batch, config.preferred_sites), pa.int32()),
                 "characters": pc.utf8_length(batch.column("text")),
                 "quality": pc.struct_field(batch.column("scores"), "quality"),
                 "url_key": pa.array([url_key(url) for url in batch.column("canonical_url").to_pylist()], pa.binary(16)),
@@ -72,8 +71,8 @@ def write_index(output: Output, name: str, config: DedupConfig) -> dict[str, Any
             }
             columns |= {key: batch.column(key) for key in ("date", "url", "id", "text_hash")}
             writer.append(pa.table([columns[key] for key in schema.names], schema.names).cast(schema))
-            if config.lines:
-                counts["lines"] += most_lines(batch.column("text"), LineParams.of(config.lines).unit)
+            if config.repeated_lines:
+                counts["lines"] += most_lines(batch.column("text"), config.repeated_lines.line_params().unit)
     return counts | {"rows": writer.count, "content": digest(output, "index", f"{name}.parquet")}
 
 
@@ -149,7 +148,7 @@ def index_rows(output: Output, name: str, columns: list[str]) -> Iterator[tuple[
 
 def parameters(config: DedupConfig) -> dict[str, Any]:
     """Return what two indexes must have in common to be used together."""
-    params = MinHashParams.of(config)
+    params = config.minhash_params()
     probe = hashlib.blake2b(band_keys(np.frombuffer(signature(PROBE, params), "<u4"), params).tobytes(), digest_size=8)
     made = {key: getattr(params, key) for key in ("shingle", "bands", "rows", "seed")}
     return {"version": VERSION, "near": config.near, **made, "hash": probe.hexdigest()}
@@ -157,10 +156,10 @@ def parameters(config: DedupConfig) -> dict[str, Any]:
 
 def line_parameters(config: DedupConfig) -> dict[str, Any] | None:
     """Return what two indexes must have in common to count lines together; None where lines are not counted."""
-    if config.lines is None:
+    if config.repeated_lines is None:
         return None
-    params = LineParams.of(config.lines)
-    return {key: getattr(params, key) for key in ("scope", "unit", "min_characters", "fold_digits")}
+    params = config.repeated_lines.line_params()
+    return {key: getattr(params, key) for key in ("scope", "unit", "min_characters", "normalize_digits")}
 
 
 def content(root: str) -> str | None:
@@ -178,24 +177,28 @@ def check_index(output: Output, config: DedupConfig) -> list[str]:
     """Return the names of an earlier output's shards. Raises ValueError where it cannot be used, with what differs."""
     if not output.exists("index.json"):
         raise ValueError(
-            f"dedup.against: {output.root}: no index.json here; is it the output of a dedup job that ended?"
+            f"dedup.previous_outputs: {output.root}: no index.json here; is it the output of a dedup job that ended?"
         )
     found, wanted = output.read_json("index.json"), parameters(config)
     made = found["parameters"]
     if not config.near:  # then signatures do not matter
         made, wanted = ({"version": some.get("version")} for some in (made, wanted))
     if differ := differences(made, wanted):
-        raise ValueError(f"dedup.against: {output.root}: its index was made by other parameters ({differ})")
-    if config.lines and not found["lines"]:
-        raise ValueError(f"dedup.against: {output.root}: dedup.lines is off there, so it must be off here")
+        raise ValueError(f"dedup.previous_outputs: {output.root}: its index was made by other parameters ({differ})")
+    if config.repeated_lines and not found["lines"]:
+        raise ValueError(
+            f"dedup.previous_outputs: {output.root}: dedup.repeated_lines is off there, so it must be off here"
+        )
     if differ := differences(found["lines"] or {}, line_parameters(config) or {}):
-        raise ValueError(f"dedup.against: {output.root}: its lines were counted by other parameters ({differ})")
+        raise ValueError(
+            f"dedup.previous_outputs: {output.root}: its lines were counted by other parameters ({differ})"
+        )
     names = list(found["shards"])
     missing = [name for name in names if not output.exists("documents", f"{name}.parquet")] if config.near else []
     if missing:
         raise ValueError(
-            f"dedup.against: {output.root}: documents/{missing[0]}.parquet is gone; near duplicates are confirmed by "
-            "its texts, so give it back or set dedup.near=false"
+            f"dedup.previous_outputs: {output.root}: documents/{missing[0]}.parquet is gone; near duplicates are "
+            "confirmed by its texts, so give it back or set dedup.near=false"
         )
     return names
 

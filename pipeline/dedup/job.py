@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from pipeline.config import Config, DedupConfig, to_dict
+from pipeline.config import Config, config_values
 from pipeline.dedup import near, repeated_lines, tasks
 from pipeline.dedup.index import VERSION, check_index, content, line_parameters, parameters
+from pipeline.dedup.settings import DedupConfig
 from pipeline.dedup.tasks import FOLDER, MOST_NAMED, Job, Task, by_size, done
 from pipeline.io.output import Output, fingerprint
 from pipeline.runners.beam_options import beam_options, is_local
@@ -84,13 +85,13 @@ def build(pipeline: Any, root: str, config: Config) -> None:
 def begin(output: Output, config: Config, shards: list[str]) -> None:
     """Clear away what is of another job, and name the shards. Raises ValueError where `against` cannot be used."""
     against: dict[str, Any] = {}
-    for root in config.dedup.against:
+    for root in config.dedup.previous_outputs:
         earlier = Output(root)
         if earlier.path() == output.path():
-            raise ValueError(f"dedup.against: {root}: this is the output itself")
+            raise ValueError(f"dedup.previous_outputs: {root}: this is the output itself")
         against[root] = [check_index(earlier, config.dedup), content(root)]
     sizes = [output.fs.size(output.path("documents", f"{name}.parquet")) for name in shards]
-    key = fingerprint([VERSION, to_dict(config)["dedup"], shards, sizes, against])
+    key = fingerprint([VERSION, config_values(config)["dedup"], shards, sizes, against])
     job = (*FOLDER, "job.json")
     if output.exists(*job) and output.read_json(*job)["key"] == key:
         return
@@ -185,7 +186,7 @@ def summary(job: Job) -> tuple[dict[str, Any], dict[str, str]]:
             totals.update({f"{step} {key}": n for key, n in counts.items()})
     clusters["large"].sort()
     result = {"files": {name: files[name] for name in job.names}, "clusters": clusters, "steps": dict(totals)}
-    if job.config.lines:
+    if job.config.repeated_lines:
         counted = [(what, totals[f"lines.keys {what}"]) for what in ("lines", "pages", "characters")]
         result["lines"] = {what: [totals[f"lines.write {what}"], of] for what, of in counted}
     return result, contents

@@ -182,7 +182,8 @@ def settle(job: Job, home: int) -> dict[str, Any]:
     table = shuffle.gathered(job.output, (*FOLDER, "near.sets"), len(job.plan["blocks"]), home, schema)
     sets = [part for chunk in table["shingles"].chunks for part in pieces(chunk)]
     order = pc.sort_indices(
-        table.drop_columns(["shingles", "bands"]), sort_keys=[("component", "ascending"), *sort_keys(job.config.keep)]
+        table.drop_columns(["shingles", "bands"]),
+        sort_keys=[("component", "ascending"), *sort_keys(job.config.keep_policy)],
     ).to_numpy()
     ranked = table.select(["component", "place", "id", "old", "bands"]).take(pa.array(order))
     bands = fixed_bytes(ranked["bands"], 8 * job.params.bands)

@@ -1,4 +1,4 @@
-"""The dedup job's steps for repeated lines (`dedup.lines`): lines that many pages have go, and the pages stay.
+"""The dedup job's steps for repeated lines (`dedup.repeated_lines`): lines that many pages have go, and the pages stay.
 
     lines.keys    a block of shards: the keys of its pages' lines, cut by ranges of the key; and where each line is
     lines.groups  a range of keys: on how many pages each is, written into index/lines/ for a later crawl, and added to
@@ -133,7 +133,7 @@ def groups(job: Job, part: int) -> dict[str, Any]:
         index.table(every.select(INDEX.names))
     goes, pages, _, keeper = (every[name].to_numpy() for name in COUNTED.names)
     earlier = np.zeros(len(goes), np.int64)
-    for root in job.config.against:
+    for root in job.config.previous_outputs:
         earlier += earlier_pages(Output(root), goes)
     # What an earlier output has stays there.
     keeper = np.where((earlier > 0) | (job.lines.keep == "none"), NOWHERE, keeper)

@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.config import DedupConfig, LinesConfig
 from pipeline.dedup import shuffle
 from pipeline.dedup.clusters import runs
 from pipeline.dedup.index import (
@@ -33,10 +32,10 @@ from pipeline.dedup.index import (
     sort_keys,
     write_index,
 )
+from pipeline.dedup.settings import DedupConfig, LinesConfig
 from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import DUPLICATE
 from pipeline.text.line_keys import LineParams
-from pipeline.text.minhash import MinHashParams
 
 FOLDER = (WORK, "dedup")
 BLOCK_ROWS = 1 << 16  # pages of a block, which is whole shards; more where there would be more than MOST_BLOCKS
@@ -83,13 +82,13 @@ class Job:
 
     def __init__(self, root: str, config: DedupConfig):
         """Work in the output `root`, in which the job was begun (`begin`)."""
-        self.output, self.config, self.params = Output(root), config, MinHashParams.of(config)
+        self.output, self.config, self.params = Output(root), config, config.minhash_params()
         self.kinds = [kind for kind in KINDS if getattr(config, kind)]
 
     @cached_property
     def lines(self) -> LineParams:
         """How lines are counted, where they are."""
-        return LineParams.of(self.config.lines or LinesConfig())
+        return (self.config.repeated_lines or LinesConfig()).line_params()
 
     @cached_property
     def names(self) -> list[str]:
@@ -136,7 +135,7 @@ class Job:
         """Return the names of the steps, in order."""
         copies = [f"{kind}.{part}" for kind in self.kinds for part in ("keys", "groups")]
         near = [f"near.{part}" for part in ("keys", "buckets", "components", "sets", "settle")] * self.config.near
-        lines = [f"lines.{part}" for part in ("keys", "groups", "write")] * (self.config.lines is not None)
+        lines = [f"lines.{part}" for part in ("keys", "groups", "write")] * (self.config.repeated_lines is not None)
         resolve = [f"{kind}.resolve" for kind in reversed(self.kinds)]
         return ["index", "plan", *copies, *near, *resolve, "write", *lines]
 
@@ -218,7 +217,7 @@ def index(job: Job, number: int) -> dict[str, Any]:
 def plan(job: Job, number: int) -> dict[str, Any]:
     """Cut the shards into blocks, and the keys into ranges."""
     shards = []
-    for root in ("", *job.config.against):
+    for root in ("", *job.config.previous_outputs):
         output = Output(root) if root else job.output
         for name in check_index(output, job.config) if root else job.names:
             with output.parquet("index", f"{name}.parquet") as file:
@@ -233,7 +232,7 @@ def plan(job: Job, number: int) -> dict[str, Any]:
     ends += [len(shards)] * bool(shards)
     copies = max(1, -(-pages // GROUP_ROWS))
     parts = {"url": copies, "exact": copies, "near": max(1, -(-pages * job.params.bands // BUCKET_KEYS))}
-    if job.config.lines:
+    if job.config.repeated_lines:
         lines = sum(job.output.read_json(*done(task))["lines"] for task in job.tasks("index") if task.number >= 0)
         parts["lines"] = max(1, -(-lines // LINE_KEYS))
     job.output.write_json({"shards": shards, "blocks": ends, "parts": parts}, *FOLDER, "plan.json")
@@ -276,7 +275,7 @@ def groups(kind: str, job: Job, part: int) -> dict[str, Any]:
     members = table.take(pa.array(order[offsets + np.arange(len(group))])).append_column("group", pa.array(group))
     first_of = np.flatnonzero(np.diff(group, prepend=-1))
     by_rank = pc.sort_indices(
-        members, sort_keys=[("group", "ascending"), *sort_keys("url" if kind == "url" else job.config.keep)]
+        members, sort_keys=[("group", "ascending"), *sort_keys("url" if kind == "url" else job.config.keep_policy)]
     )
     by_id = pc.sort_indices(members, sort_keys=[("group", "ascending"), ("id", "ascending")])
     kept = members.take(by_rank.take(pa.array(first_of)))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
-from pipeline.config import Config, to_dict
+from pipeline.config import Config, config_values
 from pipeline.extract.stages import Outcome, Page, Tools, mill, read
 from pipeline.io import ledger
 from pipeline.io.inputs import Input, open_input
@@ -70,7 +70,7 @@ def cut(item: Input, target: int | None, config: Config) -> InputFile:
 
 def settings_fingerprint(config: Config) -> str:
     """Return the fingerprint of every setting that decides what the extract job writes."""
-    values = to_dict(config)
+    values = config_values(config)
     return fingerprint({key: values[key] for key in RELEVANT})
 
 

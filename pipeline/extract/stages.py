@@ -17,7 +17,7 @@ from pipeline.html.http import HttpResponse, mime_of, parse_response
 from pipeline.html.robots import robots_directives
 from pipeline.language.identify import LanguageModel
 from pipeline.language.prefilter import gate, is_checked
-from pipeline.text.minhash import MinHashParams, text_hash
+from pipeline.text.minhash import text_hash
 from pipeline.text.pii import mask_pii
 from pipeline.url.canonical import canonical_url, site
 from pipeline.url.filter import UrlFilter
@@ -68,7 +68,7 @@ class Tools:
         self.urls = UrlFilter(self.config.url)
         self.engine = load_engine(
             extract.engine,
-            favor=extract.favor,
+            objective=extract.objective,
             comments=extract.comments,
             seconds=extract.timeout_seconds,
             format=extract.format,
@@ -78,7 +78,7 @@ class Tools:
         self.language = LanguageModel.load(self.config.language.model)
         self.quality = load_quality(self.config.quality.model)
         load_lists(self.config.rules)
-        self.minhash = MinHashParams.of(self.config.dedup) if self.config.dedup.near else None
+        self.minhash = self.config.dedup.minhash_params() if self.config.dedup.near else None
 
 
 def load_quality(folder: str | None) -> "QualityModel | None":
@@ -255,10 +255,10 @@ def check_gate(pages: Sequence[Page], tools: Tools) -> None:
     Some of those go the full way too, and where that ends is noted.
     """
     settings, wanted = tools.config.language, tools.config.languages
-    if not wanted or not settings.gate:
+    if not wanted or not settings.prefilter:
         return
     pages = [page for page in pages if page.html]
-    answers = gate([page.html or "" for page in pages], wanted, settings.gate_margin, tools.language)
+    answers = gate([page.html or "" for page in pages], wanted, settings.prefilter_margin, tools.language)
     gated = [(page, found) for page, found in zip(pages, answers, strict=True) if found]
     chosen = [page for page, _ in gated if is_checked(page.row["id"])]
     ends = mill([replace(page, row=dict(page.row)) for page in chosen], tools, gated=False)
@@ -266,7 +266,7 @@ def check_gate(pages: Sequence[Page], tools: Tools) -> None:
         page.checked = end.key
     for page, found in gated:
         detail = found.language + (f"; the full way ends as {page.checked}" if page.checked else "")
-        facts = {"value": found.share, "measure": "gate_share", "threshold": settings.gate_margin}
+        facts = {"value": found.share, "measure": "gate_share", "threshold": settings.prefilter_margin}
         page.rejection = Rejection("language", "gate", detail=detail, **facts)
 
 

@@ -65,7 +65,7 @@ Engine = Callable[[str, str], Extraction]
 class Options(NamedTuple):
     """What an engine is asked for. `threshold` is gristmill's alone."""
 
-    favor: str = "balanced"  # or "precision", "recall"
+    objective: str = "balanced"  # or "precision", "recall"
     comments: bool = False
     format: str = "text"  # or "markdown"
     threshold: float = 0.6
@@ -74,7 +74,7 @@ class Options(NamedTuple):
 def load_engine(
     name: str,
     *,
-    favor: str = "balanced",
+    objective: str = "balanced",
     comments: bool = False,
     seconds: float = 10.0,
     format: str = "text",
@@ -82,7 +82,7 @@ def load_engine(
 ) -> Engine:
     """Return the extractor f(html, url) -> Extraction, tried on a page of its own.
 
-    `favor` is "balanced", "precision" or "recall", `format` "text" or "markdown"; `threshold` (gristmill's) is the
+    `objective` is "balanced", "precision" or "recall", `format` "text" or "markdown"; `threshold` (gristmill's) is the
     share of the best F1 to be expected of a page that a block must be worth; `seconds` of CPU time are allowed a page.
     f raises PageError, and EngineError when the engine fails whatever the page. Raises EngineError, one line, if the
     engine does not work here, or has no such format.
@@ -91,7 +91,7 @@ def load_engine(
         raise EngineError(f"extract.engine: {name!r} is unknown; the engines are {', '.join(ENGINES)}")
     if format == "markdown" and name not in WITH_MARKDOWN:
         raise EngineError(f"extract.format: {name} has no markdown; {' and '.join(WITH_MARKDOWN)} have it")
-    limit, options = IN_PROCESS[name], Options(favor, comments, format, threshold)
+    limit, options = IN_PROCESS[name], Options(objective, comments, format, threshold)
     direct = _checked(name, options) if limit else None
     helper = Helper("pipeline.html.engines", name, str(seconds), json.dumps(options))
     if not limit:
@@ -139,7 +139,7 @@ def _checked(name: str, options: Options) -> Engine:
     except Exception as error:
         message = " ".join(str(error).split())
         raise EngineError(f"extract.engine: {name} does not work here: {type(error).__name__}: {message}") from error
-    if SELF_TEST_WORDS not in text or ("Imprint" in text and options.favor != "recall"):  # which takes all text
+    if SELF_TEST_WORDS not in text or ("Imprint" in text and options.objective != "recall"):  # which takes all text
         raise EngineError(f"extract.engine: {name} does not work here: its self-test page gave {text[:80]!r}")
     return engine
 
@@ -157,8 +157,8 @@ def _trafilatura(options: Options) -> Engine:
         text = trafilatura.extract(
             html,
             url=url or None,
-            favor_precision=options.favor == "precision",
-            favor_recall=options.favor == "recall",
+            favor_precision=options.objective == "precision",
+            favor_recall=options.objective == "recall",
             include_comments=options.comments,
             output_format="markdown" if markdown else "txt",
             deduplicate=False,
@@ -170,14 +170,14 @@ def _trafilatura(options: Options) -> Engine:
 
 
 def _resiliparse(options: Options) -> Engine:
-    """Build the resiliparse engine: main content by its rules; with favor "recall", all visible text."""
+    """Build the resiliparse engine: main content by its rules; with objective "recall", all visible text."""
     from resiliparse.extract.html2text import extract_plain_text
 
     def engine(html: str, url: str) -> Extraction:
         text = extract_plain_text(
             html,
             preserve_formatting=True,
-            main_content=options.favor != "recall",
+            main_content=options.objective != "recall",
             list_bullets=True,
             alt_texts=False,
             links=False,
@@ -195,7 +195,7 @@ def _gristmill(options: Options) -> Engine:
     from pipeline.html.main_content.classifier import effective_threshold, load_model, main_content
 
     model, markdown = load_model(), options.format == "markdown"
-    threshold = effective_threshold(options.threshold, options.favor)
+    threshold = effective_threshold(options.threshold, options.objective)
 
     def engine(html: str, url: str) -> Extraction:
         text = main_content(html, threshold, options.comments, markdown, model)

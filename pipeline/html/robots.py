@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 
+from pydantic.dataclasses import dataclass
+
 from pipeline.html.metadata import head_tags
+from pipeline.settings import STRICT
 
 DIRECTIVES = frozenset(
     "all none index noindex follow nofollow noarchive nocache nosnippet noimageindex notranslate noodp noydir "
     "indexifembedded noai noimageai".split()
 )
 ROBOT_NAMES = frozenset(("robots", "googlebot", "bingbot", "slurp", "teoma", "ai-robots"))
+
+
+@dataclass(frozen=True, config=STRICT)
+class RobotsConfig:
+    """Which of a page's own wishes are honoured (headers and meta tags); each is counted as a reason."""
+
+    noindex: bool = False
+    noai: bool = True
+    tdm_reservation: bool = True
 
 
 def robots_directives(headers: Sequence[tuple[str, str]], html: str) -> frozenset[str]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from pipeline.config import InputConfig
+from pipeline.io.settings import InputConfig
 
 CRAWL_FILE = re.compile(r"\.w?arc(\.wet)?(\.(gz|zst|lz4))?$", re.I)
 PATHS_FILE = re.compile(r"\.paths(\.gz)?$", re.I)

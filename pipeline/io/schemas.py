@@ -68,7 +68,10 @@ DUPLICATE = pa.schema(
         ("similarity", pa.float32()),  # exact Jaccard of the two; null for url
         ("cluster", pa.string()),  # the smallest id of the connected component
         ("row", pa.int64()),  # of the dropped page in the documents/ shard of the same name
-        ("kept_in", pa.string()),  # the earlier output that the kept page is in (dedup.against); null: this one
+        (
+            "kept_in",
+            pa.string(),
+        ),  # the earlier output that the kept page is in (dedup.previous_outputs); null: this one
     ]
 )
 

@@ -25,7 +25,7 @@ VALIDATION: Place = (-1, -1)  # stands for any page of validation
 
 @dataclass(eq=False)
 class AddClean(beam.PTransform):
-    """PCollection[Planned] -> PCollection[Planned]: the crawl's pages, and the texts of `publish.anneal_sources`."""
+    """PCollection[Planned] -> PCollection[Planned]: the crawl's pages, and `publish.extra_anneal_sources`' texts."""
 
     root: str
     config: Config
@@ -178,7 +178,7 @@ def planned(
     page, held = item
     if held:
         return Planned(page, Copies(0.0, 0.0, "anneal", 0, held), None)
-    shares, most = config.publish.anneal_sources, config.weights.max_repeats
+    shares, most = config.publish.extra_anneal_sources, config.weights.max_repeats
     factor = extra_sources.factors(dict(sorted(sizes.items())), best, shares, most)[sources[page.shard - first]]
     drawn = uniform(config.seed, "clean", page.id, page.row) < factor.weight % 1
     times = int(factor.weight) + drawn

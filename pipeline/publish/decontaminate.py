@@ -54,7 +54,7 @@ def prepare(output: Output, config: Config) -> dict[str, int]:
             names.append((item.set, item.name))
             yield passages(item)
 
-    index = Index.build(named(), wanted.ngram, min(wanted.short, wanted.ngram))
+    index = Index.build(named(), wanted.ngram, min(wanted.min_question_words, wanted.ngram))
     if not names:
         raise EvaluationSetError(f"decontaminate.sets: no item in {', '.join(wanted.sets)}")
     for field in fields(Index)[2:]:

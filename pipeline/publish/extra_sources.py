@@ -21,7 +21,7 @@ from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import DOCUMENT
 from pipeline.io.text_files import ending, files_of, unpacked
 from pipeline.publish.mixture_fit import Factor
-from pipeline.text.minhash import MinHashParams, band_keys, signatures, text_hash
+from pipeline.text.minhash import band_keys, signatures, text_hash
 from pipeline.url.canonical import canonical_url, site
 from pipeline.url.topic_by_address import DOMAINS, domain
 
@@ -58,7 +58,9 @@ def find(sources: Mapping[str, float | None]) -> list[SourceFile]:
         names = files_of(source, form)
         if not names or not all(form(name) for name in names):
             wanted = ", ".join(FORMATS)
-            raise CleanSourceError(f"publish.anneal_sources: {source}: no text there ({wanted}, with .gz, .xz, .bz2)")
+            raise CleanSourceError(
+                f"publish.extra_anneal_sources: {source}: no text there ({wanted}, with .gz, .xz, .bz2)"
+            )
         for name in names:
             found.setdefault(name, source)
     return [SourceFile(source, path) for path, source in found.items()]
@@ -102,7 +104,9 @@ def read_rows(path: str) -> Iterator[dict[str, Any]]:
             yield from (row for row in rows if row["text"].strip())
     except (*BROKEN, pa.ArrowInvalid) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise CleanSourceError(f"publish.anneal_sources: {path}: cannot be read as {form(path)}: {reason}") from error
+        raise CleanSourceError(
+            f"publish.extra_anneal_sources: {path}: cannot be read as {form(path)}: {reason}"
+        ) from error
 
 
 def parquet_rows(file: IO[bytes], path: str) -> Iterator[dict[str, Any]]:
@@ -111,7 +115,7 @@ def parquet_rows(file: IO[bytes], path: str) -> Iterator[dict[str, Any]]:
     known = table.schema_arrow.names
     if "text" not in known or str(table.schema_arrow.field("text").type) not in ("string", "large_string"):
         names = ", ".join(known)
-        raise CleanSourceError(f"publish.anneal_sources: {path}: no column 'text' of strings; it has {names}")
+        raise CleanSourceError(f"publish.extra_anneal_sources: {path}: no column 'text' of strings; it has {names}")
     for batch in table.iter_batches(ROWS, columns=[name for name in READ if name in known]):
         yield from (row | {"text": row["text"] or ""} for row in batch.to_pylist())
 
@@ -125,7 +129,9 @@ def plain_rows(file: IO[bytes], path: str) -> Iterator[dict[str, Any]]:
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-                raise CleanSourceError(f"publish.anneal_sources: {path}, line {number}: no object with a `text` string")
+                raise CleanSourceError(
+                    f"publish.extra_anneal_sources: {path}, line {number}: no object with a `text` string"
+                )
             yield {name: writable(row.get(name)) for name in READ}
 
 
@@ -160,7 +166,7 @@ def keys(rows: list[dict[str, Any]], config: Config) -> Iterator[list[bytes]]:
 
     A row has `text`, or `text_hash` and `minhash` as the extract job made them, and `url` or `canonical_url`.
     """
-    params = MinHashParams.of(config.dedup)
+    params = config.dedup.minhash_params()
     texts = [row["text"] for row in rows if "minhash" not in row]
     made = iter(signatures(texts, params) if config.dedup.near and texts else [b""] * len(texts))
     for row in rows:
@@ -194,7 +200,7 @@ def check(sources: Mapping[str, float | None]) -> None:
     """Read the first row of each file, so that one that is no text fails before the job. Raises CleanSourceError."""
     for _, path in find(sources):
         if next(read_rows(path), None) is None:
-            raise CleanSourceError(f"publish.anneal_sources: {path}: no text in it")
+            raise CleanSourceError(f"publish.extra_anneal_sources: {path}: no text in it")
 
 
 def summary(output: Output, files: list[SourceFile]) -> dict[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ class EmptyCorpus(ValueError):
 
 def build(pipeline: beam.Pipeline, root: str, config: Config, shards: list[str]) -> None:
     """Add the job to a Beam pipeline."""
-    files = tuple(extra_sources.find(config.publish.anneal_sources))
+    files = tuple(extra_sources.find(config.publish.extra_anneal_sources))
     names = (*shards, *(extra_sources.shard(n) for n in range(len(files))))
     shard = pipeline | "shards" >> beam.Create(list(enumerate(shards)))
     plans = shard | "candidates" >> Candidates(root, config) | "plan" >> Plan(config)
@@ -75,12 +75,12 @@ def publish(output: Output, config: Config, shards: list[str], options: Pipeline
     output.remove(WORK, "publish")
     items = decontaminate.prepare(output, config)
     dsir_target.prepare(output, config)
-    extra_sources.check(config.publish.anneal_sources)
+    extra_sources.check(config.publish.extra_anneal_sources)
     output.remove(extra_sources.FOLDER)
     with beam.Pipeline(options=options) as pipeline:
         build(pipeline, output.root, config, shards)
     result = summary(output, shards) | {"contaminated": decontaminate.summary(output, items)}
-    result["added"] = extra_sources.summary(output, extra_sources.find(config.publish.anneal_sources))
+    result["added"] = extra_sources.summary(output, extra_sources.find(config.publish.extra_anneal_sources))
     output.remove(WORK, "publish")
     output.remove(extra_sources.FOLDER)
     if not sum(sum(counts["published"].values()) for counts in result["files"].values()):
@@ -102,7 +102,7 @@ def where_pages_went(output: Output, shards: list[str], files: dict[str, Any]) -
         kept = held.total() + duplicates
         return f"of {kept:,} kept, {duplicates:,} are duplicates, the rest is held out: {most(held)}"
     if duplicates:
-        return f"all {duplicates:,} that were kept are duplicates of pages in the outputs of dedup.against"
+        return f"all {duplicates:,} that were kept are duplicates of pages in the outputs of dedup.previous_outputs"
     rejected: Counter[str] = Counter()
     for name in output.list("rejected", ".parquet"):
         with output.parquet("rejected", name) as file:

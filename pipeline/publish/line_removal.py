@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config import DedupConfig, LinesConfig
+from pipeline.dedup.settings import DedupConfig, LinesConfig
 from pipeline.io.output import Output
-from pipeline.text.line_keys import Left, LineParams, without
+from pipeline.text.line_keys import Left, without
 
 FOLDER = "repeated_lines"
 HELD_OUT = "repeated-lines"  # why a page is not published of which they leave too little
@@ -22,7 +22,7 @@ class GoneLines:
 
     def __init__(self, output: Output, name: str, config: LinesConfig):
         """Read where they are: 16 bytes a line."""
-        self.params = LineParams.of(config)
+        self.params = config.line_params()
         with output.parquet(FOLDER, f"{name}.parquet") as file:
             found = file.read(columns=["row", "start", "end"])
         self.rows, self.starts, self.ends = (column.to_numpy() for column in found.columns)
@@ -45,6 +45,6 @@ class GoneLines:
 
 def gone_lines(output: Output, name: str, config: DedupConfig) -> GoneLines | None:
     """Return the lines that go from a documents shard's pages; None where none were looked for."""
-    if config.lines is None or not output.exists(FOLDER, f"{name}.parquet"):
+    if config.repeated_lines is None or not output.exists(FOLDER, f"{name}.parquet"):
         return None
-    return GoneLines(output, name, config.lines)
+    return GoneLines(output, name, config.repeated_lines)

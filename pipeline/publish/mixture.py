@@ -137,7 +137,7 @@ def fitted(sizes: Mapping[Cell, int], totals: Totals, config: Config) -> dict[Ce
     if not any(named for _, named in shares):
         return {}
     natural = {place: product(place, totals, config) for place in sizes}
-    return fit(sizes, natural, shares, mix.floor, mix.max_repeats)
+    return fit(sizes, natural, shares, mix.min_weight, mix.max_repeats)
 
 
 def target(page: Candidate, totals: Totals, config: Config) -> Factor:
@@ -146,7 +146,7 @@ def target(page: Candidate, totals: Totals, config: Config) -> Factor:
     if totals.factors:
         return totals.factors[place]
     wanted = product(place, totals, config)
-    return Factor(wanted, min(max(wanted, mix.floor if wanted else 0.0), mix.max_repeats))
+    return Factor(wanted, min(max(wanted, mix.min_weight if wanted else 0.0), mix.max_repeats))
 
 
 def resampled(page: Candidate, drawn: Scores, config: Config) -> bool:

@@ -5,7 +5,9 @@ from functools import lru_cache
 
 from classifiers.errors import ClassifierError
 from classifiers.topics import TopicModel
-from pipeline.config import Config, ConfigError, TopicsConfig
+from pipeline.config import Config
+from pipeline.publish.settings import TopicsConfig
+from pipeline.settings import ConfigError
 
 
 @lru_cache(maxsize=1)

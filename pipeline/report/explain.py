@@ -7,7 +7,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.config import Config, build
+from pipeline.config import Config, build_config
 from pipeline.filters.chain import RulesConfig, check_rules
 from pipeline.io.inputs import open_input
 from pipeline.io.output import Output
@@ -25,7 +25,7 @@ def explain(output: Output, wanted: str, out: Console) -> None:
     if not pages:
         raise InspectError(f"--explain {wanted}: no page with this id or URL was read")
     with output.open("config.yaml") as source:
-        config = build(yaml.safe_load(source))
+        config = build_config(yaml.safe_load(source))
     for page in pages:
         explain_page(output, config, page, out)
 

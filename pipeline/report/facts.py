@@ -12,10 +12,8 @@ from typing import Any, NamedTuple
 import jinja2
 
 from pipeline import __version__
-from pipeline.config import NOT_RESULT, NOT_RESULT_INPUT, Config, recipes, to_dict
+from pipeline.config import NOT_RESULT, NOT_RESULT_INPUT, Config, config_values, read_recipes
 from pipeline.filters.chain import RulesConfig
-from pipeline.text.line_keys import LineParams
-from pipeline.text.minhash import MinHashParams
 
 # The order in which a page meets the stages (pipeline/extract/stages.py).
 STAGES = (
@@ -146,7 +144,7 @@ def common(config: Config, book: Mapping[str, Any], facts: Mapping[str, Any]) ->
     return {
         "version": __version__,
         "recipe": config.recipe,
-        "description": recipes().get(config.recipe, {}).get("description", ""),
+        "description": read_recipes().get(config.recipe, {}).get("description", ""),
         "totals": totals,
         "steps": funnel(totals),
         "of": of,
@@ -169,21 +167,21 @@ def train_bytes(facts: Mapping[str, Any]) -> int:
 
 def settings(config: Config) -> dict[str, Any]:
     """Return the part of the effective config that decides the result: not where it is written, nor how fast."""
-    values = {key: value for key, value in to_dict(config).items() if key not in NOT_RESULT}
+    values = {key: value for key, value in config_values(config).items() if key not in NOT_RESULT}
     return values | {"input": {key: v for key, v in values["input"].items() if key not in NOT_RESULT_INPUT}}
 
 
 def thresholds(config: Config) -> list[tuple[str, str]]:
     """Return a line of settings for each stage that is on, in the order of the stages."""
     values = settings(config)
-    minhash = MinHashParams.of(config.dedup)
+    minhash = config.dedup.minhash_params()
     values["dedup"] |= {"shingle": minhash.shingle, "bands": minhash.bands, "rows": minhash.rows}
-    if config.dedup.lines:
-        values["dedup"]["lines"] = LineParams.of(config.dedup.lines)._asdict()
-    weights, sources = values["weights"], config.publish.anneal_sources
+    if config.dedup.repeated_lines:
+        values["dedup"]["repeated_lines"] = config.dedup.repeated_lines.line_params()._asdict()
+    weights, sources = values["weights"], config.publish.extra_anneal_sources
     weights |= {"dsir": weights["dsir"] if config.weights.dsir.target else None}
     weights |= {"topics": weights["topics"] if config.weights.topics.model else None}
-    values["publish"]["anneal_sources"] = {s: "as it comes" if n is None else n for s, n in sources.items()}
+    values["publish"]["extra_anneal_sources"] = {s: "as it comes" if n is None else n for s, n in sources.items()}
     stages = {
         **{name: values[name] for name in ("url", "robots", "extract", "language")},
         **values["rules"],

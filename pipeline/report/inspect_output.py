@@ -192,10 +192,12 @@ def print_reason(output: Output, book: Mapping[str, Any], reason: str, sample: i
     known += ["repeated-lines"] * bool(output.list("repeated_lines", ".parquet"))
     chosen = [key for key in known if key == reason or key.startswith(f"{reason}/")]
     if not chosen:
-        from pipeline.config import nearest
+        from pipeline.settings import suggest_name
 
         names = ", ".join(known)
-        raise InspectError(f"--reason {reason}: no page was dropped for it{nearest(reason, known)} (known: {names})")
+        raise InspectError(
+            f"--reason {reason}: no page was dropped for it{suggest_name(reason, known)} (known: {names})"
+        )
     if reason.startswith("duplicate"):
         kinds = {key.partition("/")[2] for key in chosen}
         pages: Iterable[dict[str, Any]] = (r for r in rows(output, "duplicates") if r["kind"] in kinds)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.config import LinesConfig
 from pipeline.text.tokenize.sentences import count_sentences
 from pipeline.text.tokenize.shingle_words import BASE, bounds, code_points, mixed, of_one, unit_hashes
 from pipeline.text.tokenize.words import ABBREVIATION, WIDE_MARKS, sentence_ends
@@ -24,6 +23,20 @@ DIGITS = bytes.maketrans(b"123456789", b"000000000")
 MOST_WORDS = 1 << 16  # of a text, by which powers are made; more are made where a text has more
 NOWHERE = re.compile(r"[ \t]*(?:\n|\Z)")  # from here on the line has nothing
 
+
+class LineParams(NamedTuple):
+    """What is repeated and what becomes of it; `dedup.repeated_lines` with its preset filled in."""
+
+    scope: str
+    unit: str
+    min_pages: int = 2
+    keep: str = "one"
+    min_characters: int = 1
+    normalize_digits: bool = False
+    min_remaining_characters: int = 0
+    min_remaining_sentences: int = 0
+
+
 # What each preset fills in where the config says nothing.
 # roots     BigScience ROOTS (data-preparation, clean.py: dedup_template_soft): the template of a site's pages, such as
 #           a forum's headers and footers: lines of 15 characters or more that ten of its pages have
@@ -31,31 +44,12 @@ NOWHERE = re.compile(r"[ \t]*(?:\n|\Z)")  # from here on the line has nothing
 #           too; its least length of a text (300) is asked here of what is left. Its scope is a shard, here the corpus
 # c4        C4's code (c4_utils.py): all but one copy of a line; a page needs three sentences
 # c4_paper  C4's paper, as datatrove's sentence deduplication reads it: all but one copy of any three sentences in a row
-PRESETS = {
-    "roots": ("site", "line", 10, "none", 15, False, 0, 0),
-    "ccnet": ("corpus", "line", 2, "none", 1, True, 300, 0),
-    "c4": ("corpus", "line", 2, "one", 1, False, 0, 3),
-    "c4_paper": ("corpus", "sentences", 2, "one", 1, False, 0, 3),
+LINE_PRESETS = {
+    "roots": LineParams("site", "line", min_pages=10, keep="none", min_characters=15),
+    "ccnet": LineParams("corpus", "line", keep="none", normalize_digits=True, min_remaining_characters=300),
+    "c4": LineParams("corpus", "line", min_remaining_sentences=3),
+    "c4_paper": LineParams("corpus", "sentences", min_remaining_sentences=3),
 }
-
-
-class LineParams(NamedTuple):
-    """What is repeated and what becomes of it; the config's `dedup.lines` with its preset filled in."""
-
-    scope: str
-    unit: str
-    min_pages: int
-    keep: str
-    min_characters: int
-    fold_digits: bool
-    left_characters: int
-    left_sentences: int
-
-    @classmethod
-    def of(cls, config: LinesConfig) -> "LineParams":
-        """Return the config's preset with what the config says over it."""
-        said = {name: getattr(config, name) for name in cls._fields}
-        return cls(*PRESETS[config.preset])._replace(**{key: v for key, v in said.items() if v is not None})
 
 
 class Units(NamedTuple):
@@ -130,7 +124,7 @@ def units(texts: Sequence[str], params: LineParams, salts: Sequence[int] | None 
 
 def words_in(text: str, some: np.ndarray, params: LineParams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the hashes of a text's words, and for each span of it the first of them and the one after its last."""
-    if params.fold_digits:
+    if params.normalize_digits:
         text = text.encode("utf-8", "surrogatepass").translate(DIGITS).decode("utf-8", "surrogatepass")
     folded, kind = code_points(text)
     if len(folded) == len(text):
@@ -177,7 +171,9 @@ def without(text: str, gone: Iterable[tuple[int, int]], params: LineParams) -> L
             pieces.append((first, first + kept))
             break
     left = "".join([text[start:end] for start, end in pieces])
-    enough = len(left) >= max(1, params.left_characters) and count_sentences(left) >= params.left_sentences
+    enough = (
+        len(left) >= max(1, params.min_remaining_characters) and count_sentences(left) >= params.min_remaining_sentences
+    )
     return Left(left, pieces, enough)
 
 

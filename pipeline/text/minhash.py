@@ -12,11 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.config import DedupConfig
 from pipeline.text.tokenize.shingle_words import mixed, unit_hashes
 
-# Presets: shingle, bands, rows (FineWeb: datatrove's examples/fineweb.py; Dolma 3: 26 x 11, duplodocus).
-PRESETS = {"fineweb": (5, 14, 8), "dolma3": (5, 26, 11)}
 BLOCK = 1 << 16  # shingles permuted at a time: arrays that stay in the cache, and few calls a shingle
 
 
@@ -29,23 +26,18 @@ class MinHashParams:
     rows: int = 8
     seed: int = 1
 
-    @classmethod
-    def of(cls, config: DedupConfig) -> "MinHashParams":
-        """Return the config's preset with what the config says over it."""
-        if config.preset == "datasketch":
-            shingle, (bands, rows) = 5, optimal(config.threshold)
-        else:
-            shingle, bands, rows = PRESETS[config.preset]
-        return cls(config.shingle or shingle, config.bands or bands, config.rows or rows)
-
     @property
     def hashes(self) -> int:
         """Return the number of hash values of a signature."""
         return self.bands * self.rows
 
 
+# FineWeb: datatrove's examples/fineweb.py; Dolma 3: 26 x 11, duplodocus.
+MINHASH_PRESETS = {"fineweb": MinHashParams(5, 14, 8), "dolma3": MinHashParams(5, 26, 11)}
+
+
 @lru_cache(maxsize=8)
-def optimal(threshold: float) -> tuple[int, int]:
+def optimal_bands(threshold: float) -> tuple[int, int]:
     """Return the bands and rows by which datasketch finds pairs at a threshold with its 128 permutations."""
     from datasketch import MinHashLSH  # here, for it imports scipy: half a second
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.run import run
-from pipeline.config import Config, build
+from pipeline.config import Config, build_config
 from tests.pipeline.crawls import article, html, pages, record, response, write_warc
 
 SETTINGS = {"publish": {"validation": 0.2, "shard_mb": 1}, "tokenizer": {"vocab_size": 600}}
@@ -40,7 +40,7 @@ def crawl(tmp_path_factory) -> list[str]:
 
 def config(crawl, output, **over) -> Config:
     """Return the settings of the tests' runs, over the given inputs."""
-    return build({"inputs": list(crawl), "output": str(output), "recipe": "default", **SETTINGS, **over})
+    return build_config({"inputs": list(crawl), "output": str(output), "recipe": "default", **SETTINGS, **over})
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,16 @@ import dataclasses
 import pytest
 import yaml
 
-from pipeline.config import ConfigError, build, differences, dump, load, parse_override, recipes, to_dict
+from pipeline.config import (
+    OLD_KEYS,
+    build_config,
+    compare_configs,
+    config_values,
+    dump_config,
+    load_config,
+    read_recipes,
+)
+from pipeline.settings import ConfigError, merge_settings, read_override
 
 MINIMAL = {"inputs": ["a.warc.gz"], "output": "out"}
 
@@ -18,21 +27,33 @@ def write(tmp_path, value) -> str:
 
 @pytest.mark.parametrize("name", ["default", "fineweb", "c4", "gopher", "refinedweb", "dclm", "none"])
 def test_every_recipe_is_a_valid_config_with_a_description(name):
-    assert recipes()[name]["description"]
-    assert build(MINIMAL | {"recipe": name}).recipe == name
+    assert read_recipes()[name]["description"]
+    assert build_config(MINIMAL | {"recipe": name}).recipe == name
 
 
 def test_the_users_keys_win_over_the_recipe_one_by_one(tmp_path):
     path = write(tmp_path, MINIMAL | {"recipe": "fineweb", "language": {"min_score": 0.9}})
-    config = load(path, ["dedup.threshold=0.9", "languages=[en, de]"])
+    config = load_config(path, ["dedup.threshold=0.9", "languages=[en, de]"])
     assert config.language.min_score == 0.9
     assert config.dedup.threshold == 0.9
     assert config.languages == ("en", "de")
     assert config.rules.fineweb is not None  # from the recipe
 
 
+@pytest.mark.parametrize("old, new", OLD_KEYS.items())
+def test_the_error_for_a_renamed_key_names_the_new_one(old, new):
+    *sections, last = old.split(".")
+    for key, text in ((old, f"{old}: this key is now {new}"), (".".join([*sections, f"{last}x"]), "no such key")):
+        with pytest.raises(ConfigError, match=text):
+            build_config(merge_settings(MINIMAL, read_override(f"{key}=1")))
+    default = config_values(build_config(merge_settings(MINIMAL, {"dedup": {"repeated_lines": {}}})))
+    for part in new.split("."):
+        assert part in default, f"{new} is no key"
+        default = default[part]
+
+
 def test_one_input_may_be_a_plain_string():
-    assert build(MINIMAL | {"inputs": "crawl/*.warc.gz"}).inputs == ("crawl/*.warc.gz",)
+    assert build_config(MINIMAL | {"inputs": "crawl/*.warc.gz"}).inputs == ("crawl/*.warc.gz",)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +81,7 @@ def test_one_input_may_be_a_plain_string():
 )
 def test_what_is_wrong_is_one_line_that_says_where_and_what(wrong, needles):
     with pytest.raises(ConfigError) as caught:
-        build(MINIMAL | wrong)
+        build_config(MINIMAL | wrong)
     text = str(caught.value)
     assert "\n" not in text
     for needle in needles:
@@ -69,11 +90,11 @@ def test_what_is_wrong_is_one_line_that_says_where_and_what(wrong, needles):
 
 def test_a_missing_key_a_missing_file_and_broken_yaml_are_one_line(tmp_path):
     for make, needle in (
-        (lambda: build({"output": "out"}), "inputs"),
-        (lambda: load(tmp_path / "absent.yaml"), "absent.yaml"),
-        (lambda: load(write(tmp_path, "a: [")), "not YAML"),
-        (lambda: load(write(tmp_path, "just text")), "mapping"),
-        (lambda: parse_override("novalue"), "key=value"),
+        (lambda: build_config({"output": "out"}), "inputs"),
+        (lambda: load_config(tmp_path / "absent.yaml"), "absent.yaml"),
+        (lambda: load_config(write(tmp_path, "a: [")), "not YAML"),
+        (lambda: load_config(write(tmp_path, "just text")), "mapping"),
+        (lambda: read_override("novalue"), "key=value"),
     ):
         with pytest.raises(ConfigError, match=needle) as caught:
             make()
@@ -82,15 +103,17 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_one_line(tmp_path):
 
 def test_yaml_tags_never_run_code(tmp_path):
     with pytest.raises(ConfigError, match="not YAML"):
-        load(write(tmp_path, "inputs: !!python/object/apply:os.getcwd []\noutput: out"))
+        load_config(write(tmp_path, "inputs: !!python/object/apply:os.getcwd []\noutput: out"))
 
 
 def test_the_effective_config_reads_back_as_itself():
-    config = build(MINIMAL | {"recipe": "fineweb", "weights": {"domains": {"news": 0.5}, "quality": [0.5, 1, 2]}})
-    assert build(yaml.safe_load(dump(config))) == config
+    config = build_config(
+        MINIMAL | {"recipe": "fineweb", "weights": {"domains": {"news": 0.5}, "quality": [0.5, 1, 2]}}
+    )
+    assert build_config(yaml.safe_load(dump_config(config))) == config
 
 
 def test_differences_name_what_decides_the_result_and_nothing_else():
-    one = build(MINIMAL)
+    one = build_config(MINIMAL)
     two = dataclasses.replace(one, workers=7, output="elsewhere", dedup=dataclasses.replace(one.dedup, threshold=0.7))
-    assert differences(to_dict(one), to_dict(two)) == ["dedup.threshold: 0.8 -> 0.7"]
+    assert compare_configs(config_values(one), config_values(two)) == ["dedup.threshold: 0.8 -> 0.7"]

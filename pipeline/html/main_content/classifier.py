@@ -96,9 +96,9 @@ def lone_cells(layout: Layout) -> np.ndarray:
     return rows[layout.parent[layout.parent[layout.container]]]
 
 
-def effective_threshold(threshold: float, favor: str) -> float:
+def effective_threshold(threshold: float, objective: str) -> float:
     """Return the threshold moved two fifths of the way to 1 for "precision" and to 0 for "recall"."""
-    return {"balanced": threshold, "precision": threshold + 0.4 * (1 - threshold), "recall": 0.6 * threshold}[favor]
+    return {"balanced": threshold, "precision": threshold + 0.4 * (1 - threshold), "recall": 0.6 * threshold}[objective]
 
 
 def main_content(html: str, threshold: float, comments: bool, markdown: bool, model: Model) -> str:

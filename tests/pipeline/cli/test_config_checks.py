@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.cli.run import run
-from pipeline.config import ConfigError
+from pipeline.settings import ConfigError
 from tests.pipeline.conftest import config
 
 
@@ -15,11 +15,14 @@ from tests.pipeline.conftest import config
         ({"language": {"by_language": {"deu": 0.5}}}, ["language.by_language: 'deu'"]),
         ({"languages": ["en"], "weights": {"languages": {"fr": 2}}}, ["weights.languages: 'fr'", "`languages`"]),
         ({"weights": {"topics": {"model": "absent"}}}, ["weights.topics.model: absent"]),
-        ({"extract": {"engine": "resiliparse", "threshold": 0.7}}, ["extract.threshold: resiliparse", "extract.favor"]),
+        (
+            {"extract": {"engine": "resiliparse", "threshold": 0.7}},
+            ["extract.threshold: resiliparse", "extract.objective"],
+        ),
         ({"weights": {"topics": {"min_score": 0.7}}}, ["weights.topics.min_score", "weights.topics.model"]),
         ({"quality": {"min_score": 0.5}}, ["quality.min_score", "quality.model"]),
         ({"weights": {"quality": [1, 2]}}, ["weights.quality", "quality.model"]),
-        ({"dedup": {"keep": "best"}}, ["dedup.keep", "quality.model"]),
+        ({"dedup": {"keep_policy": "best"}}, ["dedup.keep_policy", "quality.model"]),
         ({"language": {"model": "absent.ftz"}}, ["language.model: absent.ftz: no such file"]),
     ],
 )

@@ -17,8 +17,8 @@ from pipeline.cli.errors import BadInputs, RunError
 from pipeline.cli.output_lock import output_lock
 from pipeline.cli.resume import load_or_write_config
 from pipeline.cli.run import run
-from pipeline.config import ConfigError
 from pipeline.io.output import Output
+from pipeline.settings import ConfigError
 from tests.pipeline.conftest import SETTINGS, config
 from tests.shared import ROOT
 

@@ -12,7 +12,7 @@ from resiliparse.parse.html import HTMLTree
 from scipy.sparse import csr_array
 
 import pipeline.dedup.job as dedup_module
-from pipeline.config import build
+from pipeline.config import build_config
 from pipeline.dedup import clusters, near, tasks
 from pipeline.dedup.job import dedup
 from pipeline.html.charset import decode
@@ -31,7 +31,7 @@ THRESHOLD = 0.8
 def run(root, pages, flags=(), **settings):
     """Write documents, run the job, return the rows of duplicates/ and the job's summary."""
     output, names = write(root, pages)
-    config = build({"inputs": ["x"], "output": str(root), "recipe": "none", "dedup": settings})
+    config = build_config({"inputs": ["x"], "output": str(root), "recipe": "none", "dedup": settings})
     result = dedup(output, config, names, flags)
     assert output.list("duplicates") == [f"{name}.parquet" for name in names]  # one for each shard, empty ones too
     for name, rows in zip(names, pages, strict=True):
@@ -148,14 +148,14 @@ def files(root) -> dict[str, bytes]:
 def test_workers_and_a_cluster_of_them_write_the_same_bytes(corpus, tmp_path, monkeypatch):
     pages = [row | {"text": f"This is page {n % 3} of many\n{row['text']}"} for n, row in enumerate(corpus[:80])]
     some, lines = dealt(pages, 3, seed=5), {"scope": "corpus", "keep": "one"}
-    _, result = run(tmp_path / "here", some, lines=lines)
+    _, result = run(tmp_path / "here", some, repeated_lines=lines)
     assert result["lines"]["lines"][0] > 10
     small_parts(monkeypatch)
     monkeypatch.setattr("pipeline.dedup.job.SMALL", 0)
-    run(tmp_path / "beam", some, flags=["--direct_running_mode=in_memory"], lines=lines)
+    run(tmp_path / "beam", some, flags=["--direct_running_mode=in_memory"], repeated_lines=lines)
     monkeypatch.undo()  # the workers are processes of their own, which see none of that
     monkeypatch.setattr("pipeline.dedup.job.SMALL", 0)
-    run(tmp_path / "workers", some, lines=lines)
+    run(tmp_path / "workers", some, repeated_lines=lines)
     assert files(tmp_path / "here") == files(tmp_path / "workers")
     bytes_of = {name: data for name, data in files(tmp_path / "beam").items() if name.startswith("duplicates")}
     assert bytes_of and bytes_of.items() <= files(tmp_path / "here").items()
@@ -190,7 +190,7 @@ def test_a_job_that_was_killed_goes_on_from_the_tasks_that_were_done(corpus, tmp
     again = Counting(real)
     monkeypatch.setitem(dedup_module.DO, step, again)
     output, names = Output(str(tmp_path / "killed")), [f"part-{n}" for n in range(4)]
-    config = build({"inputs": ["x"], "output": output.root, "recipe": "none"})
+    config = build_config({"inputs": ["x"], "output": output.root, "recipe": "none"})
     result = dedup(output, config, names)
     assert again.numbers and (step == "near.components" or calls[0] not in again.numbers)
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
@@ -313,7 +313,7 @@ def test_keep_says_which_page_stays(tmp_path, keep, stays):
         document(1, joined("en", base), PARAMS, date="2020-01-01T00:00:00Z"),
         document(2, joined("en", base[:-1]), PARAMS, scores={"quality": 0.9}),
     ]
-    duplicates, _ = run(tmp_path, [rows], keep=keep)
+    duplicates, _ = run(tmp_path, [rows], keep_policy=keep)
     assert {row["id"] for row in duplicates} == {row["id"] for row in rows} - {rows[stays]["id"]}
     assert {row["kept_id"] for row in duplicates} == {rows[stays]["id"]}
 

@@ -15,7 +15,7 @@ from pipeline.cli.errors import RunError
 from pipeline.cli.resume import compute_stage_key, fingerprint_earlier_outputs
 from pipeline.cli.run import run as run_jobs
 from pipeline.cli.run import run_stage
-from pipeline.config import build
+from pipeline.config import build_config
 from pipeline.dedup import near
 from pipeline.dedup.job import dedup
 from pipeline.io.output import Output
@@ -31,7 +31,9 @@ PARAMS = MinHashParams()
 def run(root, shards, **settings):
     """Write documents, run the job, return the rows of duplicates/ by id."""
     output, names = write(root, shards)
-    result = dedup(output, build({"inputs": ["x"], "output": str(root), "recipe": "none", "dedup": settings}), names)
+    result = dedup(
+        output, build_config({"inputs": ["x"], "output": str(root), "recipe": "none", "dedup": settings}), names
+    )
     rows = read(output, "duplicates")
     assert sum(sum(counts.values()) for counts in result["files"].values()) == len(rows)
     return {row["id"]: row for row in rows}
@@ -73,7 +75,7 @@ def test_copies_of_earlier_pages_go_and_name_them(earlier, texts, tmp_path):
         document(105, joined("en", texts[30][:-1]), PARAMS),
         document(106, joined("en", edited(texts[0], words("en", rng, 1), rng)), PARAMS),
     ]
-    found = run(tmp_path / "new", dealt(rows, 2, seed=2), against=[str(earlier)])
+    found = run(tmp_path / "new", dealt(rows, 2, seed=2), previous_outputs=[str(earlier)])
     ids = [row["id"] for row in rows]
     old = [f"<urn:uuid:{n:08d}>" for n in range(22)]
     assert {id: (row["kind"], row["kept_id"]) for id, row in found.items()} == {
@@ -90,7 +92,7 @@ def test_copies_of_earlier_pages_go_and_name_them(earlier, texts, tmp_path):
     assert {path: path.read_bytes() for path in earlier.rglob("*.parquet")} == before  # only read
     third = [document(200, joined("en", texts[30]), PARAMS), document(201, joined("en", texts[4]), PARAMS)]
     both = [str(earlier), str(tmp_path / "new")]
-    again = run(tmp_path / "third", [third], against=both)
+    again = run(tmp_path / "third", [third], previous_outputs=both)
     assert {(row["kept_id"], row["kept_in"]) for row in again.values()} == {(ids[4], both[1]), (old[4], both[0])}
 
 
@@ -105,27 +107,27 @@ def test_in_two_steps_or_in_one_the_same_texts_are_published(texts, tmp_path, mo
     first, second = rows[:60], rows[60:]
     whole = run(tmp_path / "whole", dealt(rows, 4, seed=3))
     one = run(tmp_path / "one", dealt(first, 2, seed=4))
-    two = run(tmp_path / "two", dealt(second, 3, seed=5), against=[str(tmp_path / "one")])
+    two = run(tmp_path / "two", dealt(second, 3, seed=5), previous_outputs=[str(tmp_path / "one")])
     assert len(whole) == len(one) + len(two) == 120
-    other = run(tmp_path / "other", dealt(second, 1, seed=6), against=[str(tmp_path / "one")])
+    other = run(tmp_path / "other", dealt(second, 1, seed=6), previous_outputs=[str(tmp_path / "one")])
     assert {id: row["kept_id"] for id, row in other.items()} == {id: row["kept_id"] for id, row in two.items()}
 
 
 def test_what_does_not_fit_is_refused_with_what_differs(earlier, texts, tmp_path):
     page = [document(100, joined("en", texts[0]), PARAMS)]
     with pytest.raises(ValueError, match=r"other parameters \(shingle 5, here 4; hash \w+, here \w+\)"):
-        run(tmp_path / "a", [page], against=[str(earlier)], shingle=4)
+        run(tmp_path / "a", [page], previous_outputs=[str(earlier)], shingle=4)
     with pytest.raises(ValueError, match=r"bands 14, here 7; rows 8, here 16"):
-        run(tmp_path / "a", [page], against=[str(earlier)], bands=7, rows=16)
+        run(tmp_path / "a", [page], previous_outputs=[str(earlier)], bands=7, rows=16)
     with pytest.raises(ValueError, match="nowhere: no index.json here"):
-        run(tmp_path / "a", [page], against=[str(tmp_path / "nowhere")])
+        run(tmp_path / "a", [page], previous_outputs=[str(tmp_path / "nowhere")])
     with pytest.raises(ValueError, match="this is the output itself"):
-        run(tmp_path / "a", [page], against=[f"{tmp_path}/a/"])
+        run(tmp_path / "a", [page], previous_outputs=[f"{tmp_path}/a/"])
     shutil.copytree(earlier, tmp_path / "bare")
     (tmp_path / "bare/documents/part-1.parquet").unlink()
     with pytest.raises(ValueError, match=r"bare: documents/part-1.parquet is gone.*dedup.near=false"):
-        run(tmp_path / "a", [page], against=[str(tmp_path / "bare")])
-    found = run(tmp_path / "a", [page], against=[str(tmp_path / "bare")], near=False)
+        run(tmp_path / "a", [page], previous_outputs=[str(tmp_path / "bare")])
+    found = run(tmp_path / "a", [page], previous_outputs=[str(tmp_path / "bare")], near=False)
     assert [row["kind"] for row in found.values()] == ["exact"]
     assert not (tmp_path / "nowhere").exists()
 
@@ -136,12 +138,12 @@ def test_an_index_by_another_hash_is_refused(earlier, texts, tmp_path):
     made["parameters"]["hash"] = "0123456789abcdef"
     (tmp_path / "old/index.json").write_text(json.dumps(made))
     with pytest.raises(ValueError, match=r"\(hash 0123456789abcdef, here [0-9a-f]{16}\)"):
-        run(tmp_path / "a", [[document(100, joined("en", texts[0]), PARAMS)]], against=[str(tmp_path / "old")])
+        run(tmp_path / "a", [[document(100, joined("en", texts[0]), PARAMS)]], previous_outputs=[str(tmp_path / "old")])
 
 
 def test_the_ledger_reconciles_and_the_corpus_has_only_what_is_new(done, tmp_path):
     crawl = write_warc(tmp_path / "next.warc.gz", pages(24, first=48))  # 48 to 59 were there, 60 to 71 are new
-    book = run_jobs(config([crawl], tmp_path / "out", dedup={"against": [str(done)]}))
+    book = run_jobs(config([crawl], tmp_path / "out", dedup={"previous_outputs": [str(done)]}))
     totals, output = book["totals"], Output(str(tmp_path / "out"))
     published = sum(totals["published"].values())
     assert totals["kept"] == sum(totals["duplicates"].values()) + sum(totals["held_out"].values()) + published
@@ -173,16 +175,16 @@ def test_preferred_sites_and_domains_stay_in_their_order(texts, tmp_path):
         return next(n for n, row in enumerate(rows) if row["id"] not in found)
 
     assert stays() == 0
-    assert stays(prefer=["example.org"]) == 1
-    assert stays(prefer=["reference", "example.org"]) == 2
-    assert stays(prefer=["example.org", "reference"], keep="earliest") == 1
+    assert stays(preferred_sites=["example.org"]) == 1
+    assert stays(preferred_sites=["reference", "example.org"]) == 2
+    assert stays(preferred_sites=["example.org", "reference"], keep_policy="earliest") == 1
 
 
 def test_an_earlier_output_that_changes_is_read_again_and_one_that_is_gone_is_not_asked_for(texts, tmp_path):
     """Dedup and publish are done again where what they went by is another; else nothing is."""
     rows = [document(n, joined("en", text), PARAMS) for n, text in enumerate(texts[:9])]
     old, (output, names) = tmp_path / "old", write(tmp_path / "new", [rows])
-    chosen = build({"inputs": ["x"], "output": output.root, "dedup": {"against": [str(old)]}})
+    chosen = build_config({"inputs": ["x"], "output": output.root, "dedup": {"previous_outputs": [str(old)]}})
     files = {name: {"path": name} for name in names}
 
     def made():

@@ -11,10 +11,11 @@ from rich.console import Console
 
 import pipeline.dedup.job as dedup_module
 from pipeline.cli.run import run as run_jobs
-from pipeline.config import LinesConfig, build
+from pipeline.config import build_config
 from pipeline.dedup import repeated_lines, tasks
 from pipeline.dedup.job import dedup
 from pipeline.dedup.repeated_lines import order_of
+from pipeline.dedup.settings import LinesConfig
 from pipeline.io import output as output_module
 from pipeline.io.output import Output
 from pipeline.publish.job import publish
@@ -35,8 +36,13 @@ QUESTION = "Which piece of the old water mill is turned by the stream before any
 def run(root, pages, flags=(), against=(), **lines):
     """Write documents, dedup by lines alone, return the rows of repeated_lines/ and the job's summary."""
     output, names = write(root, pages)
-    off = {"url": False, "exact": False, "near": False, "against": against}
-    result = dedup(output, build({"inputs": ["x"], "output": str(root), "dedup": off | {"lines": lines}}), names, flags)
+    off = {"url": False, "exact": False, "near": False, "previous_outputs": against}
+    result = dedup(
+        output,
+        build_config({"inputs": ["x"], "output": str(root), "dedup": off | {"repeated_lines": lines}}),
+        names,
+        flags,
+    )
     assert output.list("repeated_lines") == [f"{name}.parquet" for name in names]
     found = read(output, "repeated_lines")
     assert result["lines"]["lines"][0] == len(found)
@@ -94,9 +100,9 @@ SETTINGS = [
 @pytest.mark.parametrize("lines", SETTINGS)
 def test_the_lines_that_go_are_those_that_counting_by_hand_finds(corpus, tmp_path, lines):
     found, result = run(tmp_path, dealt(corpus, 4, seed=1), **lines)
-    wanted = by_hand(corpus, LineParams.of(LinesConfig(**lines)))
+    wanted = by_hand(corpus, LinesConfig(**lines).line_params())
     assert lines_of(corpus, found) == wanted and len(wanted) > 50
-    assert result["lines"]["pages"][1] == (300 if LineParams.of(LinesConfig(**lines)).scope == "corpus" else 277)
+    assert result["lines"]["pages"][1] == (300 if LinesConfig(**lines).line_params().scope == "corpus" else 277)
 
 
 def small_parts(patch) -> None:
@@ -133,8 +139,8 @@ def test_a_killed_job_goes_on(corpus, tmp_path, monkeypatch):
     for step in ("index", "lines.keys", "lines.groups"):
         monkeypatch.setitem(dedup_module.DO, step, never)
     output = Output(str(tmp_path / "killed"))
-    off = {"url": False, "exact": False, "near": False, "lines": {"preset": "c4"}}
-    dedup(output, build({"inputs": ["x"], "output": output.root, "dedup": off}), ["part-0", "part-1", "part-2"])
+    off = {"url": False, "exact": False, "near": False, "repeated_lines": {"preset": "c4"}}
+    dedup(output, build_config({"inputs": ["x"], "output": output.root, "dedup": off}), ["part-0", "part-1", "part-2"])
     assert read(output, "repeated_lines") == whole
 
 
@@ -150,7 +156,7 @@ def test_any_pages_in_any_order(tmp_path_factory, pages, least, keep, seed):
     lines = {"scope": "corpus", "min_pages": least, "keep": keep, "min_characters": 1}
     root = tmp_path_factory.mktemp("any")
     found, _ = run(root, dealt(rows, 2, seed=seed), **lines)
-    wanted = by_hand([row for row in rows if row["text"] != "-"], LineParams.of(LinesConfig(**lines)))
+    wanted = by_hand([row for row in rows if row["text"] != "-"], LinesConfig(**lines).line_params())
     assert lines_of(rows, found) == wanted
 
 
@@ -162,7 +168,7 @@ def test_in_two_steps_the_lines_go_that_go_in_one(corpus, tmp_path, monkeypatch,
     run(tmp_path / "one", dealt(first, 2, seed=1), **lines)
     monkeypatch.undo()
     found, _ = run(tmp_path / "two", dealt(second, 3, seed=2), against=[str(tmp_path / "one")], **lines)
-    params = LineParams.of(LinesConfig(**lines))
+    params = LinesConfig(**lines).line_params()
     old = by_hand(corpus, params._replace(keep="none"))
     texts = {row["id"]: {line.strip().lower() for line in row["text"].split("\n")} for row in first}
     sites = {row["id"]: row["site"] for row in corpus}
@@ -184,8 +190,8 @@ def test_lines_counted_otherwise_are_refused(corpus, tmp_path):
     with pytest.raises(ValueError, match=r"other parameters \(scope corpus, here site; min_characters 1, here 15\)$"):
         run(tmp_path / "two", [corpus[9:]], against=[str(tmp_path / "one")], preset="roots")
     output, names = write(tmp_path / "off", [corpus[:9]])
-    dedup(output, build({"inputs": ["x"], "output": output.root, "dedup": {"near": False}}), names)
-    with pytest.raises(ValueError, match="off: dedup.lines is off there, so it must be off here"):
+    dedup(output, build_config({"inputs": ["x"], "output": output.root, "dedup": {"near": False}}), names)
+    with pytest.raises(ValueError, match="off: dedup.repeated_lines is off there, so it must be off here"):
         run(tmp_path / "two", [corpus[9:]], against=[output.root], preset="roots")
 
 
@@ -201,16 +207,16 @@ def test_copies_of_a_page_make_none_of_its_lines_repeated(tmp_path):
     rows = [document(n, text, MinHashParams(), site="a.example") for n in range(5)]
     rows.append(document(9, text + "\nand a word", MinHashParams(), site="a.example"))
     output, names = write(tmp_path, [rows])
-    chosen = {"lines": {"preset": "ccnet"}}
-    result = dedup(output, build({"inputs": ["x"], "output": str(tmp_path), "dedup": chosen}), names)
+    chosen = {"repeated_lines": {"preset": "ccnet"}}
+    result = dedup(output, build_config({"inputs": ["x"], "output": str(tmp_path), "dedup": chosen}), names)
     assert sum(result["files"]["part-0"].values()) == 5 and result["lines"]["lines"] == [0, 10]
 
 
 def published(root, rows, deal, lines, **over):
     """Dedup and publish; return the texts in the corpus by id, the result, and the output."""
     output, names = write(root, deal)
-    off = {"url": False, "exact": False, "near": False, "lines": lines}
-    made = build({"inputs": ["x"], "output": str(root), "dedup": off, "publish": {"validation": 0.2}, **over})
+    off = {"url": False, "exact": False, "near": False, "repeated_lines": lines}
+    made = build_config({"inputs": ["x"], "output": str(root), "dedup": off, "publish": {"validation": 0.2}, **over})
     dedup(output, made, names)
     result = publish(output, made, names, beam_options([]))
     rows_out = read(output, "corpus/train") + read(output, "corpus/validation")
@@ -220,9 +226,9 @@ def published(root, rows, deal, lines, **over):
 
 
 def test_what_is_published_is_what_is_left_and_its_bytes_are_counted(corpus, tmp_path):
-    lines = {"preset": "roots", "min_pages": 3, "left_characters": 120}
+    lines = {"preset": "roots", "min_pages": 3, "min_remaining_characters": 120}
     texts, result, output = published(tmp_path / "a", corpus, dealt(corpus, 3, seed=6), lines)
-    gone, params = defaultdict(list), LineParams.of(LinesConfig(**lines))
+    gone, params = defaultdict(list), LinesConfig(**lines).line_params()
     for row in read(output, "repeated_lines"):
         gone[row["id"]].append((row["start"], row["end"]))
     lefts = {row["id"]: without(row["text"], gone[row["id"]], params) for row in corpus}
@@ -249,7 +255,7 @@ def test_evaluation_items_are_looked_for_in_what_is_left_and_listed_where_they_s
             own.append(QUESTION.replace(" before", f"\n{FOOTER}\nbefore") if n else QUESTION)
         rows.append(document(n, "\n".join([HEADER, *own, FOOTER]), site="a.example"))
     rows.append(document(12, f"{HEADER}\n{QUESTION}\n{FOOTER}", site="a.example"))  # goes for what is left of it
-    lines, sets = {"min_pages": 5, "left_characters": 150}, {"sets": [str(tmp_path / "mill.txt")]}
+    lines, sets = {"min_pages": 5, "min_remaining_characters": 150}, {"sets": [str(tmp_path / "mill.txt")]}
     for action, left in (("drop", 9), ("mask", 12)):
         over = {"decontaminate": {**sets, "action": action}}
         texts, result, output = published(tmp_path / action, rows, dealt(rows, 2, seed=9), lines, **over)
@@ -271,7 +277,7 @@ def test_the_ledger_reconciles_and_each_page_tells_which_lines_went(tmp_path):
         text = [HEADER, *body, FOOTER] if n % 2 else body
         pages.append(response(f"https://www.forum{n % 3}.example/page-{n}", html(text, f"Page {n}"), n))
     crawl = write_warc(tmp_path / "forum.warc.gz", pages)
-    chosen = {"lines": {"min_pages": 4, "left_characters": 400}}
+    chosen = {"repeated_lines": {"min_pages": 4, "min_remaining_characters": 400}}
     settings = {"extract": {"engine": "resiliparse"}, "rules": {"gopher_quality": None, "c4": None, "fineweb": None}}
     made = config([crawl], tmp_path / "out", recipe="none", dedup=chosen, workers=1, **settings)
     book, output = run_jobs(made), Output(str(tmp_path / "out"))
@@ -315,7 +321,7 @@ def test_pages_of_one_id_are_told_apart(tmp_path):
     texts = [f"{'What only this page says. ' * (number + 1)}\n{FOOTER}" for number in range(4)]
     pages = [document(number, text, id="<urn:uuid:same>") for number, text in enumerate(texts)]
     output, names = write(tmp_path, [pages])
-    lines = {"near": False, "lines": {"preset": "c4", "keep": "none"}}
-    dedup(output, build({"inputs": ["x"], "output": str(tmp_path), "dedup": lines}), names)
+    lines = {"near": False, "repeated_lines": {"preset": "c4", "keep": "none"}}
+    dedup(output, build_config({"inputs": ["x"], "output": str(tmp_path), "dedup": lines}), names)
     shown = with_lines(output, list(rows(output, "repeated_lines")))
     assert [(page["row"], page["text"]) for page in shown] == [(number, FOOTER) for number in range(4)]

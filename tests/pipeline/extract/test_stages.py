@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.cli.run import run
-from pipeline.config import build
+from pipeline.config import build_config
 from pipeline.extract.splits import BATCH_CHARACTERS, BATCH_PAGES, batches
 from pipeline.extract.stages import Outcome, Page, Tools, mill, read
 from pipeline.html.charset import decode
@@ -34,7 +34,7 @@ def records(*responses: bytes, tmp_path) -> list[Record]:
 
 def tools(**over) -> Tools:
     """Return a worker's tools with the fast engine."""
-    return Tools(build({"inputs": ["x"], "output": "none", "extract": {"engine": "resiliparse"}, **over}))
+    return Tools(build_config({"inputs": ["x"], "output": "none", "extract": {"engine": "resiliparse"}, **over}))
 
 
 def milled(record: Record, worker: Tools) -> Outcome:
@@ -57,7 +57,7 @@ def test_the_gate_drops_before_extraction_and_only_with_languages(tmp_path, monk
     assert row["detail"] == "de" and row["measure"] == "gate_share" and row["value"] < row["threshold"] == 0.05
     assert "text" not in row
     assert milled(english, wanted).kept and seen == ["https://a.example/2"]
-    assert milled(german, tools(languages=["en"], language={"gate": False})).key == "language/unwanted"
+    assert milled(german, tools(languages=["en"], language={"prefilter": False})).key == "language/unwanted"
     assert milled(german, tools()).key != "language/gate"
 
 

@@ -229,10 +229,10 @@ def test_against_human_gold(name: str) -> None:
     assert f1 >= FLOORS[name], f"precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}"
 
 
-@pytest.mark.parametrize("favor", ["balanced", "precision", "recall"])
+@pytest.mark.parametrize("objective", ["balanced", "precision", "recall"])
 @pytest.mark.parametrize("name", ["trafilatura", "resiliparse", "gristmill"])
-def test_every_engine_loads_for_every_preference(name: str, favor: str) -> None:
-    assert "one sack after another" in load_engine(name, favor=favor)(engines.SELF_TEST, "").text
+def test_every_engine_loads_for_every_preference(name: str, objective: str) -> None:
+    assert "one sack after another" in load_engine(name, objective=objective)(engines.SELF_TEST, "").text
 
 
 @pytest.mark.parametrize("name", ["trafilatura", "gristmill"])
@@ -253,8 +253,8 @@ def test_the_threshold_and_favor_trade_recall_for_precision() -> None:
     page = PAGE.replace("</article>", "</article>" + related)
     lengths = [len(load_engine("gristmill", threshold=threshold)(page, "").text) for threshold in (0, 0.5, 1)]
     assert lengths[0] > lengths[1] >= lengths[2]
-    favors = ("precision", "balanced", "recall")
-    lengths = [len(load_engine("gristmill", favor=favor)(page, "").text) for favor in favors]
+    objectives = ("precision", "balanced", "recall")
+    lengths = [len(load_engine("gristmill", objective=objective)(page, "").text) for objective in objectives]
     assert 0 < lengths[0] <= lengths[1] <= lengths[2]
 
 

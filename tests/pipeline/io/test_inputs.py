@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from pipeline.config import InputConfig
 from pipeline.io import inputs
 from pipeline.io.inputs import InputError, expand, open_input
+from pipeline.io.settings import InputConfig
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 

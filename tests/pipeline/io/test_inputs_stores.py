@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from pipeline.config import InputConfig
 from pipeline.io.inputs import InputError, expand, open_input
 from pipeline.io.output import Output
+from pipeline.io.settings import InputConfig
 
 FILES = {f"segment/{name}.warc.gz": name.encode() * 1000 for name in ("a", "b")}
 

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from pipeline.cli.resume import compute_stage_key
-from pipeline.config import build
+from pipeline.config import build_config
 from pipeline.io.evaluation_sets import EvaluationSetError, passages, read_sets
 from pipeline.publish.job import publish
 from pipeline.runners.beam_options import beam_options
@@ -56,7 +56,7 @@ def run(root, shards, sets, **over):
     output, names = write(root / "out", shards)
     wanted = {"sets": sets, **over}
     base = {"inputs": ["x"], "output": str(root / "out"), "publish": {"validation": 0.1}}
-    config = build({**base, "decontaminate": wanted})
+    config = build_config({**base, "decontaminate": wanted})
     result = publish(output, config, names, beam_options([]))
     held = sum(sum(counts["held_out"].values()) for counts in result["files"].values())
     published = sum(sum(counts["published"].values()) for counts in result["files"].values())
@@ -154,7 +154,7 @@ def test_published_sets_are_read_as_they_are_and_real_prose_has_none_of_them():
 
 def test_other_sets_of_the_same_name_are_another_result(tmp_path):
     sets = item_files(tmp_path)
-    config = build({"inputs": ["x"], "output": "out", "decontaminate": {"sets": sets}})
+    config = build_config({"inputs": ["x"], "output": "out", "decontaminate": {"sets": sets}})
     before = compute_stage_key("publish", config, {})
     (tmp_path / "law.csv").write_text("another,1\n")
     assert compute_stage_key("publish", config, {}) != before

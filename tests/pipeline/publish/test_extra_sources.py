@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from classifiers.__main__ import main as classifiers
-from pipeline.config import ConfigError, build
+from pipeline.config import build_config
 from pipeline.publish import dsir_target, extra_sources
 from pipeline.publish.extra_sources import CleanSourceError, check, factors, find, problems
 from pipeline.publish.job import publish
 from pipeline.publish.mixture_fit import Factor
 from pipeline.publish.topics import fingerprints
 from pipeline.runners.beam_options import beam_options
+from pipeline.settings import ConfigError
 from pipeline.text.minhash import MinHashParams
 from tests.pipeline.documents import document, edited, joined, read, words, write
 
@@ -34,7 +35,9 @@ def run(root, **sections):
     """Publish ROWS in two shards. Returns the output and the job's result."""
     output, names = write(root, [ROWS[:170], ROWS[170:]])
     fixed = {"validation": 0.1, "anneal": 0.1}
-    config = build({"inputs": ["x"], "output": str(root), "publish": fixed | sections.pop("publish", {}), **sections})
+    config = build_config(
+        {"inputs": ["x"], "output": str(root), "publish": fixed | sections.pop("publish", {}), **sections}
+    )
     return output, publish(output, config, names, beam_options([]))
 
 
@@ -56,7 +59,7 @@ def test_shares_hold_and_nothing_else_changes(tmp_path, plain):
     pq.write_table(pa.Table.from_pylist(wiki), tmp_path / "wiki.parquet")
     (tmp_path / "book.txt.gz").write_bytes(gzip.compress(text(5000, 900).encode()))
     sources = {str(tmp_path / "wiki.parquet"): 0.5, str(tmp_path / "book.txt.gz"): None}
-    output, result = run(tmp_path / "out", publish={"anneal_sources": sources})
+    output, result = run(tmp_path / "out", publish={"extra_anneal_sources": sources})
     for split in ("train", "validation"):
         assert texts_of(output, split) == texts_of(plain, split)
     best = {row["id"] for row in texts_of(plain, "anneal")}
@@ -79,7 +82,7 @@ def test_shares_hold_and_nothing_else_changes(tmp_path, plain):
     counts = added[str(tmp_path / "wiki.parquet")]
     assert counts["published"] + counts["repeated"] == sum(row["id"].startswith("w") for row in rows)
     assert not problems(added) and problems({"x": counts | {"texts": 99}})
-    again, _ = run(tmp_path / "again", publish={"anneal_sources": dict(reversed(sources.items()))})
+    again, _ = run(tmp_path / "again", publish={"extra_anneal_sources": dict(reversed(sources.items()))})
     assert texts_of(again, "anneal") == rows
 
 
@@ -104,7 +107,7 @@ def test_what_validation_or_an_evaluation_set_has_stays_out(tmp_path, monkeypatc
     (tmp_path / "quiz.jsonl").write_text(json.dumps({"question": question, "answer": "none of them"}))
     output, result = run(
         tmp_path / "out",
-        publish={"anneal_sources": {str(tmp_path / "*.xz"): None}},
+        publish={"extra_anneal_sources": {str(tmp_path / "*.xz"): None}},
         decontaminate={"sets": [str(tmp_path / "quiz.jsonl")]},
     )
     ids = {row["id"] for row in texts_of(output, "anneal")} & {line["id"] for line in lines}
@@ -153,14 +156,14 @@ def test_sources_that_cannot_be_used_are_one_line(tmp_path):
         assert name in str(error.value) and "\n" not in str(error.value)
     assert [file.path[-9:] for file in find({str(tmp_path / "*.txt"): 0.1, str(tmp_path): None})][0] == "empty.txt"
     with pytest.raises(ConfigError, match="leave room"):
-        build({"inputs": ["x"], "output": "o", "publish": {"anneal_sources": {"a": 0.5, "b": 0.5}}})
+        build_config({"inputs": ["x"], "output": "o", "publish": {"extra_anneal_sources": {"a": 0.5, "b": 0.5}}})
 
 
 def test_lone_surrogates_that_json_escapes_are_replaced(tmp_path):
     rows = [{"text": "\ud800 one", "id": "\udfff", "url": "http://\ud800.test/"}, {"text": "two \U0001f600", "id": 2}]
     source = tmp_path / "odd.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    output, result = run(tmp_path / "out", publish={"anneal_sources": {str(source): None}})
+    output, result = run(tmp_path / "out", publish={"extra_anneal_sources": {str(source): None}})
     assert result["added"][str(source)]["published"] == 2
     texts = {row["id"]: row["text"] for row in texts_of(output, "anneal")}
     assert texts["\ufffd"] == "\ufffd one"
@@ -191,7 +194,7 @@ def test_topics_are_columns_and_the_mix_goes_by_them(tmp_path):
     assert classifiers(["topics", "--labelled", str(labelled), "--output", str(tmp_path / "model")]) == 0
     output, names = write(tmp_path / "out", [[document(n, t) for n, t in enumerate(about[100:])]])
     weights = {"topics": {"model": str(tmp_path / "model")}, "domains": {"health": 0}}
-    config = build({"inputs": ["x"], "output": str(output.root), "weights": weights})
+    config = build_config({"inputs": ["x"], "output": str(output.root), "weights": weights})
     result = publish(output, config, names, beam_options([]))
     rows = [row for split in ("train", "validation") for row in texts_of(output, split)]
     assert (

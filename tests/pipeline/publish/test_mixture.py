@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipeline.config import build
+from pipeline.config import build_config
 from pipeline.io import output as shards_module
 from pipeline.io.output import Output
 from pipeline.io.schemas import CORPUS, DUPLICATE, REJECTED
@@ -22,7 +22,7 @@ TEXT = "Мельница 磨坊 mill " * 20
 
 def run(root, shards, **sections):
     output, names = write(root, shards)
-    config = build(
+    config = build_config(
         {"inputs": ["x"], "output": str(root), "publish": {"validation": 0.2} | sections.pop("publish", {}), **sections}
     )
     return output, publish(output, config, names, beam_options([]))

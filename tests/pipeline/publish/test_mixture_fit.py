@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import ConfigError, build
+from pipeline.config import build_config
 from pipeline.publish.mixture_fit import fit
+from pipeline.settings import ConfigError
 
 SIZES = {
     ("news", "en", 0): 600,
@@ -85,5 +86,5 @@ def test_factors_stay_in_their_bounds_whatever_is_asked(domains, data):
 )
 def test_impossible_shares_are_one_line(weights, needle):
     with pytest.raises(ConfigError, match=needle) as error:
-        build({"inputs": ["x"], "output": "x", "weights": weights})
+        build_config({"inputs": ["x"], "output": "x", "weights": weights})
     assert "\n" not in str(error.value)

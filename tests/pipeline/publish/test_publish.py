@@ -7,7 +7,7 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from pipeline.config import build
+from pipeline.config import build_config
 from pipeline.io import output as shards_module
 from pipeline.io.schemas import DUPLICATE
 from pipeline.publish import write_shards as transforms
@@ -29,7 +29,9 @@ def run(root, shards, gone=(), weights=None, cut=None):
             for number, row in enumerate(rows):
                 if row["id"] in gone:
                     writer.row({"id": row["id"], "kept_id": "other", "kind": "exact", "row": number})
-    config = build({"inputs": ["x"], "output": str(root), "weights": weights or {}, "publish": CUT | (cut or {})})
+    config = build_config(
+        {"inputs": ["x"], "output": str(root), "weights": weights or {}, "publish": CUT | (cut or {})}
+    )
     return output, names, publish(output, config, names, beam_options([]))
 
 

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from pipeline.config import Config, build
+from pipeline.config import Config, build_config
 from pipeline.io.output import Output
 from pipeline.io.schemas import CORPUS
 from pipeline.publish.tokenizer import MAX_PIECE, SPECIAL, new_tokenizer, pattern, texts, train_tokenizer
@@ -26,7 +26,7 @@ CODE = "def mill(grain):\n    for sack in grain:\n        if sack > 1234567:\n\t
 
 
 def settings(**over) -> Config:
-    return build({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": 500} | over})
+    return build_config({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": 500} | over})
 
 
 def corpus(root: Path, shards: list[list[tuple[str, str]]]) -> Output:
@@ -144,9 +144,9 @@ def test_the_same_corpus_gives_the_same_bytes_with_any_number_of_threads(trained
     output, _ = trained
     digest = hashlib.sha256(output.open("tokenizer", "tokenizer.json").read()).hexdigest()
     program = (
-        "import sys; from pipeline.config import build; from pipeline.shards import Output;"
+        "import sys; from pipeline.config import build_config; from pipeline.io.output import Output;"
         "from pipeline.tokenizer import train_tokenizer;"
-        "c = build({'inputs': ['x'], 'output': 'x', 'tokenizer': {'vocab_size': 500}});"
+        "c = build_config({'inputs': ['x'], 'output': 'x', 'tokenizer': {'vocab_size': 500}});"
         "train_tokenizer(Output(sys.argv[1]), c)"
     )
     for threads, hash_seed in (("1", "1"), ("3", "2")):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Config, ConfigError, build
+from pipeline.config import Config, build_config
 from pipeline.publish.mixture import (
     Candidate,
     Scores,
@@ -21,6 +21,7 @@ from pipeline.publish.mixture import (
     rounded,
     target,
 )
+from pipeline.settings import ConfigError
 
 NONE = Totals({"news": 1}, Scores(), (0.0, 0.0))
 
@@ -32,7 +33,7 @@ def page(number: int = 0, **over) -> Candidate:
 
 def mix(publish: dict | None = None, **weights) -> Config:
     settings = {"inputs": ["x"], "output": "x", "weights": weights, "publish": {"validation": 0} | (publish or {})}
-    return build(settings)
+    return build_config(settings)
 
 
 @pytest.mark.parametrize("weight, least, most", [(0, 0, 0), (0.5, 450, 550), (1, 1000, 1000), (2, 2000, 2000)])
@@ -52,7 +53,7 @@ def test_a_part_of_a_copy_is_drawn_and_repeats_are_capped():
 
 
 def test_the_floor_is_below_every_weight_but_0():
-    config = mix(domains={"news": 0.1, "adult": 0}, floor=0.5)
+    config = mix(domains={"news": 0.1, "adult": 0}, min_weight=0.5)
     weights = [decide(page(domain=domain), "", NONE, config).weight for domain in ("news", "code", "adult")]
     assert weights == [0.5, 1.0, 0.0]
 

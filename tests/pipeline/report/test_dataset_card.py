@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config import Config, build, differences, load, to_dict
+from pipeline.config import Config, build_config, compare_configs, config_values, load_config
 from pipeline.io.output import Output
 from pipeline.report.dataset_card import fenced, front_matter, write_card
 from pipeline.report.facts import thresholds
@@ -19,7 +19,7 @@ def papers_of(done: Path) -> tuple[Config, dict, dict]:
     output = Output(str(done))
     facts = {"dedup": output.read_json(".work", "dedup.json")["result"]}
     facts |= output.read_json(".work", "publish.json")["result"]
-    return load(done / "config.yaml"), output.read_json("ledger.json"), facts
+    return load_config(done / "config.yaml"), output.read_json("ledger.json"), facts
 
 
 def blocks(card: str, language: str) -> list[str]:
@@ -65,8 +65,8 @@ def test_what_the_card_tells_one_to_run_runs(done, monkeypatch):
 def test_the_cards_config_is_the_runs_config(done, tmp_path):
     config, _, _ = papers_of(done)
     (tmp_path / "crawl.yaml").write_text(blocks((done / "README.md").read_text(), "yaml")[0])
-    again = load(tmp_path / "crawl.yaml", ["output=elsewhere"])
-    assert differences(to_dict(config), to_dict(again)) == []
+    again = load_config(tmp_path / "crawl.yaml", ["output=elsewhere"])
+    assert compare_configs(config_values(config), config_values(again)) == []
 
 
 def test_every_reason_split_and_column_is_in_the_card(done):
@@ -86,7 +86,7 @@ def test_every_reason_split_and_column_is_in_the_card(done):
 
 def test_bytes_depend_neither_on_the_place_nor_on_the_workers(done, tmp_path):
     config, book, facts = papers_of(done)
-    other = build(to_dict(config) | {"workers": 7, "output": "elsewhere"})
+    other = build_config(config_values(config) | {"workers": 7, "output": "elsewhere"})
     write_card(Output(str(tmp_path)), other, book, facts)
     assert (tmp_path / "README.md").read_bytes() == (done / "README.md").read_bytes()
 
@@ -103,7 +103,7 @@ def test_the_front_matter_quotes_norwegian_and_leaves_out_empty_splits():
 def test_a_config_cannot_break_out_of_its_block_or_cell(done, tmp_path):
     config, book, facts = papers_of(done)
     sly = "a|b\n```\n# Owned <script>alert(1)</script>"
-    hostile = build(to_dict(config) | {"inputs": [sly], "weights": {"languages": {sly: 2.0}}})
+    hostile = build_config(config_values(config) | {"inputs": [sly], "weights": {"languages": {sly: 2.0}}})
     write_card(Output(str(tmp_path)), hostile, book, facts)
     card = (tmp_path / "README.md").read_text()
     assert yaml.safe_load(blocks(card, "yaml")[0])["inputs"] == [sly]
@@ -121,9 +121,12 @@ def test_a_corpus_of_validation_pages_alone_has_a_card(done, tmp_path):
 
 
 def test_the_line_of_a_stage_says_what_is_set_and_nothing_of_what_is_off():
-    over = {"weights": {"shares": {"domains": {"news": 0.3}}}, "publish": {"anneal_sources": {"a": 0.3, "b": None}}}
-    plain, set_ = (dict(thresholds(build({"inputs": ["x"], "output": "y", **some}))) for some in ({}, over))
+    over = {
+        "weights": {"shares": {"domains": {"news": 0.3}}},
+        "publish": {"extra_anneal_sources": {"a": 0.3, "b": None}},
+    }
+    plain, set_ = (dict(thresholds(build_config({"inputs": ["x"], "output": "y", **some}))) for some in ({}, over))
     assert not any("None" in line or ": ," in line for line in [*plain.values(), *set_.values()])
-    assert plain["weights"] == "temperature 1.0; floor 0.0; max_repeats 4.0"
+    assert plain["weights"] == "temperature 1.0; min_weight 0.0; max_repeats 4.0"
     assert "shares domains: news: 0.3;" in set_["weights"]
-    assert "anneal_sources a: 0.3, b: as it comes;" in set_["publish"]
+    assert "extra_anneal_sources a: 0.3, b: as it comes;" in set_["publish"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import build, to_dict
+from pipeline.config import build_config, config_values
 from pipeline.io.output import Output
 from pipeline.io.schemas import REJECTED
 from pipeline.report.facts import STAGES, funnel
@@ -118,7 +118,7 @@ def test_hostile_text_stays_text(done, tmp_path):
     book["files"][HOSTILE] = next(iter(book["files"].values())) | {"unreadable": [[0, 9, HOSTILE]]}
     facts["dedup"]["clusters"]["large"] = [["near", HOSTILE, 200]]
     facts["publish"]["mixture"]["domain"][HOSTILE] = [1, 1, 1, 1]
-    sly = build(to_dict(config) | {"inputs": [HOSTILE]})
+    sly = build_config(config_values(config) | {"inputs": [HOSTILE]})
     write_report(Output(str(tmp_path / "out")), sly, book, facts)
     found = Page((tmp_path / "out/report.html").read_text())
     test_nothing_is_loaded_and_nothing_runs(found)
@@ -130,7 +130,7 @@ def test_bytes_are_the_same_twice_for_any_place_and_number_of_workers(done, tmp_
     config, book, facts = papers_of(done)
     shutil.copytree(done, tmp_path / "out")
     (tmp_path / "out/report.html").unlink()
-    other = build(to_dict(config) | {"workers": 7, "output": str(tmp_path / "out")})
+    other = build_config(config_values(config) | {"workers": 7, "output": str(tmp_path / "out")})
     write_report(Output(str(tmp_path / "out")), other, book, facts)
     assert (tmp_path / "out/report.html").read_bytes() == (done / "report.html").read_bytes()
 

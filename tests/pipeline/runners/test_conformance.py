@@ -63,7 +63,7 @@ def settings(crawl, tmp_path_factory):
     target = output.with_name("target.jsonl")
     target.write_text('{"text": "a mill by the river"}\n')
     weights = {"max_pages_per_site": 4, "dsir": {"target": str(target), "keep": 0.9}}
-    sources = {"anneal_sources": {str(target): 0.2}}
+    sources = {"extra_anneal_sources": {str(target): 0.2}}
     return config(crawl, output, weights=weights, publish=sources)
 
 

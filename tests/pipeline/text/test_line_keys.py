@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import LinesConfig
+from pipeline.dedup.settings import LinesConfig
 from pipeline.text.line_keys import LineParams, in_left, in_whole, sentences, spans, units, without
 from pipeline.text.tokenize.words import count_sentences
 
-LINES = LineParams.of(LinesConfig(preset="c4"))._replace(left_sentences=0)
+LINES = LinesConfig(preset="c4").line_params()._replace(min_remaining_sentences=0)
 TEXT = "A heading\n\nDr. Low came. He saw! Then  \n  he left.\nThe end?  No."
 
 
@@ -44,7 +44,7 @@ def test_equal_words_are_one_key_and_nothing_else_is():
     assert len({key for text in same for key in keys(text)}) == 1
     other = ["more read about cafés", "read more about cafes", "read more about", "read more about cafés cafés", "x 1"]
     assert len({key for text in [*same, *other, "x 2"] for key in keys(text)}) == 7
-    folded = LINES._replace(fold_digits=True)
+    folded = LINES._replace(normalize_digits=True)
     assert keys("12 replies", folded) == keys("34 replies", folded) != keys("345 replies", folded)
     assert keys("a line", salt=1) != keys("a line", salt=2)
 
@@ -122,9 +122,9 @@ def test_only_the_units_that_go_are_gone_and_places_lead_back(parts, draw, unit)
 
 
 def test_what_must_be_left_is_asked_of_what_is_left():
-    params = LINES._replace(left_characters=9, left_sentences=2)
+    params = LINES._replace(min_remaining_characters=9, min_remaining_sentences=2)
     text = "One here. Two.\nMenu"
     assert without(text, [(15, 19)], params).enough
     assert not without(text, [(0, 14)], params).enough
-    assert not without(text, [(15, 19)], params._replace(left_characters=15)).enough
+    assert not without(text, [(15, 19)], params._replace(min_remaining_characters=15)).enough
     assert not without("Menu", [(0, 4)], LINES).enough

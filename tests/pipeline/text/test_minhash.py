@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from datasketch import MinHash
 
-from pipeline.config import DedupConfig
+from pipeline.dedup.settings import DedupConfig
 from pipeline.text.minhash import MinHashParams, band_keys, jaccard, shingles, signature, signatures, text_hash
 
 PARAMS = MinHashParams()
@@ -117,8 +117,8 @@ def test_band_keys_name_the_band_and_equal_rows_alone():
 
 
 def test_the_config_lays_its_own_numbers_over_the_preset():
-    assert MinHashParams.of(DedupConfig()).hashes == 112
-    assert MinHashParams.of(DedupConfig(preset="dolma3")) == MinHashParams(5, 26, 11)
-    assert MinHashParams.of(DedupConfig(preset="dolma3", bands=4, shingle=3)) == MinHashParams(3, 4, 11)
-    assert MinHashParams.of(DedupConfig(preset="datasketch")) == MinHashParams(5, 9, 13)  # MinHashLSH(.8, 128)
-    assert MinHashParams.of(DedupConfig(preset="datasketch", threshold=0.5, bands=30)) == MinHashParams(5, 30, 5)
+    assert DedupConfig().minhash_params().hashes == 112
+    assert DedupConfig(preset="dolma3").minhash_params() == MinHashParams(5, 26, 11)
+    assert DedupConfig(preset="dolma3", bands=4, shingle=3).minhash_params() == MinHashParams(3, 4, 11)
+    assert DedupConfig(preset="datasketch").minhash_params() == MinHashParams(5, 9, 13)  # MinHashLSH(.8, 128)
+    assert DedupConfig(preset="datasketch", threshold=0.5, bands=30).minhash_params() == MinHashParams(5, 30, 5)

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cli.run import run
-from pipeline.config import build
+from pipeline.config import build_config
 from tests.shared import shared_data
 
 
@@ -16,7 +16,7 @@ def book_and_output(tmp_path_factory):
     output = tmp_path_factory.mktemp("archives") / "out"
     inputs = [str(shared_data("edge")), str(shared_data("real"))]
     settings = {"recipe": "none", "extract": {"engine": "resiliparse"}, "tokenizer": {"vocab_size": 1000}}
-    return run(build({"inputs": inputs, "output": str(output), **settings})), output
+    return run(build_config({"inputs": inputs, "output": str(output), **settings})), output
 
 
 def test_every_file_is_in_the_ledger_and_its_sums_agree(book_and_output):

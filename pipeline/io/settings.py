@@ -1,0 +1,23 @@
+"""Settings of the input: which files are read, and how they are fetched."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from pipeline.settings import STRICT, Positive
+
+
+@dataclass(frozen=True, config=STRICT)
+class InputConfig:
+    """How the inputs are found and fetched."""
+
+    limit: Positive | None = None  # the first so many files of the expanded list (Common Crawl's order)
+    sample: Positive | None = None  # so many files of it, drawn by the run's seed
+    prefix: str = "https://data.commoncrawl.org/"  # put before the relative paths of a *.paths.gz
+    concurrency: Annotated[int, Field(gt=0, le=32)] = 4  # downloads at a time, over all workers of one machine
+    cache: str | None = None  # a folder that keeps what was fetched; null: temporary files
+    retries: Annotated[int, Field(ge=0)] = 8  # on 403, 429, 5xx and broken connections, with exponential back-off
+    max_record_mb: Positive = 32  # a longer record is cut here and counted
+    max_page_mb: Positive = 10  # a longer decoded body is rejected
+    truncated: Literal["keep", "reject"] = "keep"  # pages that the crawler cut (WARC-Truncated); counted either way
