@@ -42,13 +42,15 @@ MISSING = {"x-mac-cyrillic": "mac-cyrillic", "x-mac-ukrainian": "mac-cyrillic", 
 BOMS = ((codecs.BOM_UTF8, UTF_8), (codecs.BOM_UTF16_LE, UTF_16_LE), (codecs.BOM_UTF16_BE, UTF_16_BE))
 PRESCAN = 4096  # bytes searched for a meta tag; the standard says 1024, pages put it later
 COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.S)
-META = re.compile(rb"<meta\b[^>]{0,1000}?charset\s*=\s*[\"']?\s*([^\s\"'/>;]{1,40})", re.I)
-XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([^\"'>]{1,40})", re.I)
-HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]{1,40})", re.I)
+META = re.compile(rb"<meta\b[^>]{0,1000}?charset\s*+=\s*+(?:[\"']\s*+)?([^\s\"'/>;]{1,40})", re.I)
+XML_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([^\"'>]{1,40})", re.I)
+HEADER_CHARSET = re.compile(r"charset\s*+=\s*+(?:[\"']\s*+)?([^\s\"';,]{1,40})", re.I)
 JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]")
 ASCII = bytes(range(128))
 C1_AND_REPLACEMENT = re.compile("[\x80-\x84\x86-\x9f\ufffd]")
-MARKUP = re.compile(rb"<(?:script|style)\b.*?</(?:script|style)\s*>|<!--.*?-->|<[^>]*>|\s+", re.I | re.S)
+MARKUP_START = re.compile(rb"<(?:(!--)|((?:script|style)\b))?", re.I)
+RAW_TEXT_END = re.compile(rb"</(?:script|style)\s*+>", re.I)
+WHITE_SPACE = re.compile(rb"\s+")
 MAX_BAD = 0.02  # share of the non-ASCII bytes that may be wrong before a declared encoding is disbelieved
 FEW = 8  # non-ASCII bytes; fewer are too few to prove UTF-8 against a declared encoding
 DETECT_BYTES = 1 << 16
@@ -131,6 +133,32 @@ def wide_encoding(body: bytes) -> Encoding | None:
 
 def detect(body: bytes) -> Encoding:
     """Return the encoding that the body's visible text is most likely in."""
-    text = MARKUP.sub(b" ", body[: DETECT_BYTES * 4])[:DETECT_BYTES]
+    text = replace_markup(body[: DETECT_BYTES * 4])[:DETECT_BYTES]
     found = detect_encoding(text, max_len=0, html5_compatible=False)  # compatible, it takes Korean for UTF-8
     return encoding_for(found or "") or ENCODINGS["cp1252"]
+
+
+def replace_markup(data: bytes) -> bytes:
+    """Return `data` with one space for each tag, comment, script, style and run of white space. Linear time.
+
+    A construct that is never closed counts as a tag; a `<` that no `>` follows is text.
+    """
+    pieces: list[bytes] = []
+    position, last_comment_end, last_tag_end = 0, data.rfind(b"-->"), data.rfind(b">")
+    last_raw_text_end = max((match.start() for match in RAW_TEXT_END.finditer(data)), default=-1)
+    while match := MARKUP_START.search(data, position):
+        start, after = match.span()
+        pieces.append(WHITE_SPACE.sub(b" ", data[position:start]))
+        if match[1] and after <= last_comment_end:
+            position = data.index(b"-->", after) + 3
+        elif match[2] and after <= last_raw_text_end and (closing := RAW_TEXT_END.search(data, after)):
+            position = closing.end()
+        elif start < last_tag_end:
+            position = data.index(b">", start) + 1
+        else:
+            pieces.append(b"<")
+            position = start + 1
+            continue
+        pieces.append(b" ")
+    pieces.append(WHITE_SPACE.sub(b" ", data[position:]))
+    return b"".join(pieces)

@@ -1,9 +1,10 @@
 """The main text of a page, by an engine of the user's choice, within limits that hold for native code too.
 
 An engine is a function of (html, url). A broken page is a `PageError` with a stable reason; a broken engine is an
-`EngineError` and stops the run. trafilatura always runs in a helper process: a page costs it 25 ms, the way there and
-back half of one. resiliparse and gristmill (2 to 4 ms) do so only for pages above IN_PROCESS characters, below which
-the slowest page known (nothing but nested tags) takes them two seconds.
+`EngineError` and stops the run. trafilatura always runs in the sandbox process: a page costs it 25 ms, the way there
+and back half of one. resiliparse and gristmill (2 to 4 ms) run in this process for pages that `is_small` accepts. The
+time that an HTML parser takes grows with the square of the depth of elements and of the attributes of a tag (for each
+tag, HTML5 looks through all open elements), so that both are bounded here; larger pages go to the sandbox.
 """
 
 import json
@@ -17,6 +18,9 @@ from pipeline.html.sandbox import Helper, HelperEnded, serve
 
 MAX_CHARACTERS = 20_000_000
 MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
+MANY_TAGS = 2000  # "<" in a page that needs no sandbox; one page in eight has more
+MANY_ATTRIBUTES = 5000  # "=" in it
+LONG_TAG = 16_384  # characters without a ">" in it
 IN_PROCESS = {"trafilatura": 0, "resiliparse": 100_000, "gristmill": 200_000}  # characters that need no helper
 
 # C0 and C1 controls but tab and newline, lone surrogates, the byte-order mark, soft hyphen and word joiner: never text.
@@ -100,11 +104,25 @@ def load_engine(
     def extract(html: str, url: str) -> Extraction:
         if len(html) > MAX_CHARACTERS:
             raise PageError("too-large", f"{len(html)} characters")
-        if direct and len(html) <= limit:
+        if direct and is_small(html, limit):
             return guarded(direct, _without_surrogates(html), url)
         return _isolated(helper, html, url)
 
     return extract
+
+
+def is_small(html: str, limit: int) -> bool:
+    """Tell whether a page can be parsed in this process: the worst page that passes takes about two seconds.
+
+    True for at most `limit` characters, MANY_TAGS tags and MANY_ATTRIBUTES attributes, with a ">" in every part of
+    LONG_TAG characters.
+    """
+    return (
+        len(html) <= limit
+        and html.count("<") <= MANY_TAGS
+        and html.count("=") <= MANY_ATTRIBUTES
+        and all(html.find(">", start, start + LONG_TAG) >= 0 for start in range(0, len(html) - LONG_TAG, LONG_TAG))
+    )
 
 
 def _without_surrogates(html: str) -> str:

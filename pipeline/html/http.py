@@ -15,6 +15,8 @@ import zstandard
 MAX_BODY_BYTES = 10 << 20  # Common Crawl itself cuts at 1 MiB (5 MiB since 2025); more is not a page of text
 PIECE = 1 << 16
 MAX_LAYERS = 4
+MAX_HEADER_BYTES = 1 << 18  # as browsers have it; later header lines are left out
+INTERIM = (b"100", b"102", b"103")  # RFC 9110, 15.2; 101 is a final response
 STATUS_LINE = re.compile(rb"\s{0,8}HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?=\s|$)[^\n]*(?:\n|$)", re.I)
 BLANK_LINE = re.compile(rb"\n\r*\n")
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]{0,1024})?(?:\r\n|\n)")
@@ -27,8 +29,8 @@ class HttpResponse:
     """A response; `status` is None where the message has no status line, and then all of it is `body`.
 
     `headers` are (lower-case name, value) in order. `problems` are stable words: too-large (the body was cut to the
-    limit), not-chunked, bad-chunk, truncated-chunk, not-CODING, corrupt-CODING, truncated-CODING, unknown-coding,
-    undeclared-gzip.
+    limit), long-header (header lines beyond the limit were left out), not-chunked, bad-chunk, truncated-chunk,
+    not-CODING, corrupt-CODING, truncated-CODING, unknown-coding, undeclared-gzip.
     """
 
     status: int | None
@@ -44,14 +46,17 @@ class HttpResponse:
 
 def parse_response(block: bytes, *, max_body_bytes: int = MAX_BODY_BYTES) -> HttpResponse:
     """Parse and decode a response; the body is cut to `max_body_bytes`, also where it is a decompression bomb."""
-    match = STATUS_LINE.match(block)
+    match, blank = find_head(block)
     if not match:
         return HttpResponse(None, (), block[:max_body_bytes], ("too-large",) if len(block) > max_body_bytes else ())
-    blank = BLANK_LINE.search(block, match.end() - 1)
-    headers = tuple(header_lines(block[match.end() : blank.start() if blank else len(block)]))
+    problems: list[str] = []
+    head = block[match.end() : blank.start() if blank else len(block)]
+    if len(head) > MAX_HEADER_BYTES:
+        head = head[: head.rfind(b"\n", 0, MAX_HEADER_BYTES) + 1]
+        problems.append("long-header")
+    headers = tuple(header_lines(head))
     body = block[blank.end() :] if blank else b""
     response = HttpResponse(int(match[1]), headers, body, ())
-    problems: list[str] = []
     if "chunked" in all_values(response, "transfer-encoding"):
         body = dechunk(body, response.header("content-length"), problems)
     codings = [c for value in all_values(response, "content-encoding") for c in [value.removeprefix("x-")] if c]
@@ -66,23 +71,38 @@ def parse_response(block: bytes, *, max_body_bytes: int = MAX_BODY_BYTES) -> Htt
     return HttpResponse(response.status, headers, body, tuple(dict.fromkeys(problems)))
 
 
+def find_head(block: bytes) -> tuple[re.Match[bytes] | None, re.Match[bytes] | None]:
+    """Return the match of the final status line and of the blank line below its header; None where one is missing.
+
+    Informational responses ("100 Continue") before the final one are passed over.
+    """
+    match = STATUS_LINE.match(block)
+    blank = BLANK_LINE.search(block, match.end() - 1) if match else None
+    while match and blank and match[1] in INTERIM:
+        following = STATUS_LINE.match(block, blank.end())
+        if not following:
+            break
+        match, blank = following, BLANK_LINE.search(block, following.end() - 1)
+    return match, blank
+
+
 def header_lines(data: bytes) -> Iterator[tuple[str, str]]:
     """Yield the fields of a header block: names in lower case, folded lines joined, lines without a colon left out."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    fields: list[list[str]] = []
+    fields: list[tuple[str, list[str]]] = []
     for line in text.split("\n"):
         if line[:1] in (" ", "\t"):
             if fields:
-                fields[-1][1] += " " + line.strip()
+                fields[-1][1].append(line.strip())
             continue
         name, colon, value = line.partition(":")
         if colon:
-            fields.append([name.strip().lower(), value.strip()])
-    for name, value in fields:
-        yield name, value.strip()
+            fields.append((name.strip().lower(), [value.strip()]))
+    for name, values in fields:
+        yield name, " ".join(values).strip()
 
 
 def all_values(response: HttpResponse, name: str) -> list[str]:
@@ -294,7 +314,7 @@ BINARY: tuple[tuple[int, bytes, str], ...] = (
     (0, b"SQLite format 3\x00", "application/vnd.sqlite3"),
 )
 HTML_START = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s|<!--.{0,2000}?-->|<\?xml[^>]{0,200}\?>)*"
+    rb"(?:\xef\xbb\xbf)?(?:\s|<!--.{0,2000}?-->|<\?xml[^>]{0,200}\?>)*+"
     rb"<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|table|a|style|title|b|br|p|meta|link)[\s>]",
     re.I | re.S,
 )

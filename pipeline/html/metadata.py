@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date
-from html import unescape
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urljoin
+
+from pipeline.text.entities import unescape_entities
 
 HEAD_LIMIT = 300_000  # characters: heads with inlined styles reach 200 kB; beyond that a missing <body> is to blame
 ATTRIBUTE_LIMIT = 4_000  # characters of one attribute; a longer one is an unclosed quote or a data: address
@@ -99,7 +101,7 @@ def _attributes(html: str, position: int, end: int) -> tuple[dict[str, str], int
         if not match:
             break
         name, double, single, bare = match.groups()
-        attributes.setdefault(name.lower(), unescape(double or single or bare or "").strip())
+        attributes.setdefault(name.lower(), unescape_entities(double or single or bare or "").strip())
         position = match.end()
     closing = html.find(">", position, end)
     return attributes, closing + 1 if closing >= 0 else end
@@ -112,7 +114,7 @@ def extract_metadata(html: str, url: str) -> Metadata:
     licence = ""
     for tag in head_tags(html):
         if tag.name == "title":
-            title = title or unescape(tag.text)
+            title = title or unescape_entities(tag.text)
         elif tag.name == "meta":
             key = tag.attributes.get("property") or tag.attributes.get("name") or tag.attributes.get("itemprop") or ""
             if tag.attributes.get("content"):
@@ -165,7 +167,7 @@ def _json_ld(text: str) -> list[dict]:
         return []
     objects = found if isinstance(found, list) else [found]
     graphs = [item["@graph"] for item in objects if isinstance(item, dict) and isinstance(item.get("@graph"), list)]
-    return [item for item in objects + sum(graphs, []) if isinstance(item, dict)]
+    return [item for item in chain(objects, *graphs) if isinstance(item, dict)]
 
 
 def _ld_author(item: dict) -> str:

@@ -9,10 +9,10 @@ its id, goes the full way too, and the ledger counts how many of those would hav
 import hashlib
 import re
 from collections.abc import Sequence
-from html import unescape
 from typing import NamedTuple
 
 from pipeline.language.identify import LanguageModel, letters_and_digits
+from pipeline.text.entities import unescape_entities
 
 READ = 2048  # characters of visible text
 SCAN = 1_000_000  # characters of HTML looked at for them; a page that hides its text behind more is not judged
@@ -82,7 +82,7 @@ def quick_text(html: str, size: int = READ) -> str:
         else:
             closing = html.find(">", tag, end)
             position = closing + 1 if closing >= 0 else end
-    return " ".join(unescape(" ".join(parts)).split())[:size]
+    return " ".join(unescape_entities(" ".join(parts)).split())[:size]
 
 
 def _closing(html: str, name: str | None, start: int, end: int) -> int:

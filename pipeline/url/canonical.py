@@ -23,7 +23,9 @@ IN_PATH = UNRESERVED | frozenset(b"/!$&'()*+,;=:@")
 IN_QUERY = UNRESERVED | frozenset(b"/!$'()*,;=:@?+")
 ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;?#]*", re.IGNORECASE)
-INDEX_PAGE = re.compile(r"/(?:index|default)\.(?:html?|php|aspx?|jsp)$", re.IGNORECASE)
+INDEX_PAGE = re.compile(r"(?:index|default)\.(?:html?|php|aspx?|jsp)", re.IGNORECASE)
+LEADING_WWW = re.compile(r"(?:www\.)*")
+MAX_HOST = 253  # characters of a host name (RFC 1035); a longer one is kept as it is written
 
 
 def _split(url: str) -> SplitResult | None:
@@ -39,10 +41,15 @@ def _split(url: str) -> SplitResult | None:
         return None
 
 
-@lru_cache(maxsize=65536)
 def _ascii_host(name: str) -> str:
-    """Return a host name in lower case and IDNA (UTS 46); one that IDNA refuses stays as it is, in lower case."""
+    """Return a host name in lower case and IDNA (UTS 46); one that IDNA refuses is only written in lower case."""
     name = name.lower().strip(".")
+    return name if len(name) > MAX_HOST else _encode_idna(name)
+
+
+@lru_cache(maxsize=65536)
+def _encode_idna(name: str) -> str:
+    """Return a host name of at most MAX_HOST lower-case characters in IDNA; itself where IDNA refuses it."""
     if name.isascii():
         return name
     try:
@@ -75,9 +82,17 @@ def _extractor() -> "TLDExtract":
     return TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
-@lru_cache(maxsize=65536)
 def registered_domain(name: str) -> str:
-    """Return the registered domain of a host ("a.bbc.co.uk": "bbc.co.uk"); an IP or a bare host as it is."""
+    """Return the registered domain of a host ("a.bbc.co.uk": "bbc.co.uk").
+
+    An IP address, a bare host and a name of more than MAX_HOST characters are returned as they are.
+    """
+    return name if len(name) > MAX_HOST else _look_up_domain(name)
+
+
+@lru_cache(maxsize=65536)
+def _look_up_domain(name: str) -> str:
+    """Return the registered domain of a host of at most MAX_HOST characters by the public suffix list."""
     return _extractor().extract_str(name).top_domain_under_public_suffix or name
 
 
@@ -133,12 +148,10 @@ def _without_dots(path: str) -> str:
 
 def _canonical_path(path: str) -> str:
     """Return the path without session ids, index pages, dot segments and trailing slashes."""
-    path = _escape(path, IN_PATH)
-    while True:  # one removal can bring another to the end
-        shorter = INDEX_PAGE.sub("", _without_dots(PATH_SESSION.sub("", path)).rstrip("/"))
-        if shorter == path:
-            return path
-        path = shorter
+    segments = _without_dots(PATH_SESSION.sub("", _escape(path, IN_PATH))).split("/")
+    while len(segments) > 1 and (not segments[-1] or INDEX_PAGE.fullmatch(segments[-1])):
+        segments.pop()  # one removal can bring another to the end
+    return "/".join(segments)
 
 
 def canonical_url(url: str) -> str:
@@ -152,8 +165,9 @@ def canonical_url(url: str) -> str:
     if parts is None or not parts.netloc:
         return url.strip()
     name, port = _host_port(parts.netloc)
-    while name.startswith("www.") and name.count(".") > 1:
-        name = name[4:]
+    prefixes = LEADING_WWW.match(name)
+    if prefixes and prefixes.end():  # what is left has a dot
+        name = name[4 * min(prefixes.end() // 4, name.count(".") - 1) :]
     scheme = "https" if parts.scheme.lower() in ("http", "https") else parts.scheme.lower()
     query = [_escape(piece, IN_QUERY).replace("%20", "+") for piece in parts.query.split("&")]
     query = sorted(piece for piece in query if piece and not _is_tracking(piece))

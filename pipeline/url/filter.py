@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from pipeline.url.blocklists import ListError, open_list
 from pipeline.url.canonical import host, registered_domain
 
+MAX_URL = 8192  # characters; browsers and servers take 2 to 8 thousand, longer ones are made by errors
 ADULT_WORDS = Path(__file__).parent / "data" / "adult_words.yaml"
 # The categories that the RefinedWeb paper (arXiv:2306.01116, appendix) takes from UT1, by the names of their folders.
 REFINEDWEB_CATEGORIES = (
@@ -136,8 +137,10 @@ class UrlFilter:
     def reject(self, url: str) -> tuple[str, str] | None:
         """Return (reason, what matched) or None. Never raises.
 
-        Reasons: "not-http", "blocked-domain", "blocked-url", "adult-words", "listed-words", "extension".
+        Reasons: "too-long", "not-http", "blocked-domain", "blocked-url", "adult-words", "listed-words", "extension".
         """
+        if len(url) > MAX_URL:
+            return "too-long", f"{len(url)} characters"
         scheme, separator, rest = url.strip().partition("://")
         name = host(url)
         if not separator or scheme.lower() not in ("http", "https") or not name:

@@ -23,11 +23,15 @@ WORD = re.compile(r"[^\W\d_]+")
 # What a word weighs by where it stands: a host is chosen to say what a site is, a title says all sorts of things.
 IN_HOST, IN_LABEL, IN_PATH, IN_TITLE = 6, 4, 3, 1
 LONG = 5  # letters from which a word also counts within a longer label of the host ("guitarforum")
+MAX_LABELS = 16  # of a host, its last ones: more than any site of the table has
 
 
 @cache
-def _table() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """Read the table into word -> label, site -> label, ending -> label; the first label to list a word has it."""
+def _table() -> tuple[dict[str, str], dict[str, str], dict[str, str], int]:
+    """Read the table into word -> label, site -> label, ending -> label, and the length of the longest word.
+
+    The first label to list a word has it.
+    """
     table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     words: dict[str, str] = {}
     sites: dict[str, str] = {}
@@ -36,7 +40,7 @@ def _table() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
             words.setdefault(word.lower(), label)
         for name in table[label].get("sites", "").split():
             sites.setdefault(name.lower(), label)
-    return words, sites, table["endings"]
+    return words, sites, table["endings"], max(map(len, words))
 
 
 def domain(url: str, title: str = "") -> str:
@@ -47,9 +51,9 @@ def domain(url: str, title: str = "") -> str:
     A known site decides; otherwise words of host, path and title add up, and an equal score goes to the label that
     comes first in DOMAINS. Never raises.
     """
-    words, sites, endings = _table()
+    words, sites, endings, longest = _table()
     name = host(url)
-    labels = name.split(".")
+    labels = name.split(".")[-MAX_LABELS:]
     for start in range(len(labels)):
         if site := sites.get(".".join(labels[start:])):
             return site
@@ -62,7 +66,7 @@ def domain(url: str, title: str = "") -> str:
             if token in words:
                 scores[words[token]] += IN_HOST
             else:
-                for size in range(LONG, len(token)):  # a "guitarforum" is a forum
+                for size in range(LONG, min(len(token), longest + 1)):  # a "guitarforum" is a forum
                     scores[words.get(token[:size], "other")] += IN_LABEL
                     scores[words.get(token[-size:], "other")] += IN_LABEL + 1
     for token in dict.fromkeys(WORD.findall(path.lower())[:40]):

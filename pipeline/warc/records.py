@@ -185,18 +185,16 @@ def header_fields(data: bytes) -> dict[str, str]:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    headers: dict[str, str] = {}
-    last = ""
+    headers: dict[str, list[str]] = {}
+    values: list[str] = []
     for line in text.split("\n")[1:]:
-        if line[:1] in (" ", "\t"):
-            if last and (more := line.strip()):
-                headers[last] = f"{headers[last]} {more}"
-            continue
-        name, colon, value = line.partition(":")
+        folded = line[:1] in (" ", "\t")
+        name, colon, value = ("", "", line) if folded else line.partition(":")
         if colon:
-            last = name.strip().lower()
-            headers[last] = value.strip()
-    return headers
+            values = headers[name.strip().lower()] = []
+        if (colon or folded) and (value := value.strip()):
+            values.append(value)
+    return {name: " ".join(values) for name, values in headers.items()}
 
 
 def arc_head(line: bytes) -> Head | None:

@@ -229,7 +229,7 @@ class Walk:
         if hints & COPY_OF_MATHS:  # rendered maths
             return -1
         if hints & LINE_NUMBERS:
-            if "".join(node.text().split()).isdigit():  # beside code, which would not run with them
+            if only_digits(node):  # beside code, which would not run with them
                 return -1
             hints ^= LINE_NUMBERS
         if self.everything or hints & SOURCE_OF_MATHS:
@@ -357,6 +357,17 @@ class Walk:
             if page.first[number] < start:
                 break
             page.first[number], page.end[number] = start, start + 1
+
+
+def only_digits(node: LexborNode) -> bool:
+    """Tell whether the text of an element is digits and white space, with one digit at least."""
+    found = False
+    for inner in node.traverse(include_text=True):
+        text = "".join((inner.text_content or "").split()) if inner.tag == "-text" else ""
+        if text and not text.isdigit():
+            return False
+        found = found or bool(text)
+    return found
 
 
 def split_breaks(text: str) -> list[str]:

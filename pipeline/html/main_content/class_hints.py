@@ -40,6 +40,7 @@ LINE_NUMBER_NAMES = ("lineno", "linenumber", "gutter")  # Pygments, Rouge, Hexo,
 MATHS = re.compile("math|katex|mjx")  # without which a name says nothing of it
 RUN = re.compile("[a-z]+")
 LONGEST_NAME = 80  # characters of a class name or id that are read
+LONGEST_KNOWN = 500  # characters of all names of an element; the bits of longer ones are not kept
 MANY_NAMES = 50_000
 KNOWN_NAMES: dict[str, int] = {}  # the bits of names seen before: a pure function's cache
 KNOWN_RUNS: dict[str, int] = {}  # likewise, of runs of letters; their complement where the name goes on
@@ -69,11 +70,13 @@ def name_hints(names: str) -> int:
             KNOWN_NAMES.clear()
         found = 0
         for name in names.split():
+            name = name[:LONGEST_NAME]
             bits = KNOWN_NAMES.get(name)
             if bits is None:
-                bits = KNOWN_NAMES[name] = _bits_of(name[:LONGEST_NAME])
+                bits = KNOWN_NAMES[name] = _bits_of(name)
             found |= bits
-        KNOWN_NAMES[names] = found
+        if len(names) <= LONGEST_KNOWN:
+            KNOWN_NAMES[names] = found
     return found
 
 

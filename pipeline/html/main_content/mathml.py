@@ -97,11 +97,17 @@ def _elements(node: LexborNode) -> list[LexborNode]:
 
 def _joined(parts: list[str]) -> str:
     """Join with a space only after a command that a letter would lengthen."""
-    joined = ""
+    joined: list[str] = []
+    in_command, letters = False, 0  # whether all is letters since the last backslash, and how many
     for part in parts:
-        command = joined.rpartition("\\")[2] if "\\" in joined else ""
-        joined += " " + part if command.isalpha() and part[:1].isalpha() else part
-    return joined
+        if in_command and letters and part[:1].isalpha():
+            part = " " + part
+        joined.append(part)
+        if "\\" in part:
+            in_command, letters, part = True, 0, part.rpartition("\\")[2]
+        in_command = in_command and (not part or part.isalpha())
+        letters += len(part)
+    return "".join(joined)
 
 
 def _symbols(text: str) -> str:

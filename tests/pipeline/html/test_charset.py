@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.html.charset import decode
+from pipeline.html.charset import decode, replace_markup
 from pipeline.html.http import parse_response
 from pipeline.warc.reader import Record, read_records
 from tests.shared import shared_data
@@ -91,3 +91,21 @@ def test_the_edge_cases_all_survive():
         want = response.body.decode(codecs.get(true, true), "replace").replace("\0", "").removeprefix("\ufeff")
         assert text == want, case
         assert (case.get("probe") or "") in html.unescape(text), case
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"a<b>c</b>  d", b"a c  d"),
+        (b"<!-- <p> -->x<!-- y > z", b" x  z"),
+        (b"<script>1 < 2</SCRIPT >x<style>y", b" x y"),
+        (b"1 < 2 <p", b"1 < 2 <p"),
+    ],
+)
+def test_markup_is_replaced_before_detection(data: bytes, expected: bytes) -> None:
+    assert replace_markup(data) == expected
+
+
+def test_unclosed_markup_takes_linear_time() -> None:
+    for token in (b"<!--", b"<script ", b"<", b"<style>"):
+        assert decode(b"caf\xe9 \xff\xe8 " * 10 + token * (250_000 // len(token)))[0].startswith("caf")

@@ -265,3 +265,22 @@ def test_huge_pages_are_read_by_the_helper_in_bounded_time() -> None:
     text = engine(f"<article>{paragraphs}</article>", "").text
     assert text.count("the mill ground") > 50_000
     assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 2001,
+        "<p " + " ".join(f"a{n}=b" for n in range(5001)) + ">x",
+        "<p " + " ".join(f"a{n}" for n in range(20_000)) + ">x",
+        "<p>" + "x " * 100_001,
+    ],
+    ids=["depth", "attributes", "attributes without values", "length"],
+)
+def test_a_page_that_a_parser_may_take_long_for_goes_to_the_sandbox(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(engines, "_isolated", lambda helper, html, url: asked.append(html))
+    engine = load_engine("gristmill")
+    engine(html, "")
+    engine(PAGE, "")
+    assert asked == [html]

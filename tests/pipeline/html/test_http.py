@@ -207,3 +207,26 @@ def test_types_of_the_mixed_file():
     assert found["html-labelled-octet"] == found["no-content-type"] == (200, "text/html")
     assert found["xhtml"] == (200, "application/xhtml+xml")
     assert found["no-http-headers"][0] is None and found["redirect"][0] == 301 and found["503"][0] == 503
+
+
+def test_comments_before_the_first_tag_take_linear_time() -> None:
+    comments = b"<!---->" * 500  # with backtracking, 2 ** 500 ways to read them
+    assert mime_of(parse_response(message(comments + b"<html><p>x"))) == "text/html"
+    undeclared = b"HTTP/1.1 200 OK\r\n\r\n"
+    assert mime_of(parse_response(undeclared + comments + b"<html><p>x")) == "text/html"
+    assert mime_of(parse_response(undeclared + comments + b"Hello world")) == "text/plain"
+
+
+def test_an_interim_response_before_the_final_one_is_skipped() -> None:
+    response = parse_response(b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" + message(HTML))
+    assert (response.status, response.body, response.header("x")) == (200, HTML, "")
+    alone = parse_response(b"HTTP/1.1 100 Continue\r\n\r\n" + HTML)
+    assert (alone.status, alone.body) == (100, HTML)
+
+
+def test_a_folded_header_is_one_value_and_a_huge_header_is_cut() -> None:
+    folded = parse_response(message(HTML, "X-Long:\r\n one\r\n\ttwo"))
+    assert folded.header("x-long") == "one two"
+    huge = parse_response(message(HTML, "X-First: 1", *["X-Filler: " + "a" * 1000] * 1000, "X-Last: 1"))
+    assert huge.body == HTML and huge.problems == ("long-header",)
+    assert huge.header("x-first") == "1" and huge.header("x-last") == ""

@@ -81,3 +81,10 @@ def test_a_licence_in_the_footer_is_found() -> None:
 def test_broken_pages_give_empty_fields() -> None:
     for html in ("", "<", "<title", "\x00", "<meta content=", "<script type='application/ld+json'>" + "[" * 100_000):
         assert set(extract_metadata(html, "http://[bad")) <= {"", "["}
+
+
+def test_long_lists_of_graphs_and_long_numbers_are_read() -> None:
+    graphs = ",".join(['{"@graph": [{"author": "Ada"}]}'] * 20_000)
+    page = f'<title>&#{"9" * 5000};x</title><script type="application/ld+json">[{graphs}]</script>'
+    found = extract_metadata(page, "")
+    assert found.author == "Ada" and found.title.endswith("x")

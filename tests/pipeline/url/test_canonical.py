@@ -150,3 +150,10 @@ def test_sites_of_the_public_pages() -> None:
     keys = {page["url"]: canonical_url(page["url"]) for page in pages}
     assert all(canonical_url(key) == key for key in keys.values())
     assert len(set(keys.values())) > 0.98 * len(keys)  # what is joined is the exception
+
+
+def test_long_chains_have_the_key_of_their_page() -> None:
+    assert canonical_url("https://a.com" + "/index.html" * 100_000) == canonical_url("https://a.com")
+    assert canonical_url("https://" + "www." * 100_000 + "com") == "https://www.com"
+    long = "ü" * 300 + ".com"
+    assert canonical_url(f"https://{long}/") == f"https://{long}"

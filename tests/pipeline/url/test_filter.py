@@ -183,3 +183,9 @@ def test_ut1_blocks_what_it_lists_and_almost_nothing_of_the_public_pages(tmp_pat
         reasons = [(urls.reject(json.loads(line)["url"]) or ("",))[0] for line in lines]
     dropped = [reason for reason in reasons if reason]
     assert len(dropped) < 0.02 * len(reasons), dropped
+
+
+def test_an_address_longer_than_any_real_one_is_dropped() -> None:
+    rules = UrlFilter(UrlRules())
+    assert rules.reject("https://example.org/" + "a" * 10_000) == ("too-long", "10020 characters")
+    assert rules.reject("https://example.org/" + "a" * 2_000) is None
