@@ -1,1 +1,1 @@
-"""Classifiers of pages: fastText quality by Wikipedia's references. Features are shared by training and scoring."""
+"""Page classifiers (quality and topic), and the training of the engine `gristmill`. Nothing here uses Beam."""

@@ -8,7 +8,7 @@ from pipeline.html.main_content.classifier import MODEL
 
 
 def main() -> int:
-    """Train on pages with human gold and on those that a tool has marked; 2, with one line, where there are none."""
+    """Train on pages that a person or a tool marked. Returns 2 after one line if the data cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m classifiers.main_content", description=__doc__)
     parser.add_argument(
         "--crawl", required=True, type=Path, metavar="FOLDER", help="index.jsonl.gz, gold.jsonl.gz, WARCs"
@@ -16,14 +16,16 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=MODEL, metavar="FILE")
     args = parser.parse_args()
     try:
-        from classifiers.main_content.data import load, load_taught, prepare
-        from classifiers.main_content.train import about, train, write
+        from classifiers.main_content.block_labels import prepare_example
+        from classifiers.main_content.gold_pages import load_gold_pages, load_taught_pages
+        from classifiers.main_content.train import describe_training, train_block_model, write_block_model
 
-        examples = [prepare(page) for page in load(args.crawl) + load_taught(args.crawl)]
+        pages = load_gold_pages(args.crawl) + load_taught_pages(args.crawl)
+        examples = [prepare_example(page) for page in pages]
     except (OSError, ValueError, ImportError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    write(train(examples), args.output, about(examples))
+    write_block_model(train_block_model(examples), args.output, describe_training(examples))
     print(f"{args.output}: {args.output.stat().st_size / 1000:.0f} kB, from {len(examples)} pages")
     return 0
 

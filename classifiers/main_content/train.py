@@ -1,4 +1,4 @@
-"""Fit the two stages of the block model and write them as text."""
+"""Train the two stages of the block model, and write them as text."""
 
 import hashlib
 import json
@@ -6,15 +6,16 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
-from classifiers.main_content.data import Example
+from classifiers.main_content.block_labels import BlockExample
 from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, context
 from pipeline.html.main_content.boosted_trees import UNIT, Forest
 
 TREES = (160, 350)
-BLOCKS_A_PAGE = 250  # that are trained on, about: light blocks of long pages are drawn, and weigh the more
+BLOCKS_PER_PAGE = 250  # of a long page, about: its light blocks are sampled, and weigh more in return
 DEPTH = 6
 INNER_FOLDS = 3
 SETTINGS = {
@@ -28,19 +29,19 @@ SETTINGS = {
     "border_count": 32,
     "boosting_type": "Plain",
     "random_seed": 0,
-    "thread_count": 1,  # the same trees each time
+    "thread_count": 1,  # gives the same trees every time
     "allow_writing_files": False,
     "logging_level": "Silent",
 }
 
 
-def fold_of(site: str, folds: int) -> int:
-    """Return the fold of a site: by a hash, so that a site's pages stay together whatever else is there."""
+def assign_fold(site: str, folds: int) -> int:
+    """Return the fold of a site, by a hash, so that it depends on nothing else."""
     return int.from_bytes(hashlib.sha256(site.encode()).digest()[:4], "big") % folds
 
 
-def fit(names: Sequence[str], rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, trees: int) -> Forest:
-    """Fit one stage on columns of `rows`; deterministic (one thread, fixed seed)."""
+def fit_forest(names: Sequence[str], rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, trees: int) -> Forest:
+    """Fit one stage on the columns of `rows`. Deterministic: one thread and a fixed seed."""
     from catboost import CatBoost, Pool
 
     model = CatBoost({"iterations": trees, **SETTINGS})
@@ -49,16 +50,37 @@ def fit(names: Sequence[str], rows: np.ndarray, labels: np.ndarray, weights: np.
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
         fitted = json.loads(path.read_text())
-    return from_catboost(fitted, tuple(names))
+    return convert_catboost(fitted, tuple(names))
 
 
-def from_catboost(fitted: dict, names: tuple[str, ...]) -> Forest:
-    """Turn CatBoost's JSON into a Forest over the features that it uses."""
+class CatBoostSplit(TypedDict):
+    """A split in CatBoost's JSON."""
+
+    float_feature_index: int
+    border: float
+
+
+class CatBoostTree(TypedDict):
+    """A tree in CatBoost's JSON."""
+
+    splits: list[CatBoostSplit]
+    leaf_values: list[float]
+
+
+class CatBoostModel(TypedDict):
+    """The part of CatBoost's JSON that is read."""
+
+    oblivious_trees: list[CatBoostTree]
+    scale_and_bias: tuple[float, list[float] | float]
+
+
+def convert_catboost(fitted: CatBoostModel, names: tuple[str, ...]) -> Forest:
+    """Return CatBoost's JSON as a Forest over the features that it uses."""
     trees = fitted["oblivious_trees"]
     used = sorted({split["float_feature_index"] for tree in trees for split in tree["splits"]})
     place = {feature: number for number, feature in enumerate(used)}
-    scale, bias = fitted["scale_and_bias"]
-    bias = bias[0] if isinstance(bias, list) else bias
+    scale, biases = fitted["scale_and_bias"]
+    bias = biases[0] if isinstance(biases, list) else biases
     feature = np.zeros((len(trees), DEPTH), np.int64)
     border = np.full((len(trees), DEPTH), np.inf, np.float32)
     leaves = np.zeros((len(trees), 1 << DEPTH), np.int32)
@@ -70,23 +92,25 @@ def from_catboost(fitted: dict, names: tuple[str, ...]) -> Forest:
     return Forest(tuple(names[index] for index in used), feature, border, leaves, round(bias / UNIT))
 
 
-def select(forest: Forest, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
-    """Return the rows that a forest wants."""
+def select_rows(forest: Forest, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
+    """Return the rows of the features that a forest uses."""
     place = {name: number for number, name in enumerate(names)}
     return rows[[place[name] for name in forest.features]]
 
 
-def draw(example: Example) -> tuple[np.ndarray, np.ndarray]:
-    """Return the blocks of a page that are trained on, and their weights: the same in expectation as all of them."""
-    chance = np.minimum(1.0, example.weight * BLOCKS_A_PAGE)
+def draw_blocks(example: BlockExample) -> tuple[np.ndarray, np.ndarray]:
+    """Sample the blocks of a page, and return them with weights whose expectation equals that of all blocks."""
+    chance = np.minimum(1.0, example.weight * BLOCKS_PER_PAGE)
     seed = int.from_bytes(hashlib.sha256(example.page.id.encode()).digest()[:8], "big")
     drawn = np.flatnonzero(np.random.default_rng(seed).random(len(chance)) < chance)
     return drawn, (example.weight / chance)[drawn]
 
 
-def stack(examples: Sequence[Example], rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put the drawn blocks of all pages side by side: their rows, labels and weights."""
-    drawn = [draw(example) for example in examples]
+def stack_blocks(
+    examples: Sequence[BlockExample], rows: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows, labels and weights of the sampled blocks of all pages."""
+    drawn = [draw_blocks(example) for example in examples]
     return (
         np.concatenate([part[:, blocks] for part, (blocks, _) in zip(rows, drawn, strict=True)], axis=1),
         np.concatenate([example.label[blocks] for example, (blocks, _) in zip(examples, drawn, strict=True)]),
@@ -94,34 +118,34 @@ def stack(examples: Sequence[Example], rows: Sequence[np.ndarray]) -> tuple[np.n
     )
 
 
-def second_rows(example: Example, score: np.ndarray) -> np.ndarray:
-    """Return the second stage's features: the first's, and the scores around."""
-    assert example.layout is not None  # a page without blocks is no example to train on
+def build_second_rows(example: BlockExample, score: np.ndarray) -> np.ndarray:
+    """Return the features of the second stage: those of the first, and the first scores of the blocks around."""
+    assert example.layout is not None  # pages without blocks are not trained on
     return np.concatenate((example.rows, context(example.layout, score)))
 
 
-def train(examples: Sequence[Example]) -> dict[str, Forest]:
-    """Fit both stages. The second learns from scores of models that have not seen the page's site."""
+def train_block_model(examples: Sequence[BlockExample]) -> dict[str, Forest]:
+    """Fit both stages. The second learns from scores of models that saw no page of the same site."""
     examples = [example for example in examples if example.layout is not None]
-    first = fit_first(examples)
+    first = fit_first_stage(examples)
     scores: dict[int, np.ndarray] = {}
     for fold in range(INNER_FOLDS):
-        held = [fold_of("inner " + example.page.site, INNER_FOLDS) == fold for example in examples]
-        model = fit_first([example for example, out in zip(examples, held, strict=True) if not out])
+        held = [assign_fold("inner " + example.page.site, INNER_FOLDS) == fold for example in examples]
+        model = fit_first_stage([example for example, out in zip(examples, held, strict=True) if not out])
         for number in np.flatnonzero(held).tolist():
-            scores[number] = model.score(select(model, NAMES, examples[number].rows))
-    seconds = [second_rows(example, scores[number]) for number, example in enumerate(examples)]
-    second = fit((*NAMES, *CONTEXT_NAMES), *stack(examples, seconds), TREES[1])
+            scores[number] = model.score(select_rows(model, NAMES, examples[number].rows))
+    seconds = [build_second_rows(example, scores[number]) for number, example in enumerate(examples)]
+    second = fit_forest((*NAMES, *CONTEXT_NAMES), *stack_blocks(examples, seconds), TREES[1])
     return {"first": first, "second": second}
 
 
-def fit_first(examples: Sequence[Example]) -> Forest:
+def fit_first_stage(examples: Sequence[BlockExample]) -> Forest:
     """Fit the first stage."""
-    return fit(NAMES, *stack(examples, [example.rows for example in examples]), TREES[0])
+    return fit_forest(NAMES, *stack_blocks(examples, [example.rows for example in examples]), TREES[0])
 
 
-def write(forests: dict[str, Forest], path: Path, about: str) -> None:
-    """Write the forests as text, with what they were trained on."""
+def write_block_model(forests: dict[str, Forest], path: Path, about: str) -> None:
+    """Write the forests as text, after comment lines with `about`."""
     lines = [f"# {line}" for line in about.splitlines()]
     for name, forest in forests.items():
         lines += [f"forest {name}", "features " + " ".join(forest.features), f"bias {forest.bias}"]
@@ -131,8 +155,8 @@ def write(forests: dict[str, Forest], path: Path, about: str) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def about(examples: Sequence[Example]) -> str:
-    """Return what a model file says of itself."""
+def describe_training(examples: Sequence[BlockExample]) -> str:
+    """Return the comment of a model file: what it is, and which pages it was trained on."""
     sets = Counter(example.page.set for example in examples if not example.page.taught)
     return (
         "The block model of the engine gristmill: two forests of symmetric trees "

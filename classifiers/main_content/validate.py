@@ -1,94 +1,118 @@
-"""Scores on sites that a model has not seen: cross-validation by site, and training without one of the corpora."""
+"""Test models on sites that they have not seen: cross-validation by site, and training without one of the corpora."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from classifiers.main_content.data import Example, GoldPage, agreement, grams
-from classifiers.main_content.train import fold_of, train
+from classifiers.main_content.block_labels import BlockExample, split_words
+from classifiers.main_content.gold_pages import GoldPage
+from classifiers.main_content.train import assign_fold, train_block_model
 from pipeline.html.engines import Options
 from pipeline.html.main_content.boosted_trees import Forest
 from pipeline.html.main_content.classifier import bridge, choose, model_of, score_blocks
 from pipeline.html.main_content.render import as_text
 
 FOLDS = 5
-THRESHOLD = Options().threshold  # what the engine uses unless told otherwise
-SMALLEST_GROUP = 30
+THRESHOLD = Options().threshold  # the default of the engine
+MIN_GROUP = 30  # pages
+GRAM = 4  # words
 
-Score = tuple[float, float, float]  # precision, recall, F1 of the bags of 4-grams
+AgreementScore = tuple[float, float, float]  # precision, recall, F1 of the bags of 4-grams
 
 
-class Row(NamedTuple):
-    """Means over the pages of a group."""
+class ScoreRow(NamedTuple):
+    """The mean scores of each engine over the pages of a group."""
 
     group: str
     pages: int
-    scores: dict[str, Score]
+    scores: dict[str, AgreementScore]
 
 
-def predict(model: Mapping[str, Forest], example: Example) -> np.ndarray:
-    """Return the second stage's score of each block."""
+def predict_blocks(model: Mapping[str, Forest], example: BlockExample) -> np.ndarray:
+    """Return the score of each block, from the second stage of a model."""
     if example.layout is None:
         return np.zeros(0)
     return score_blocks(example.rows, example.layout, model_of(model))
 
 
-def by_site(examples: Sequence[Example], say: Callable[[str], None] = print) -> dict[str, np.ndarray]:
-    """Return the scores of every page's blocks, by a model trained on other sites."""
+def cross_validate_by_site(
+    examples: Sequence[BlockExample], report: Callable[[str], None] = print
+) -> dict[str, np.ndarray]:
+    """Return the block scores of every page with human gold, by a model that was trained on other sites."""
     scores: dict[str, np.ndarray] = {}
     for fold in range(FOLDS):
-        model = train([example for example in examples if fold_of(example.page.site, FOLDS) != fold])
+        model = train_block_model([example for example in examples if assign_fold(example.page.site, FOLDS) != fold])
         tested = [
-            example for example in examples if fold_of(example.page.site, FOLDS) == fold and not example.page.taught
+            example for example in examples if assign_fold(example.page.site, FOLDS) == fold and not example.page.taught
         ]
-        scores |= {example.page.id: predict(model, example) for example in tested}
-        say(f"fold {fold + 1} of {FOLDS}: {len(tested)} pages")
+        scores |= {example.page.id: predict_blocks(model, example) for example in tested}
+        report(f"fold {fold + 1} of {FOLDS}: {len(tested)} pages")
     return scores
 
 
-def by_corpus(examples: Sequence[Example], corpus: str) -> dict[str, np.ndarray]:
-    """Return the scores of one corpus' pages, by a model trained on the others' other sites."""
+def validate_by_corpus(examples: Sequence[BlockExample], corpus: str) -> dict[str, np.ndarray]:
+    """Return the block scores of the pages of one corpus, by a model of the other corpora without its sites."""
     tested = [example for example in examples if example.page.set == corpus and not example.page.taught]
     sites = {example.page.site for example in tested}
-    model = train([example for example in examples if example.page.set != corpus and example.page.site not in sites])
-    return {example.page.id: predict(model, example) for example in tested}
+    model = train_block_model(
+        [example for example in examples if example.page.set != corpus and example.page.site not in sites]
+    )
+    return {example.page.id: predict_blocks(model, example) for example in tested}
 
 
-def judge(example: Example, scores: np.ndarray, threshold: float = THRESHOLD) -> Score:
-    """Return how well the blocks chosen agree with the gold."""
+def score_page(example: BlockExample, scores: np.ndarray, threshold: float = THRESHOLD) -> AgreementScore:
+    """Return how well the chosen blocks of a page agree with its gold."""
     if example.layout is None:
-        return score_text("", example.page.gold)
+        return score_extraction("", example.page.gold)
     kept = bridge(choose(scores, example.layout.length, threshold), example.layout)
-    return score_text(as_text(example.blocks, kept), example.page.gold)
+    return score_extraction(as_text(example.blocks, kept), example.page.gold)
 
 
-def score_text(text: str, gold: str) -> Score:
-    """Return how well a text agrees with the gold."""
-    return agreement(grams(text), grams(gold))
+def score_extraction(text: str, gold: str) -> AgreementScore:
+    """Return how well an extracted text agrees with the gold."""
+    return measure_agreement(count_word_grams(text), count_word_grams(gold))
 
 
-def groups(pages: Sequence[GoldPage]) -> dict[str, list[GoldPage]]:
-    """Return the pages by data set, type and language, those groups that are large enough, and all of them."""
+def count_word_grams(text: str) -> Counter[tuple[str, ...]]:
+    """Return the counts of word 4-grams. A text with fewer words counts as one gram."""
+    found = split_words(text)
+    grams = Counter(zip(*(found[start:] for start in range(GRAM)), strict=False))
+    return grams or Counter([tuple(found)] if found else [])
+
+
+def measure_agreement(found: Counter[tuple[str, ...]], truth: Counter[tuple[str, ...]]) -> AgreementScore:
+    """Return precision, recall and F1 of two bags; all 1 if both are empty."""
+    common = (found & truth).total()
+    if not found and not truth:
+        return 1.0, 1.0, 1.0
+    precision = common / found.total() if found else 0.0
+    recall = common / truth.total() if truth else 0.0
+    return precision, recall, 2 * precision * recall / (precision + recall) if common else 0.0
+
+
+def group_gold_pages(pages: Sequence[GoldPage]) -> dict[str, list[GoldPage]]:
+    """Return all pages, and the groups by data set, type and language that hold at least MIN_GROUP pages."""
     found: dict[str, list[GoldPage]] = {"all": list(pages)}
     for name in ("set", "kind", "language"):
         for value in sorted({getattr(page, name) for page in pages} - {""}):
             members = [page for page in pages if getattr(page, name) == value]
-            if len(members) >= SMALLEST_GROUP:
+            if len(members) >= MIN_GROUP:
                 found[f"{name} {value}"] = members
     return found
 
 
-def mean_score(scores: Sequence[Score]) -> Score:
-    """Return the mean of each figure."""
+def average_scores(scores: Sequence[AgreementScore]) -> AgreementScore:
+    """Return the mean of precision, of recall and of F1."""
     precision, recall, f1 = np.mean(scores, axis=0).tolist()
     return precision, recall, f1
 
 
-def table(pages: Sequence[GoldPage], engines: Mapping[str, Mapping[str, Score]]) -> list[Row]:
-    """Return the mean scores of each engine in each group of the pages."""
+def tabulate_scores(pages: Sequence[GoldPage], engines: Mapping[str, Mapping[str, AgreementScore]]) -> list[ScoreRow]:
+    """Return the mean scores of each engine in each group of pages."""
     rows = []
-    for group, members in groups(pages).items():
-        means = {name: mean_score([scores[page.id] for page in members]) for name, scores in engines.items()}
-        rows.append(Row(group, len(members), means))
+    for group, members in group_gold_pages(pages).items():
+        means = {name: average_scores([scores[page.id] for page in members]) for name, scores in engines.items()}
+        rows.append(ScoreRow(group, len(members), means))
     return rows

@@ -1,6 +1,6 @@
-"""Wikimedia dumps as streams, in bounded memory: articles of `pages-articles` XML, rows of `externallinks` SQL.
+"""Stream Wikimedia dumps in bounded memory: articles of `pages-articles` XML, rows of `externallinks` SQL.
 
-Compression and format are told by the file's first bytes, not by its name.
+The compression and the format are detected from the first bytes of the file, not from its name.
 """
 
 import bz2
@@ -9,12 +9,12 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from xml.parsers import expat
 
 from classifiers.errors import ClassifierError
 
-CHUNK = 1 << 18  # bytes of XML given to the parser at a time
+CHUNK = 1 << 18  # bytes of XML that the parser gets at a time
 MAX_ARTICLE = 64 << 20  # characters; MediaWiki's own limit is 2 MB ($wgMaxArticleSize)
 MAX_STATEMENT = 1 << 28  # bytes of one INSERT; mysqldump writes about 1 MB
 COLUMN = re.compile(rb"\s*`(\w+)` ")
@@ -25,11 +25,11 @@ REVERSED_HOST = re.compile(r"^(\w+)://([^/:]*?)\.?(:\d+)?$")
 
 
 class DumpError(ClassifierError):
-    """A dump that cannot be read to its end."""
+    """A dump cannot be read to its end."""
 
 
 def open_dump(path: Path) -> IO[bytes] | gzip.GzipFile:
-    """Open a plain, gzip or bz2 (one or many streams) file for reading. Raises OSError, DumpError for an empty file."""
+    """Open a plain, gzip or bz2 file (one or many streams). Raises OSError, and DumpError for an empty file."""
     with open(path, "rb") as file:
         magic = file.read(3)
     if not magic:
@@ -41,27 +41,27 @@ def open_dump(path: Path) -> IO[bytes] | gzip.GzipFile:
     return open(path, "rb")
 
 
-def is_sql(path: Path) -> bool:
-    """Return whether a dump is SQL, by its first characters; else it is taken as XML."""
+def is_sql_dump(path: Path) -> bool:
+    """Return whether a dump is SQL, judged by its first characters. Any other dump is read as XML."""
     try:
         with open_dump(path) as file:
             head = file.read(512).lstrip(b"\xef\xbb\xbf \r\n\t")
     except (EOFError, zlib.error, OSError) as error:
-        raise DumpError(f"{path}: cannot be read: {reason(error)}") from error
+        raise DumpError(f"{path}: cannot be read: {describe_error(error)}") from error
     return head[:2] in (b"--", b"/*") or head[:6].upper() in (b"CREATE", b"INSERT", b"DROP T")
 
 
-def reason(error: Exception) -> str:
-    """Return an error's own words on one line."""
+def describe_error(error: Exception) -> str:
+    """Return the message of an error on one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
 
 
-class PageHandler:
-    """Collects the pages of a MediaWiki export from expat's events: flat, no tree, one page in memory."""
+class ExportHandler:
+    """Collects the pages of a MediaWiki export from expat's events. It builds no tree and holds one page in memory."""
 
     def __init__(self) -> None:
-        """Nothing is open and nothing is done."""
+        """Start without any page."""
         self.pages: list[tuple[str, str, str]] = []  # namespace, title, text of the page's last revision
         self.fields: dict[str, str] = {}
         self.parts: list[str] | None = None
@@ -70,7 +70,7 @@ class PageHandler:
         self.path: list[str] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """An element opens; the text of the wanted ones is collected."""
+        """Handle the start of an element, and begin to collect text if the element is wanted."""
         if self.root is None:
             self.root = name
             if name != "mediawiki":
@@ -83,7 +83,7 @@ class PageHandler:
             self.parts, self.size = [], 0
 
     def data(self, text: str) -> None:
-        """Characters of an element."""
+        """Handle text inside an element. Raises DumpError for a page over MAX_ARTICLE."""
         if self.parts is not None:
             self.parts.append(text)
             self.size += len(text)
@@ -91,7 +91,7 @@ class PageHandler:
                 raise DumpError(f"holds a page of more than {MAX_ARTICLE:,} characters ({self.fields.get('title')!r})")
 
     def end(self, name: str) -> None:
-        """An element closes."""
+        """Handle the end of an element."""
         self.path.pop()
         if self.parts is not None:
             self.fields[name] = "".join(self.parts)
@@ -101,18 +101,18 @@ class PageHandler:
             self.pages.append((get("ns", "0"), get("title", ""), get("text", "")))
             self.fields = {}
 
-    def entity(self, name: str, *_: Any) -> None:
-        """Refuse entity declarations: exports have none, and expanding them can fill any memory."""
-        raise DumpError(f"declares the XML entity {name!r}, which no MediaWiki export does; refused")
+    def entity(self, name: str, *_: object) -> None:
+        """Refuse entity declarations. Exports have none, and expanding them can exhaust memory."""
+        raise DumpError(f"declares the XML entity {name!r}; no MediaWiki export declares entities")
 
 
-def articles(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield `(title, wikitext)` of each page of the main namespace, in the dump's order.
+def read_dump_articles(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield `(title, wikitext)` of each page of the main namespace, in the order of the dump.
 
-    Raises DumpError, naming the file, where it is no MediaWiki export, broken or cut short; OSError where it cannot be
-    opened.
+    Raises DumpError, naming the file, if it is not a MediaWiki export, is broken or is cut short. Raises OSError if it
+    cannot be opened.
     """
-    handler = PageHandler()
+    handler = ExportHandler()
     parser = expat.ParserCreate()
     parser.buffer_text, parser.buffer_size = True, 1 << 16
     parser.StartElementHandler, parser.EndElementHandler = handler.start, handler.end
@@ -125,7 +125,7 @@ def articles(path: Path) -> Iterator[tuple[str, str]]:
                 size += len(chunk)
                 parser.Parse(chunk, not chunk)
             except (EOFError, OSError, zlib.error, expat.ExpatError) as error:
-                message = f"{path}: broken after {count:,} pages and {size:,} bytes of XML ({reason(error)})"
+                message = f"{path}: broken after {count:,} pages and {size:,} bytes of XML ({describe_error(error)})"
                 raise DumpError(f"{message}; fetch it again") from error
             except DumpError as error:
                 raise DumpError(f"{path}: {error}") from None
@@ -138,11 +138,11 @@ def articles(path: Path) -> Iterator[tuple[str, str]]:
                 return
 
 
-def external_links(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield `(page id, url)` of an `externallinks` SQL dump in the dump's order; other schemes than http(s) too.
+def read_external_links(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield `(page id, url)` of an `externallinks` SQL dump, in the order of the dump and with URLs of every scheme.
 
-    Both schemas are read: `el_to` (until 2023), and `el_to_domain_index` with `el_to_path` since. These dumps have no
-    titles. Raises DumpError where the file is broken or is another table.
+    Both schemas are supported: `el_to` (until 2023), and `el_to_domain_index` with `el_to_path` (since then). These
+    dumps hold no titles. Raises DumpError if the file is broken or holds another table.
     """
     columns: list[str] = []
     rows = 0
@@ -151,35 +151,39 @@ def external_links(path: Path) -> Iterator[tuple[str, str]]:
             try:
                 line = file.readline(MAX_STATEMENT)
             except (EOFError, OSError, zlib.error) as error:
-                raise DumpError(f"{path}: broken after {rows:,} rows ({reason(error)}); fetch it again") from error
+                raise DumpError(
+                    f"{path}: broken after {rows:,} rows ({describe_error(error)}); fetch it again"
+                ) from error
             if not line:
                 break
             if len(line) >= MAX_STATEMENT and not line.endswith(b"\n"):
-                raise DumpError(f"{path}: a line of more than {MAX_STATEMENT:,} bytes: not written by mysqldump")
+                raise DumpError(
+                    f"{path}: has a line of more than {MAX_STATEMENT:,} bytes, which mysqldump does not write"
+                )
             if line.startswith(b"CREATE TABLE"):
                 columns = []
             elif line.startswith(b"INSERT INTO `externallinks`"):
-                for row in insert_rows(line, columns, path):
+                for row in parse_insert_rows(line, columns, path):
                     rows += 1
-                    url = row_url(row)
+                    url = build_row_url(row)
                     yield row["el_from"].decode(), url
             elif match := COLUMN.match(line):
                 columns.append(match[1].decode())
     if "el_from" not in columns:
-        raise DumpError(f"{path}: no table `externallinks` in this SQL")
+        raise DumpError(f"{path}: this SQL has no table `externallinks`")
 
 
-def insert_rows(line: bytes, columns: list[str], path: Path) -> Iterator[dict[str, bytes]]:
-    """Yield the rows of one INSERT statement as column: value. Raises DumpError where a row does not parse."""
+def parse_insert_rows(line: bytes, columns: list[str], path: Path) -> Iterator[dict[str, bytes]]:
+    """Yield the rows of one INSERT statement as {column: value}. Raises DumpError if a row does not parse."""
     if "el_from" not in columns:
-        raise DumpError(f"{path}: INSERT before the table's CREATE TABLE: not a whole dump")
+        raise DumpError(f"{path}: an INSERT stands before CREATE TABLE, so the dump is not complete")
     value = rb"(?:" + QUOTED + rb"|([^',()]*))"
     row = re.compile(rb"\(" + rb",".join([value] * len(columns)) + rb"\)([,;])", re.DOTALL)
     at = line.find(b"VALUES ") + len(b"VALUES ")
     while True:
         match = row.match(line, at)
         if not match:
-            raise DumpError(f"{path}: a row of the INSERT does not parse at {line[at : at + 60]!r}")
+            raise DumpError(f"{path}: cannot parse a row of the INSERT at {line[at : at + 60]!r}")
         groups = match.groups()
         values = (q if q is not None else plain for q, plain in zip(groups[:-1:2], groups[1:-1:2], strict=True))
         yield {
@@ -191,19 +195,19 @@ def insert_rows(line: bytes, columns: list[str], path: Path) -> Iterator[dict[st
         at = match.end()
 
 
-def row_url(row: dict[str, bytes]) -> str:
-    """Return the URL of an `externallinks` row of either schema; undecodable bytes become U+FFFD."""
+def build_row_url(row: dict[str, bytes]) -> str:
+    """Return the URL of an `externallinks` row of either schema. Bytes that are not UTF-8 become U+FFFD."""
     if "el_to" in row:
         return row["el_to"].decode("utf-8", "replace")
     index = row.get("el_to_domain_index", b"").decode("utf-8", "replace")
     path = row.get("el_to_path", b"")
-    return forward(index) + ("" if path == b"NULL" else path.decode("utf-8", "replace"))
+    return restore_host_order(index) + ("" if path == b"NULL" else path.decode("utf-8", "replace"))
 
 
-def forward(index: str) -> str:
-    """Return the scheme, host and port that a reversed domain index stands for (`LinkFilter::makeIndexes`).
+def restore_host_order(index: str) -> str:
+    """Return the scheme, host and port of a reversed domain index (MediaWiki's `LinkFilter::makeIndexes`).
 
-    >>> forward("https://org.example.www.:8080")
+    >>> restore_host_order("https://org.example.www.:8080")
     'https://www.example.org:8080'
     """
     match = REVERSED_HOST.match(index)

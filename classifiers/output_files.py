@@ -1,4 +1,4 @@
-"""Files and folders that appear under their names only when they are whole."""
+"""Write files and folders that appear under their final names only when they are complete."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ from classifiers.errors import ClassifierError
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it is renamed when the block ends well, and removed when it does not."""
+def write_file_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`. It is renamed to `path` if the block succeeds and removed if it fails."""
     if path.is_dir():
-        raise ClassifierError(f"{path}: is a folder; the output is one file")
+        raise ClassifierError(f"{path}: is a folder; name a file for the output")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:
@@ -24,13 +24,14 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_written_whole(path: Path, marker: str) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that takes its place when the block ends well.
+def write_folder_atomically(path: Path, marker: str) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`. It replaces `path` if the block succeeds.
 
-    An existing folder is replaced only if it is empty or holds `marker`, i.e. was written by us; else ClassifierError.
+    An existing folder is replaced only if it is empty or holds the file `marker`, which shows that this package wrote
+    it. Raises ClassifierError otherwise.
     """
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / marker).exists())):
-        raise ClassifierError(f"{path}: exists and is not a model's folder (no {marker} in it); name another")
+        raise ClassifierError(f"{path}: exists and is not a model folder (it has no {marker}); name another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, old = (path.parent / f".{path.name}.{os.getpid()}.{suffix}" for suffix in ("partial", "old"))
     try:

@@ -1,6 +1,7 @@
-"""The articles of a Wikipedia dump as plain text: clean texts for the end of training (`publish.extra_anneal_sources`).
+"""Convert the articles of a Wikipedia dump to plain text, for example as curated texts for the end of training.
 
-What a reader sees, roughly: without templates, tables, references, pictures, and without the lists that end an article.
+The result is roughly the text that a reader sees. Templates, tables, references, pictures and the lists at the end of
+an article are removed.
 """
 
 import re
@@ -11,13 +12,13 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from classifiers.dumps import articles
-from classifiers.files import written_whole
+from classifiers.output_files import write_file_atomically
+from classifiers.wikipedia.dumps import read_dump_articles
 
-SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "url", "title", "language", "text")])
-ROWS = 1000  # in memory at a time
-SHORTEST = 200  # characters: redirects, disambiguations and stubs of a line are no texts
-# Category links of the larger editions; group 1 is the category.
+ARTICLE_SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "url", "title", "language", "text")])
+ROW_GROUP = 1000  # rows
+MIN_CHARACTERS = 200  # shorter articles are redirects, disambiguation pages and stubs of one line
+# Category links of the larger editions. Group 1 is the category.
 CATEGORY = re.compile(
     r"\[\[\s*(?:category|kategorie|catégorie|categoría|categoria|kategoria|categorie|категория|カテゴリ|分类)\s*:"
     r"\s*([^\[\]|]+)",
@@ -25,9 +26,9 @@ CATEGORY = re.compile(
 )
 REDIRECT = re.compile(r"\s*#\s*\w+[^\n]*\[\[")
 TEMPLATE = re.compile(r"\{\{[^{}]*\}\}")
-DEPTH = 8  # templates within templates, links within a picture's caption
-# What is no prose, innermost first. A link keeps what a reader sees of it; one with a name space, a picture say, goes.
-MARKUP = (
+MAX_DEPTH = 8  # of templates inside templates, and of links inside a picture's caption
+# Elements that are removed. A link keeps its visible text. A link with a namespace (for example a picture) is removed.
+REMOVED = (
     (re.compile(r"<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>", re.DOTALL | re.IGNORECASE), " "),
     (re.compile(r"<[^<>]*>|^\{\|.*?^\|\}", re.DOTALL | re.MULTILINE), " "),
 )
@@ -35,11 +36,11 @@ PLAIN_LINK = re.compile(r"\[\[(?![^\[\]|:]*:)(?:[^\[\]|]*\|)*([^\[\]|]*)\]\]")
 OTHER_LINK = re.compile(r"\[\[:?[^\[\]|:]*:[^\[\]]*\]\]")
 MARKS = (
     (re.compile(r"\[\w+://\S*\s*([^\[\]]*)\]"), r"\1"),
-    (re.compile(r"'{2,}|^[*#:;]+|\[\[|\]\]|\{\{|\}\}|\|\|", re.MULTILINE), ""),  # unbalanced ones too
+    (re.compile(r"'{2,}|^[*#:;]+|\[\[|\]\]|\{\{|\}\}|\|\|", re.MULTILINE), ""),  # unbalanced marks too
 )
 HEADING = re.compile(r"^=+\s*(.*?)\s*=+\s*$", re.MULTILINE)
-# Headings of the lists that end an article, in the larger editions.
-ENDS = frozenset(
+# Headings of the lists at the end of an article, in the larger editions.
+FINAL_HEADINGS = frozenset(
     heading.strip()
     for heading in """
     see also|references|external links|notes|further reading|bibliography|sources|footnotes|citations
@@ -52,32 +53,32 @@ ENDS = frozenset(
 )
 
 
-def prose(wikitext: str) -> str:
-    """Return an article's text, a paragraph or heading a line; "" for a redirect."""
+def extract_prose(wikitext: str) -> str:
+    """Return the text of an article, one paragraph or heading a line; "" for a redirect."""
     if REDIRECT.match(wikitext):
         return ""
-    for _ in range(DEPTH):
+    for _ in range(MAX_DEPTH):
         wikitext, removed = TEMPLATE.subn(" ", wikitext)
         if not removed:
             break
-    for pattern, kept in MARKUP:
+    for pattern, kept in REMOVED:
         wikitext = pattern.sub(kept, wikitext)
-    for _ in range(DEPTH):  # innermost first: a caption's links before its picture
+    for _ in range(MAX_DEPTH):  # innermost first: the links of a caption before its picture
         wikitext, plain = PLAIN_LINK.subn(r"\1", wikitext)
         wikitext, others = OTHER_LINK.subn(" ", wikitext)
         if not plain + others:
             break
     for pattern, kept in MARKS:
         wikitext = pattern.sub(kept, wikitext)
-    return "\n".join(line for line in (line.strip() for line in kept_lines(wikitext)) if line)
+    return "\n".join(line for line in (line.strip() for line in select_prose_lines(wikitext)) if line)
 
 
-def kept_lines(text: str) -> Iterator[str]:
-    """Yield the lines of an article whose marks are gone, headings bare, up to the lists that end it."""
-    waiting = ""  # a heading is said once something follows it
+def select_prose_lines(text: str) -> Iterator[str]:
+    """Yield the lines of an article without marks, with bare headings, up to the lists at its end."""
+    waiting = ""  # a heading is yielded only when text follows it
     for line in text.splitlines():
         if heading := HEADING.match(line):
-            if heading[1].lower() in ENDS:
+            if heading[1].lower() in FINAL_HEADINGS:
                 return
             waiting = heading[1]
         elif line.strip():
@@ -88,25 +89,30 @@ def kept_lines(text: str) -> Iterator[str]:
 
 
 def write_articles(dumps: Iterable[Path], target: Path, language: str) -> str:
-    """Write a Parquet of id, url, title, language and text, an article a row. Returns one line.
+    """Write a Parquet file with id, url, title, language and text, one row an article. Returns a summary of one line.
 
-    `language` is the edition's code, as in its host name. Raises DumpError, OSError.
+    `language` is the code of the edition, as in its host name. Raises DumpError, OSError.
     """
     rows: list[dict[str, str]] = []
     written = short = 0
-    with written_whole(target) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
+    with (
+        write_file_atomically(target) as partial,
+        pq.ParquetWriter(partial, ARTICLE_SCHEMA, compression="zstd") as writer,
+    ):
         for path in dumps:
-            for title, wikitext in articles(path):
-                text = prose(wikitext)
-                if len(text) < SHORTEST:
+            for title, wikitext in read_dump_articles(path):
+                text = extract_prose(wikitext)
+                if len(text) < MIN_CHARACTERS:
                     short += 1
                     continue
                 url = f"https://{language}.wikipedia.org/wiki/{quote(title.replace(' ', '_'))}"
                 rows.append({"id": url, "url": url, "title": title, "language": language, "text": f"{title}\n{text}"})
                 written += 1
-                if len(rows) == ROWS:
-                    writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+                if len(rows) == ROW_GROUP:
+                    writer.write_table(pa.Table.from_pylist(rows, ARTICLE_SCHEMA))
                     rows = []
         if rows:
-            writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
-    return f"{written:,} articles in {target}; {short:,} redirects and others under {SHORTEST} characters left out"
+            writer.write_table(pa.Table.from_pylist(rows, ARTICLE_SCHEMA))
+    return (
+        f"{written:,} articles in {target}; {short:,} redirects and others under {MIN_CHARACTERS} characters left out"
+    )

@@ -1,0 +1,1 @@
+"""The topic classifier: what a page is about."""
