@@ -12,8 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from classifiers.main_content.data import GoldPage, load, load_taught, prepare
-from classifiers.main_content.validate import THRESHOLD, Score, by_corpus, by_site, judge, score_text, table
+from classifiers.main_content.block_labels import prepare_example
+from classifiers.main_content.gold_pages import GoldPage, load_gold_pages, load_taught_pages
+from classifiers.main_content.validate import (
+    THRESHOLD,
+    AgreementScore,
+    cross_validate_by_site,
+    score_extraction,
+    score_page,
+    tabulate_scores,
+    validate_by_corpus,
+)
 from pipeline.html.engines import ENGINES, Engine, Options
 
 RIVALS = {"default": "balanced", "precision": "precision"}
@@ -28,14 +37,14 @@ def timed(engine: Engine, pages: list[GoldPage]) -> tuple[float, dict[str, str]]
     return time.process_time() - start, texts
 
 
-def print_table(pages: list[GoldPage], engines: dict[str, dict[str, Score]]) -> None:
+def print_table(pages: list[GoldPage], engines: dict[str, dict[str, AgreementScore]]) -> None:
     """Print precision, recall and F1 of ours, F1 of the rivals, and how far ours is above the better."""
     print(
         "| pages of | pages | P | R | **F1** | trafilatura default | precision | above the better |\n|---"
         + "|---" * 7
         + "|"
     )
-    for group, count, scores in table(pages, engines):
+    for group, count, scores in tabulate_scores(pages, engines):
         precision, recall, ours = scores["gristmill"]
         default, strict = scores["default"][2], scores["precision"][2]
         print(
@@ -63,28 +72,30 @@ def speed(pages: list[GoldPage]) -> None:
 def run(crawl: str) -> None:
     """Cross-validate, leave each corpus out in turn, and time: minutes of one core. The gold is beside the WARCs."""
     folder = Path(crawl).parent
-    pages = load(folder)
-    engines: dict[str, dict[str, Score]] = {}
+    pages = load_gold_pages(folder)
+    engines: dict[str, dict[str, AgreementScore]] = {}
     for name, objective in RIVALS.items():
         _, texts = timed(ENGINES["trafilatura"](Options(objective=objective)), pages)
-        engines[name] = {page.id: score_text(texts[page.id], page.gold) for page in pages}
-    examples = [prepare(page) for page in pages + load_taught(folder)]
+        engines[name] = {page.id: score_extraction(texts[page.id], page.gold) for page in pages}
+    examples = [prepare_example(page) for page in pages + load_taught_pages(folder)]
     marked = {example.page.id: example for example in examples if not example.page.taught}
-    scores = by_site(examples)
-    ours = {number: judge(marked[number], found) for number, found in scores.items()}
+    scores = cross_validate_by_site(examples)
+    ours = {number: score_page(marked[number], found) for number, found in scores.items()}
     print(f"\nCross-validated by site, threshold {THRESHOLD}:\n")
     print_table(pages, engines | {"gristmill": ours})
     print("\n| threshold | P | R | F1 |\n|---|---|---|---|")
     for threshold in THRESHOLDS:
-        means = np.mean([judge(marked[number], found, threshold) for number, found in scores.items()], axis=0)
+        means = np.mean([score_page(marked[number], found, threshold) for number, found in scores.items()], axis=0)
         print(f"| {threshold} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |")
     print("\nTrained without the corpus that is tested:\n")
     print("| corpus | trafilatura default | precision |" + "".join(f" {threshold} |" for threshold in THRESHOLDS))
     print("|---" * (3 + len(THRESHOLDS)) + "|")
     for corpus in sorted({page.set for page in pages}):
-        found = by_corpus(examples, corpus)
+        found = validate_by_corpus(examples, corpus)
         line = [float(np.mean([engines[name][number][2] for number in found])) for name in RIVALS]
         for threshold in THRESHOLDS:
-            line.append(float(np.mean([judge(marked[number], each, threshold)[2] for number, each in found.items()])))
+            line.append(
+                float(np.mean([score_page(marked[number], each, threshold)[2] for number, each in found.items()]))
+            )
         print(f"| {corpus} | " + " | ".join(f"{mean:.3f}" for mean in line) + " |", flush=True)
     speed(pages)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bench.jobs import crawl_files, median, own_cpu
 
 if TYPE_CHECKING:
-    from classifiers.topics import TopicModel
+    from classifiers.topics.model import TopicModel
 
 RUNS = 5
 BATCH = 256
@@ -21,24 +21,24 @@ BATCH = 256
 
 def run(crawl: str) -> None:
     """Print the speeds on the main texts (resiliparse) of the first crawl file's pages."""
-    from classifiers.data import Labelled, page_of
-    from classifiers.score import QualityModel
-    from classifiers.train import train
+    from classifiers.quality.model import load_quality_model
+    from classifiers.quality.pages import TrainingSet, make_labelled_page
+    from classifiers.quality.training import train_quality_model
 
     rows = pages(crawl_files(crawl)[0])
     # What the labels are makes no difference to the speed: half of the sites are called references.
-    labelled = [page for row in rows if (page := page_of(row, sum(row["url"].split("/")[2].encode()) % 2, 4000))]
+    labelled = [page for row in rows if (page := make_labelled_page(row, sum(row["url"].split("/")[2].encode()) % 2))]
     with tempfile.TemporaryDirectory() as folder:
-        train(Labelled(labelled, "the crawl, labels by site", []), Path(folder) / "model")
-        model = QualityModel.load(Path(folder) / "model")
+        train_quality_model(TrainingSet(labelled, "the crawl, labels by site", []), Path(folder) / "model")
+        model = load_quality_model(Path(folder) / "model")
     texts = [row["text"] for row in rows]
     print(f"{'scoring':24} {'pages/s':>8}   median of {RUNS}, {len(texts):,} pages, bar 2,000")
     urls = [row["url"] for row in rows]
     told = topic_model(crawl)
     ways: dict[str, tuple[int, Callable[[slice], object]]] = {
-        "quality, one by one": (1, lambda some: model.score(texts[some])),
-        "quality, in batches": (BATCH, lambda some: model.score(texts[some])),
-        "topics, in batches": (BATCH, lambda some: told.topics(texts[some], urls[some])),
+        "quality, one by one": (1, lambda some: model.score_texts(texts[some])),
+        "quality, in batches": (BATCH, lambda some: model.score_texts(texts[some])),
+        "topics, in batches": (BATCH, lambda some: told.predict_topics(texts[some], urls[some])),
     }
     costs = {}
     for name, (size, score) in ways.items():
@@ -76,7 +76,10 @@ def pages(path: str) -> list[dict[str, str]]:
 
 def topic_model(crawl: str) -> "TopicModel":
     """Train on the crawl without the sites of the pages in topics.tsv, print how those are told; return the model."""
-    from classifiers import topics
+    from classifiers.topics.evaluation import format_topic_table
+    from classifiers.topics.model import load_topic_model
+    from classifiers.topics.pages import read_topic_pages
+    from classifiers.topics.training import evaluate_topic_model, train_topic_model
     from pipeline.url.canonical import site
 
     lines = Path(__file__).with_name("topics.tsv").read_text().splitlines()[1:]
@@ -90,17 +93,17 @@ def topic_model(crawl: str) -> "TopicModel":
         for name, some in (("taught", [row for row in rows if site(row["url"]) not in sites]), ("tested", tested)):
             with open(Path(folder) / f"{name}.jsonl", "w", encoding="utf-8", errors="replace") as out:
                 out.writelines(json.dumps(row) + "\n" for row in some)
-        taught, rarity = topics.read(
+        taught = read_topic_pages(
             f"{folder}/taught.jsonl",
             dumps=sorted((data / "wikipedia").glob("*pages-articles*.bz2")),
             lists=lists if lists.exists() else None,
         )
-        config = topics.train(taught, rarity, Path(folder) / "model", "the crawl")
-        print("cross-validated, by labels of the recipe", *topics.table_lines(config["test"]), "", sep="\n")
+        config = train_topic_model(taught, Path(folder) / "model", "the crawl")
+        print("cross-validated, by labels of the recipe", *format_topic_table(config["test"]), "", sep="\n")
         if tested:
-            result = topics.evaluate(Path(folder) / "model", f"{folder}/tested.jsonl")
-            print("pages that we have read", *topics.table_lines(result), "", sep="\n", flush=True)
-        return topics.TopicModel.load(Path(folder) / "model")
+            result = evaluate_topic_model(Path(folder) / "model", f"{folder}/tested.jsonl")
+            print("pages that we have read", *format_topic_table(result), "", sep="\n", flush=True)
+        return load_topic_model(Path(folder) / "model")
 
 
 def search(sets: str, texts: list[str]) -> None:

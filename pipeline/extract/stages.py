@@ -25,7 +25,7 @@ from pipeline.url.topic_by_address import domain
 from pipeline.warc.reader import Record
 
 if TYPE_CHECKING:
-    from classifiers.score import QualityModel
+    from classifiers.quality.model import QualityModel
 
 HTML = ("text/html", "application/xhtml+xml")
 NOTHING = Extraction(*[""] * len(Extraction._fields))
@@ -85,9 +85,9 @@ def load_quality(folder: str | None) -> "QualityModel | None":
     """Return the classifier in a folder; None, and no fastText loaded, where no folder is given."""
     if folder is None:
         return None
-    from classifiers.score import QualityModel
+    from classifiers.quality.model import load_quality_model
 
-    return QualityModel.load(folder)
+    return load_quality_model(folder)
 
 
 @dataclass
@@ -283,7 +283,7 @@ def check_language(page: Page, tools: Tools) -> None:
 def check_quality(pages: Sequence[Page], tools: Tools) -> None:
     """Score the texts, where there is a model; reject only where a cut is configured."""
     cut, texts = tools.config.quality.min_score, [page.row["text"] for page in pages]
-    scores = tools.quality.score(texts) if tools.quality and texts else [None] * len(texts)
+    scores = tools.quality.score_texts(texts) if tools.quality and texts else [None] * len(texts)
     for page, score in zip(pages, scores, strict=True):
         page.row["scores"] = {"quality": score}
         if score is not None and cut is not None and score < cut:

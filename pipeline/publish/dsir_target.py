@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from classifiers.data import find_files, read_rows
+from classifiers.page_files import find_page_files, read_page_rows
 from pipeline.config import Config
 from pipeline.io.output import WORK, Output
 from pipeline.publish import dsir
@@ -23,7 +23,7 @@ def prepare(output: Output, config: Config) -> None:
 
 def texts(target: str) -> Iterator[str]:
     """Yield the texts of a Parquet or JSONL file, or of all in a folder or glob."""
-    return (row["text"] or "" for path in find_files(target) for row in read_rows(path))
+    return (row["text"] or "" for path in find_page_files(target) for row in read_page_rows(path))
 
 
 def target_counts(output: Output) -> np.ndarray:
@@ -34,5 +34,5 @@ def target_counts(output: Output) -> np.ndarray:
 
 def fingerprints(target: str | None) -> list[tuple[str, int, int]]:
     """Return name, size and time of writing of each of the target's files: they tell one target from another."""
-    facts = [(path.name, path.stat()) for path in find_files(target)] if target else []
+    facts = [(path.name, path.stat()) for path in find_page_files(target)] if target else []
     return [(name, fact.st_size, fact.st_mtime_ns) for name, fact in facts]

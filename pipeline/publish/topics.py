@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from classifiers.errors import ClassifierError
-from classifiers.topics import TopicModel
+from classifiers.topics.model import TopicModel, load_topic_model
 from pipeline.config import Config
 from pipeline.publish.settings import TopicsConfig
 from pipeline.settings import ConfigError
@@ -13,13 +13,13 @@ from pipeline.settings import ConfigError
 @lru_cache(maxsize=1)
 def load(folder: str) -> TopicModel:
     """Return the classifier of a folder, loaded once a process. Raises ClassifierError."""
-    return TopicModel.load(folder)
+    return load_topic_model(folder)
 
 
 def fingerprints(config: TopicsConfig) -> list[str]:
     """Return what tells the classifier from another; [] without one. Raises ConfigError."""
     try:
-        return [TopicModel.load(config.model).fingerprint] if config.model else []
+        return [load_topic_model(config.model).fingerprint] if config.model else []
     except ClassifierError as error:
         raise ConfigError(f"weights.topics.model: {error}") from error
 
@@ -29,7 +29,7 @@ def topics(texts: Sequence[str | None], urls: Sequence[str | None], config: Conf
     model = config.weights.topics.model
     if not model:
         return [("", 0.0)] * len(texts)
-    return load(model).topics([text or "" for text in texts], [url or "" for url in urls])
+    return load(model).predict_topics([text or "" for text in texts], [url or "" for url in urls])
 
 
 def domain_in_mix(topic: str, score: float, domain: str, config: TopicsConfig) -> str:

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from classifiers.__main__ import main
-from classifiers.references import dump_links, links, unwrap
-from classifiers.wikitext import urls
+from classifiers.wikipedia.reference_urls import unwrap_archive_url
+from classifiers.wikipedia.references import collect_references, read_references
+from classifiers.wikipedia.wikitext import find_article_urls
 from tests.shared import shared_data
 
 PAGE = """{{Infobox mill|website=https://mill.example}} The mill<ref name="a">{{cite web|url=http://old.example/mill?utm_source=x
@@ -32,7 +33,7 @@ def dump(pages: list[tuple[str, str]]) -> bytes:
 
 def test_each_place_of_a_url_has_its_kind_and_each_page_is_listed_once():
     dropped: Counter[str] = Counter()
-    found = links(urls(PAGE), "Mill", dropped)
+    found = collect_references(find_article_urls(PAGE), "Mill", dropped)
     assert [(link.canonical_url, link.kind) for link in found] == [
         ("https://mill.example", "external"),
         ("https://old.example/mill", "ref"),
@@ -57,7 +58,7 @@ def test_each_place_of_a_url_has_its_kind_and_each_page_is_listed_once():
     ],
 )
 def test_archives_are_unwrapped(wrapped, page):
-    assert unwrap(wrapped) == page
+    assert unwrap_archive_url(wrapped) == page
 
 
 def test_a_site_is_capped_over_all_dumps_together(tmp_path, capsys):
@@ -86,7 +87,7 @@ def test_real_dumps_of_every_format_are_read():
     found = {}
     for path in sorted(folder.glob("*")):
         counts: Counter[str] = Counter()
-        found[path.name] = ({(link.article, link.canonical_url) for link in dump_links(path, counts)}, counts)
+        found[path.name] = ({(link.article, link.canonical_url) for link in read_references(path, counts)}, counts)
     (new, _), (old, _) = (found[name] for name in sorted(found) if "externallinks" in name)
     assert old == new and len(old) > 4000
     english, counts = next(value for name, value in found.items() if name.startswith("enwiki-latest"))

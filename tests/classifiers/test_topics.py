@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classifiers import topics
 from classifiers.__main__ import main
-from classifiers.features import tokens
-from classifiers.topic_labels import Label, Lists, categorised, label, rarities
+from classifiers.tokens import tokenize_text
+from classifiers.topics.labels import TopicLabel, TopicLists, label_page, measure_rarities, read_categorised_articles
+from classifiers.topics.model import load_topic_model
+from classifiers.topics.pages import read_topic_pages
+from classifiers.topics.training import deal_topic_folds
 from tests.classifiers.test_references import dump
 from tests.shared import shared_data
 
@@ -77,8 +79,8 @@ def test_the_same_pages_give_the_same_model_and_its_card_says_how_good_it_is(fol
 
 
 def test_no_site_is_taught_and_tested(folder):
-    found, _ = topics.read(documents=str(folder / "documents.parquet"))
-    sites = [{page.site for page in fold} for fold in topics.folds(found, 3, 0)]
+    found, _ = read_topic_pages(documents=str(folder / "documents.parquet"))
+    sites = [{page.site for page in fold} for fold in deal_topic_folds(found, 3, 0)]
     assert len(set.union(*sites)) == sum(map(len, sites))
 
 
@@ -89,27 +91,27 @@ def test_topics_are_columns_and_the_rest_is_as_it_was(folder):
     assert scored.drop_columns(["topic", "topic_score"]).equals(pq.read_table(folder / "documents.parquet"))
     true = [page["topic"] for page in pages(1, True)]
     assert sum(a == b for a, b in zip(scored["topic"].to_pylist(), true, strict=True)) > 400
-    model = topics.TopicModel.load(folder / "model")
+    model = load_topic_model(folder / "model")
     rows = pages(2, False)
     texts, urls = [row["text"] for row in rows], [row["url"] for row in rows]
-    one_by_one = [model.topics([text], [url])[0] for text, url in zip(texts, urls, strict=True)]
-    assert one_by_one == model.topics(texts, urls)
-    assert model.topics([""], ["https://football.example/"]) == [("other", 0.0)]
+    one_by_one = [model.predict_topics([text], [url])[0] for text, url in zip(texts, urls, strict=True)]
+    assert one_by_one == model.predict_topics(texts, urls)
+    assert model.predict_topics([""], ["https://football.example/"]) == [("other", 0.0)]
 
 
 def test_each_source_of_labels(tmp_path):
-    lines = [tokens(text) for text in ("cancer clinic doctor patients hospital", "a b", "c d", "e f", "g h")]
-    rarity = rarities([*lines, *lines[1:] * 20])
-    assert label("https://x.example/1", lines[0], rarity) == Label("health", "words")
-    assert label("https://forum.x.example/1", lines[1], rarity) == Label("forum", "address")
-    assert label("https://x.example/1", lines[1], rarity) == Label("other", "words")
+    lines = [tokenize_text(text) for text in ("cancer clinic doctor patients hospital", "a b", "c d", "e f", "g h")]
+    rarity = measure_rarities([*lines, *lines[1:] * 20])
+    assert label_page("https://x.example/1", lines[0], rarity) == TopicLabel("health", "words")
+    assert label_page("https://forum.x.example/1", lines[1], rarity) == TopicLabel("forum", "address")
+    assert label_page("https://x.example/1", lines[1], rarity) == TopicLabel("other", "words")
     for category, name in (("press", "daily.example"), ("shopping", "sells.example"), ("phishing", "bad.example")):
         (tmp_path / category).mkdir()
         (tmp_path / category / "domains").write_text(name + "\n")
-    lists = Lists(tmp_path)
-    assert label("https://www.daily.example/x", lines[0], rarity, lists) == Label("news", "list")
-    assert label("https://forum.sells.example/x", lines[1], rarity, lists) == Label("forum", "address")
-    assert lists.topic("https://bad.example/") == ""
+    lists = TopicLists(tmp_path)
+    assert label_page("https://www.daily.example/x", lines[0], rarity, lists) == TopicLabel("news", "list")
+    assert label_page("https://forum.sells.example/x", lines[1], rarity, lists) == TopicLabel("forum", "address")
+    assert lists.find_topic("https://bad.example/") == ""
 
 
 QUARK = """{{Infobox|a={{b}}}}'''Quarks''' are <ref>x</ref> [[elementary particle|particles]].
@@ -128,7 +130,7 @@ QUARK = """{{Infobox|a={{b}}}}'''Quarks''' are <ref>x</ref> [[elementary particl
 def test_articles_by_the_words_of_their_categories(tmp_path):
     pages = [("Quark", QUARK), ("Mixed", "Of [[Category:Physics]] [[Category:Tennis]]"), ("Q", "#REDIRECT [[Quark]]")]
     (tmp_path / "dump.xml").write_bytes(dump(pages))
-    assert list(categorised([tmp_path / "dump.xml"])) == [
+    assert list(read_categorised_articles([tmp_path / "dump.xml"])) == [
         ("Quark", "Quarks are   particles.\nKinds\nUp, down quarks", "science")
     ]
 

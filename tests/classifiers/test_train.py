@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from classifiers.__main__ import main
-from classifiers.data import length_bin, read_labelled, read_positives
-from classifiers.folds import few_of_each_site, folds_by_site
-from classifiers.score import QualityModel
+from classifiers.quality.candidates import assign_length_bin
+from classifiers.quality.model import load_quality_model
+from classifiers.quality.site_splits import deal_site_folds, limit_pages_per_site
+from classifiers.quality.training_sets import read_positive_set, read_two_sets
 
 SOBER = "survey species measured century described archive river recorded museum published observed district".split()
 LOUD = "buy cheap offer click amazing discount hurry deal winner bonus subscribe limited".split()
@@ -56,12 +57,12 @@ def test_the_same_pages_give_the_same_model_byte_for_byte(folder):
 
 
 def test_it_tells_the_two_apart_on_new_pages_and_one_by_one_as_in_a_batch(folder):
-    model = QualityModel.load(folder / "model")
-    good, bad = (model.score([page["text"] for page in pages(words, 9)]) for words in (SOBER, LOUD))
+    model = load_quality_model(folder / "model")
+    good, bad = (model.score_texts([page["text"] for page in pages(words, 9)]) for words in (SOBER, LOUD))
     assert min(good) > max(bad)
     assert all(0 <= score <= 1 for score in good + bad)
-    assert [model.score([page["text"]])[0] for page in pages(SOBER, 9)] == good
-    assert model.score([""]) == [0.0]
+    assert [model.score_texts([page["text"]])[0] for page in pages(SOBER, 9)] == good
+    assert model.score_texts([""]) == [0.0]
 
 
 def test_scores_are_a_column_and_the_rest_is_as_it_was(folder):
@@ -92,12 +93,12 @@ def test_an_ensemble_is_the_greatest_or_the_mean_of_its_members(folder, capsys):
     assert "give --language" in capsys.readouterr().err
     assert main([*second, "--output", str(folder / "qa"), "--language", "en"]) == 0
     texts = [page["text"] for words in (SOBER, LOUD) for page in pages(words, 9)]
-    members = [QualityModel.load(folder / name).score(texts) for name in ("model", "qa")]
+    members = [load_quality_model(folder / name).score_texts(texts) for name in ("model", "qa")]
     assert members[0] != members[1]
     for by, join in (("max", max), ("mean", lambda pair: sum(pair) / 2)):
         models = [str(folder / "model"), str(folder / "qa")]
         assert main(["ensemble", *models, "--output", str(folder / by), "--by", by]) == 0
-        found = QualityModel.load(folder / by).score(texts)
+        found = load_quality_model(folder / by).score_texts(texts)
         assert found == pytest.approx([join(pair) for pair in zip(*members, strict=True)], abs=1e-6)
     assert main(["evaluate", str(folder / "max"), *train(folder, "x")[1:5], "--json"]) == 0
     assert main(["ensemble", str(folder / "max"), "--output", str(folder / "nested")]) == 2
@@ -126,23 +127,25 @@ def test_negatives_have_the_languages_and_lengths_of_the_positives(tmp_path):
     ]
     for name, some in (("documents", rows), ("good", good)):
         pq.write_table(pa.Table.from_pylist(some), tmp_path / f"{name}.parquet")
-    found = read_positives(str(tmp_path / "good.parquet"), str(tmp_path / "documents.parquet"))
+    found = read_positive_set(str(tmp_path / "good.parquet"), str(tmp_path / "documents.parquet"))
     by_label = [[page for page in found.pages if page.label == label] for label in (0, 1)]
     assert len(by_label[0]) == len(by_label[1]) >= 50 and {page.language for page in by_label[0]} == {"en"}
-    assert Counter(length_bin(p.length) for p in by_label[0]) == Counter(length_bin(p.length) for p in by_label[1])
+    assert Counter(assign_length_bin(p.length) for p in by_label[0]) == Counter(
+        assign_length_bin(p.length) for p in by_label[1]
+    )
     left_out = 60 - len(by_label[1])
-    assert found.notes == (["Positives left out for want of other documents of their language and length: "
+    assert found.notes == (["Positives left out because no other document has their language and length: "
                             f"en {left_out}."] if left_out else [])  # fmt: skip
 
 
 def test_folds_share_no_site_and_each_has_both_classes(folder):
-    pages_of_both = read_labelled(str(folder / "good.parquet"), str(folder / "bad.parquet")).pages
-    folds = folds_by_site(pages_of_both, 5, seed=3)
+    pages_of_both = read_two_sets(str(folder / "good.parquet"), str(folder / "bad.parquet")).pages
+    folds = deal_site_folds(pages_of_both, 5, seed=3)
     sites = [{page.site for page in fold} for fold in folds]
     assert sum(map(len, sites)) == len(set.union(*sites)) == 60
     assert sorted(page.id for fold in folds for page in fold) == sorted(page.id for page in pages_of_both)
     assert all({page.label for page in fold} == {0, 1} for fold in folds)
-    assert Counter(page.site for page in few_of_each_site(pages_of_both, 3)).most_common(1)[0][1] == 3
+    assert Counter(page.site for page in limit_pages_per_site(pages_of_both, 3)).most_common(1)[0][1] == 3
 
 
 def test_pages_of_sites_that_it_learned_from_are_told_from_others(folder, capsys, tmp_path):

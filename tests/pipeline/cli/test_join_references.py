@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from classifiers.data import read_referenced
+from classifiers.quality.training_sets import read_referenced_set
 from pipeline.cli.join_references import main
 from tests.pipeline.documents import document, write
 
@@ -39,7 +39,7 @@ def test_documents_are_found_exactly_and_by_canonical_url_and_train_a_classifier
     assert (one["url"], one["match"], one["kind"], one["articles"]) == (urls[1], "canonical", "cite", 1)
     assert (two["url"], two["match"], two["kind"], two["articles"]) == (urls[0], "exact", "ref", 2)
     assert (two["file"], two["offset"], two["length"]) == ("synthetic", 0, None)
-    labelled = read_referenced(str(tmp_path / "found"), str(tmp_path / "out/documents"))
+    labelled = read_referenced_set(str(tmp_path / "found"), str(tmp_path / "out/documents"))
     assert [page.id for page in labelled.pages if page.label] == [rows[0]["id"], rows[1]["id"]]
     before = [path.read_bytes() for path in sorted((tmp_path / "found").iterdir())]
     assert main(command) == 0
