@@ -20,7 +20,7 @@ from bench.rules import page_texts
 
 if TYPE_CHECKING:
     from pipeline.filters.chain import RulesConfig
-    from pipeline.text.tokenize.words import Splitter
+    from pipeline.text.tokenize.words import TextSplitter
 
 ENGLISH = 0.65  # the least score of lid.176
 # datatrove's reasons, by filter, as our rules call them.
@@ -94,13 +94,13 @@ def run(crawl: str) -> None:
 def compare(texts: Sequence[str], english: Sequence[bool], answers: Iterable[dict[str, Any]]) -> None:
     """Print the tables: all texts with datatrove's words, then the English ones with ours."""
     from pipeline.filters.chain import RulesConfig
-    from pipeline.text.tokenize.words import SPLITTER, Splitter
+    from pipeline.text.tokenize.words import SPLITTER, TextSplitter
 
     configs = {name: RulesConfig(**settings) for name, settings in OURS.items()}
     same, own = Table(), Table()
     for text, is_english, answer in zip(texts, english, answers, strict=True):
         words, sentences = answer["words"], answer["sentences"]
-        theirs = Splitter(lambda part, words=words: words[part], lambda line, seen=sentences: seen.get(line, 0))
+        theirs = TextSplitter(lambda part, words=words: words[part], lambda line, seen=sentences: seen.get(line, 0))
         for name, config in configs.items():
             reason, cleaned = translated(name, answer["reasons"][name]), answer["cleaned"].get(name)
             same.add(name, reason, cleaned, config, text, theirs)
@@ -120,7 +120,7 @@ class Table:
         self.cleaned: Counter[str] = Counter()
 
     def add(
-        self, name: str, theirs: str, left: str | None, config: "RulesConfig", text: str, splitter: "Splitter"
+        self, name: str, theirs: str, left: str | None, config: "RulesConfig", text: str, splitter: "TextSplitter"
     ) -> None:
         """Count datatrove's reason beside ours, and whether C4 leaves another text than `left`."""
         from pipeline.filters.chain import apply_rules

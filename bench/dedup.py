@@ -43,10 +43,10 @@ def run(crawl: str) -> None:
 
 def text_words(base: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Return uint32[texts, WORDS]: the words of endless random texts, by number, from the given place on."""
-    from pipeline.text.tokenize.shingle_words import mixed
+    from pipeline.text.hashing import mix_bits
 
     places = first[:, None].astype(np.uint64) + np.arange(WORDS, dtype=np.uint64)
-    return (mixed(base[:, None].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + places) >> np.uint64(17)).astype(
+    return (mix_bits(base[:, None].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + places) >> np.uint64(17)).astype(
         np.uint32
     )
 
@@ -71,7 +71,7 @@ def planted(numbers: np.ndarray, pages: int) -> tuple[np.ndarray, np.ndarray, np
 def documents(shard: int, pages: int) -> Iterator[pa.Table]:
     """Yield the rows of a documents shard."""
     from pipeline.io.schemas import DOCUMENT
-    from pipeline.text.minhash import MinHashParams, signatures, text_hash
+    from pipeline.text.minhash import MinHashParams, hash_text, sign_texts
 
     for start in range(shard * SHARD, min((shard + 1) * SHARD, pages), 5000):
         numbers = np.arange(start, min(start + 5000, (shard + 1) * SHARD, pages))
@@ -89,8 +89,8 @@ def documents(shard: int, pages: int) -> Iterator[pa.Table]:
             "canonical_url": pa.array(urls),
             "date": pa.array(["2026-01-01T00:00:00Z"] * len(urls)),
             "text": pa.array(texts),
-            "text_hash": pa.array([text_hash(text) for text in texts], pa.binary(16)),
-            "minhash": pa.array(signatures(texts, MinHashParams())),
+            "text_hash": pa.array([hash_text(text) for text in texts], pa.binary(16)),
+            "minhash": pa.array(sign_texts(texts, MinHashParams())),
             "scores": pa.array([{"quality": None}] * len(urls), DOCUMENT.field("scores").type),
         }
         rows = [columns.get(field.name, pa.nulls(len(urls), field.type)) for field in DOCUMENT]

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 
 from bench.jobs import crawl_files, measure
 from bench.peers import python_of, script
-from pipeline.text.minhash import MinHashParams, shingles
+from pipeline.text.minhash import MinHashParams, shingle_hashes
 
 THRESHOLD = 0.8
 LEAST_WORDS = 5  # text-dedup's default: as many as a shingle has
@@ -105,7 +105,7 @@ def too_short(pages: dict[str, str]) -> set[str]:
 
 def pairs_alike(pages: dict[str, str]) -> set[frozenset[str]]:
     """Return every pair of pages whose shingles' Jaccard reaches the threshold."""
-    ids, sets = list(pages), [shingles(text, MinHashParams()) for text in pages.values()]
+    ids, sets = list(pages), [shingle_hashes(text, MinHashParams()) for text in pages.values()]
     columns = np.unique(np.concatenate(sets), return_inverse=True)[1]
     table = csr_array((np.ones(len(columns), np.int32), columns, np.cumsum([0, *map(len, sets)])))
     both = (table @ table.T).tocoo()
@@ -120,7 +120,7 @@ def gristmill(source: str, folder: str) -> None:
     from pipeline.dedup.job import dedup
     from pipeline.io.output import Output
     from pipeline.io.schemas import DOCUMENT
-    from pipeline.text.minhash import signatures
+    from pipeline.text.minhash import sign_texts
 
     with open(source, encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
@@ -133,7 +133,7 @@ def gristmill(source: str, folder: str) -> None:
                 "text": some,
                 "date": [""] * len(some),
                 "url": [""] * len(some),
-                "minhash": signatures(some, MinHashParams()),
+                "minhash": sign_texts(some, MinHashParams()),
             }
             nulls = [None] * len(some)
             writer.append(pa.table([pa.array(columns.get(f.name, nulls), f.type) for f in DOCUMENT], schema=DOCUMENT))

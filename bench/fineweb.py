@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from bench.jobs import crawl_files, job, measure, median
 from bench.peers import python_of, script
 from pipeline.language.identify import bundled_model
-from pipeline.text.minhash import MinHashParams, jaccard, shingles
+from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
 
 BARS = {"trafilatura": 5, "resiliparse": 0, "gristmill": 12}
 
@@ -38,7 +38,10 @@ def run(crawl: str) -> None:
             ours = dict(rows(Path(folder, engine, "documents")))
             both = ours.keys() & kept.keys()
             params = MinHashParams()
-            alike = [jaccard(shingles(ours[page], params), shingles(kept[page], params)) for page in sorted(both)]
+            alike = [
+                jaccard_similarity(shingle_hashes(ours[page], params), shingle_hashes(kept[page], params))
+                for page in sorted(both)
+            ]
             counts = f"{len(ours):5} {len(both):5} {len(ours) - len(both):10} {len(kept) - len(both):11}"
             line = f"{'gristmill, ' + engine:24} {mine:5.1f} {cpu / mine:6.1f} {counts} {median(alike):11.2f}"
             print(line, "" if cpu / mine >= bar else f"  missed: {bar}", flush=True)

@@ -32,7 +32,7 @@ def plain_loop(engine: str, *paths: str) -> None:
     from pipeline.config import build_config
     from pipeline.extract.splits import SIGNED_CHARACTERS, batches
     from pipeline.extract.stages import Tools, mill, read
-    from pipeline.text.minhash import signatures
+    from pipeline.text.minhash import sign_texts
     from pipeline.warc.reader import Record, read_records
 
     tools = Tools(build_config({"inputs": list(paths), "output": "none", "extract": {"engine": engine}}))
@@ -46,7 +46,7 @@ def plain_loop(engine: str, *paths: str) -> None:
                         waiting.append(outcome.row["text"])
                         characters += len(waiting[-1])
                     if characters >= SIGNED_CHARACTERS:  # as the job signs its pages
-                        signatures(waiting, tools.minhash)
+                        sign_texts(waiting, tools.minhash)
                         waiting, characters = [], 0
 
 

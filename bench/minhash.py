@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from datasketch import MinHash
 
 from bench.jobs import crawl_files, job, measure, own_cpu
-from pipeline.text.minhash import MinHashParams, jaccard, shingles, signatures
+from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes, sign_texts
 
 LEAST_MB = 0.4  # of a language's text, for a figure of its own
 RUNS = 5
@@ -33,10 +33,10 @@ def run(crawl: str) -> None:
                 by_language[row["language"]].append(row["text"])
     texts = {name: some for name, some in by_language.items() if megabytes(some) >= LEAST_MB}
     every = {"all": [text for some in by_language.values() for text in some]}
-    signatures(every["all"][:10], params)  # makes the tables
+    sign_texts(every["all"][:10], params)  # makes the tables
     print("language  pages     MB  MB/s  times datasketch  error")
     for name, some in (every | dict(sorted(texts.items(), key=lambda item: -megabytes(item[1])))).items():
-        speed = megabytes(some) / fastest(lambda some=some: signatures(some, params))
+        speed = megabytes(some) / fastest(lambda some=some: sign_texts(some, params))
         sample = some[:: -(-len(some) // 100)]
         peer = megabytes(sample) / fastest(lambda sample=sample: datasketch(sample, params), 1)
         line = f"{name:8} {len(some):6} {megabytes(some):6.1f} {speed:5.0f} {speed / peer:17.0f}"
@@ -73,8 +73,8 @@ def error(texts: list[str], params: MinHashParams) -> float:
         words = text.split(" ")
         other = [rng.choice(words) if rng.random() < 0.05 else word for word in words]
         both = [text, " ".join(other)]
-        exact = jaccard(*(shingles(one, params) for one in both))
-        a, b = (np.frombuffer(sketch, "<u4") for sketch in signatures(both, params))
+        exact = jaccard_similarity(*(shingle_hashes(one, params) for one in both))
+        a, b = (np.frombuffer(sketch, "<u4") for sketch in sign_texts(both, params))
         if 0 < exact < 1:
             theory = math.sqrt(2 * exact * (1 - exact) / (math.pi * params.hashes))
             found.append((abs(float(np.mean(a == b)) - exact), theory))

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from pipeline.dedup.settings import DedupConfig
 from pipeline.io.output import Output
-from pipeline.text.minhash import MinHashParams, band_keys, signature
-from pipeline.text.tokenize.words import terminal_punctuation
+from pipeline.text.minhash import MinHashParams, compute_band_keys, sign_text
+from pipeline.text.tokenize.words import sorted_terminal_marks
 
 VERSION = 2
 COLUMNS = ["id", "url", "date", "site", "domain", "canonical_url", "text_hash", "minhash", "scores", "text"]
@@ -80,7 +80,7 @@ def most_lines(texts: pa.Array, unit: str) -> int:
     """Return at least as many lines (paragraphs, sentences) as texts have."""
     found = pc.sum(pc.count_substring(texts, "\n")).as_py() or 0
     if unit == "sentences":
-        marks = "".join(rf"\x{{{ord(mark):x}}}" for mark in (*terminal_punctuation(), "…"))  # as RE2 writes them
+        marks = "".join(rf"\x{{{ord(mark):x}}}" for mark in (*sorted_terminal_marks(), "…"))  # as RE2 writes them
         found += pc.sum(pc.count_substring_regex(texts, f"[{marks}]+")).as_py() or 0
     return len(texts) + found
 
@@ -122,7 +122,7 @@ def band_column(sketches: pa.Array, params: MinHashParams, near: bool, name: str
         )
     some = sketches.filter(pa.array(lengths > 0))
     raw = np.frombuffer(b"".join(some.to_pylist()), "<u4").reshape(len(some), params.hashes)
-    keys = band_keys(raw, params).astype("<u8")
+    keys = compute_band_keys(raw, params).astype("<u8")
     made = pa.FixedSizeBinaryArray.from_buffers(kind, len(keys), [None, pa.py_buffer(keys.tobytes())])
     return made.take(pa.array(np.cumsum(lengths > 0) - 1, mask=lengths == 0))
 
@@ -149,7 +149,9 @@ def index_rows(output: Output, name: str, columns: list[str]) -> Iterator[tuple[
 def parameters(config: DedupConfig) -> dict[str, Any]:
     """Return what two indexes must have in common to be used together."""
     params = config.minhash_params()
-    probe = hashlib.blake2b(band_keys(np.frombuffer(signature(PROBE, params), "<u4"), params).tobytes(), digest_size=8)
+    probe = hashlib.blake2b(
+        compute_band_keys(np.frombuffer(sign_text(PROBE, params), "<u4"), params).tobytes(), digest_size=8
+    )
     made = {key: getattr(params, key) for key in ("shingle", "bands", "rows", "seed")}
     return {"version": VERSION, "near": config.near, **made, "hash": probe.hexdigest()}
 

@@ -34,8 +34,8 @@ from pipeline.dedup.tasks import (
     rows_of,
     within,
 )
-from pipeline.text.minhash import MinHashParams, jaccard, rolled
-from pipeline.text.tokenize.shingle_words import unit_hashes
+from pipeline.text.minhash import MinHashParams, hash_word_runs, jaccard_similarity
+from pipeline.text.tokenize.shingle_words import hash_shingle_words
 
 HOME_PAGES = 1 << 14  # pages of a home, more where one component has more: with 800 words a page some 100 MB
 SET_BYTES = 32 << 20  # shingles that a block's task holds before they are written
@@ -146,8 +146,8 @@ class Shingles(NamedTuple):
 
 def shingles_of(some: Sequence[str], params: MinHashParams) -> Iterator[Shingles]:
     """Yield what `minhash.shingles` returns for each of many texts, some of them at a time."""
-    for units, lengths in unit_hashes(some):
-        hashes, counts = rolled(units, lengths, params.shingle)
+    for units, lengths in hash_shingle_words(some):
+        hashes, counts = hash_word_runs(units, lengths, params.shingle)
         text = np.repeat(np.arange(len(counts)), counts)
         hashes = hashes[np.lexsort((hashes, text))]
         first = np.ones(len(hashes), bool)
@@ -200,7 +200,7 @@ def settle(job: Job, home: int) -> dict[str, Any]:
             nonlocal compared
             compared += 1
             shorter, longer = sorted((len(some[a]), len(some[b])))
-            return jaccard(some[a], some[b]) if shorter >= threshold * longer else 0.0
+            return jaccard_similarity(some[a], some[b]) if shorter >= threshold * longer else 0.0
 
         found = clusters(stop - start, bands[start:stop], similarity, threshold, old[start:stop])
         for pages, drops in found:

@@ -25,7 +25,7 @@ from pipeline.dedup.index import digest
 from pipeline.dedup.tasks import FOLDER, ROW_BITS, Job, dropped_rows, part_of, rows_of, within
 from pipeline.io.output import Output
 from pipeline.io.schemas import REPEATED_LINE
-from pipeline.text.line_keys import LineParams, hash64, units
+from pipeline.text.line_keys import LineParams, compute_line_keys, hash_string
 
 T = TypeVar("T")
 HELD = 1 << 20  # lines that a block's task holds: some 100 MB
@@ -66,8 +66,8 @@ def keys(job: Job, block: int) -> dict[str, Any]:
 def lines_of(job: Job, block: int, params: LineParams, counts: dict[str, int]) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield (place, key, start, end, order) of the lines of some pages that stay at a time, and count them."""
     for pages in in_batches(staying(job, block, params), AT_ONCE, lambda page: len(page[1]["text"])):
-        salts = [hash64(page["site"]) for _, page in pages] if params.scope == "site" else None
-        found = units([page["text"] for _, page in pages], params, salts)
+        salts = [hash_string(page["site"]) for _, page in pages] if params.scope == "site" else None
+        found = compute_line_keys([page["text"] for _, page in pages], params, salts)
         place = np.repeat(np.array([place for place, _ in pages], np.uint64), found.counts)
         order = np.repeat(np.array([order_of(page) for _, page in pages], np.uint64), found.counts)
         counts["pages"] += len(pages)
@@ -92,7 +92,7 @@ def staying(job: Job, block: int, params: LineParams) -> Iterator[tuple[int, dic
 
 def order_of(page: dict[str, Any]) -> int:
     """Return the hash by which one page of many keeps a line: of no site's, date's or shard's advantage."""
-    return hash64("\0".join([page["id"], page["url"] or "", page["date"] or "", (page["text_hash"] or b"").hex()]))
+    return hash_string("\0".join([page["id"], page["url"] or "", page["date"] or "", (page["text_hash"] or b"").hex()]))
 
 
 def in_batches(items: Iterable[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:

@@ -16,7 +16,7 @@ from pipeline.io import ledger
 from pipeline.io.inputs import Input, open_input
 from pipeline.io.output import WORK, Output, TableWriter, fingerprint, shard_name
 from pipeline.io.schemas import DOCUMENT, REJECTED
-from pipeline.text.minhash import MinHashParams, signatures
+from pipeline.text.minhash import MinHashParams, sign_texts
 from pipeline.warc.reader import NotACrawlFile, Record, page_record_type, read_records, split_points
 
 PIECES = 64  # about so many over all local inputs: enough for any laptop's cores to end together
@@ -170,7 +170,7 @@ class Signed:
     def flush(self) -> None:
         """Write what waits."""
         texts = [row["text"] for row in self.waiting]
-        sketches = signatures(texts, self.params) if self.params else [b""] * len(texts)
+        sketches = sign_texts(texts, self.params) if self.params else [b""] * len(texts)
         for row, sketch in zip(self.waiting, sketches, strict=True):
             self.documents.row({**row, "minhash": sketch})
         self.waiting, self.characters = [], 0

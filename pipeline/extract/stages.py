@@ -17,7 +17,7 @@ from pipeline.html.http import HttpResponse, mime_of, parse_response
 from pipeline.html.robots import robots_directives
 from pipeline.language.identify import LanguageModel
 from pipeline.language.prefilter import gate, is_checked
-from pipeline.text.minhash import text_hash
+from pipeline.text.minhash import hash_text
 from pipeline.text.pii import mask_pii
 from pipeline.url.canonical import canonical_url, site
 from pipeline.url.filter import UrlFilter
@@ -209,7 +209,7 @@ def describe(page: Page, tools: Tools) -> None:
         published = find_date(page.html, url, row["date"])
     row |= {"title": found.title, "author": found.author, "published": published, "licence": found.licence}
     row |= {"site": site(url), "domain": domain(url, found.title), "canonical_url": canonical_url(url)}
-    row |= {"canonical_link": found.canonical, "text_hash": text_hash(row["text"])}
+    row |= {"canonical_link": found.canonical, "text_hash": hash_text(row["text"])}
 
 
 def check_record(record: Record, config: Config) -> None:

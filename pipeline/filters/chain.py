@@ -20,7 +20,7 @@ from pipeline.filters.gopher_quality import GopherQuality
 from pipeline.filters.gopher_repetition import GopherRepetition
 from pipeline.filters.refinedweb_lines import RefinedWebLines
 from pipeline.filters.statistics import Measured
-from pipeline.text.tokenize.words import SPLITTER, Splitter
+from pipeline.text.tokenize.words import SPLITTER, TextSplitter
 
 __all__ = [
     "C4",
@@ -97,7 +97,7 @@ class Outcome(NamedTuple):
     passed: bool = True
 
 
-def outcomes(config: RulesConfig, text: str, language: str, splitter: Splitter) -> Iterator[Outcome]:
+def outcomes(config: RulesConfig, text: str, language: str, splitter: TextSplitter) -> Iterator[Outcome]:
     """Yield, as far as the caller goes, what becomes of a text at each rule that applies to it."""
     measured = Measured(text, language, splitter)
     for name, family in applied(config):
@@ -118,7 +118,7 @@ def outcomes(config: RulesConfig, text: str, language: str, splitter: Splitter) 
 
 
 def apply_rules(
-    config: RulesConfig, text: str, language: str, splitter: Splitter = SPLITTER
+    config: RulesConfig, text: str, language: str, splitter: TextSplitter = SPLITTER
 ) -> tuple[str, dict[str, float], Failure | None]:
     """Apply the rules up to the first failure.
 
@@ -135,7 +135,7 @@ def apply_rules(
     return text, measures, None
 
 
-def check_rules(config: RulesConfig, text: str, language: str, splitter: Splitter = SPLITTER) -> list[Check]:
+def check_rules(config: RulesConfig, text: str, language: str, splitter: TextSplitter = SPLITTER) -> list[Check]:
     """Hold a text against every limit that applies to it, without stopping; the first that fails is `apply_rules`'s."""
     checks = []
     for _, _, family, limit, bound, value, passed in outcomes(config, text, language, splitter):

@@ -12,7 +12,7 @@ from pipeline.filters.base import STRICT, Count, Family, Limit, Ratio, Share
 from pipeline.filters.language_thresholds import published_stop_words, thresholds
 from pipeline.filters.statistics import Measured
 from pipeline.filters.stop_words import stop_words
-from pipeline.text.tokenize.tokens import of_words
+from pipeline.text.tokenize.tokens import tokens_from_words
 
 
 def distinct_stop_words(text: Measured, published: bool = False) -> float | None:
@@ -34,7 +34,7 @@ def distinct_stop_words(text: Measured, published: bool = False) -> float | None
 @cache
 def hashes_of(words: frozenset[str]) -> np.ndarray:
     """Return the hash of each word, as a column."""
-    return of_words(sorted(words)).hashes[:, None]
+    return tokens_from_words(sorted(words)).hashes[:, None]
 
 
 QUALITY = (

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.text.tokenize.ngrams import Joined, Repeats, covered, top
+from pipeline.text.tokenize.ngrams import JoinedNgrams, RepeatedNgrams, count_covered_characters, find_top_ngrams
 from pipeline.text.tokenize.sentences import count_sentences
-from pipeline.text.tokenize.tokens import Tokens, count_tokens, of_words, tokens
-from pipeline.text.tokenize.words import EAST_ASIAN, SPLITTER, UNPUNCTUATED, UNSPACED, Splitter, terminal_marks
+from pipeline.text.tokenize.tokens import Tokens, count_tokens, tokenize_text, tokens_from_words
+from pipeline.text.tokenize.words import EAST_ASIAN, SPLITTER, UNPUNCTUATED, UNSPACED, TextSplitter, terminal_marks
 
 BULLETS = frozenset("•-")  # datatrove/pipeline/filters/gopher_quality_filter.py
 SHORT_LINE = 30  # characters; FineWeb (datatrove/pipeline/filters/fineweb_quality_filter.py)
@@ -24,7 +24,7 @@ SHORT_LINE = 30  # characters; FineWeb (datatrove/pipeline/filters/fineweb_quali
 class Measured:
     """One text in one language, and its parts at first use. `splitter` cuts words and sentences."""
 
-    def __init__(self, text: str, language: str = "en", splitter: Splitter = SPLITTER):
+    def __init__(self, text: str, language: str = "en", splitter: TextSplitter = SPLITTER):
         """Measure nothing yet."""
         self.text, self.language, self.splitter = text, language, splitter
 
@@ -41,7 +41,9 @@ class Measured:
     @cached_property
     def tokens(self) -> Tokens:
         """All tokens, punctuation among them."""
-        return tokens(self.text) if self.splitter is SPLITTER else of_words(self.splitter.words(self.text))
+        return (
+            tokenize_text(self.text) if self.splitter is SPLITTER else tokens_from_words(self.splitter.words(self.text))
+        )
 
     @property
     def token_count(self) -> int:
@@ -56,14 +58,14 @@ class Measured:
         return float(np.count_nonzero(self.tokens.spoken))
 
     @cached_property
-    def token_repeats(self) -> Repeats:
+    def token_repeats(self) -> RepeatedNgrams:
         """The repeated n-grams of all tokens (datatrove's)."""
-        return Repeats(self.tokens.hashes)
+        return RepeatedNgrams(self.tokens.hashes)
 
     @cached_property
-    def word_repeats(self) -> Repeats:
+    def word_repeats(self) -> RepeatedNgrams:
         """The repeated n-grams of the words without punctuation (DCLM's)."""
-        return Repeats(self.tokens.hashes[self.tokens.alphanumeric])
+        return RepeatedNgrams(self.tokens.hashes[self.tokens.alphanumeric])
 
     @cached_property
     def word_edges(self) -> np.ndarray:
@@ -74,9 +76,9 @@ class Measured:
         return edges
 
     @cached_property
-    def joined(self) -> Joined:
+    def joined(self) -> JoinedNgrams:
         """The n-grams as datatrove compares them."""
-        return Joined(self.tokens)
+        return JoinedNgrams(self.tokens)
 
     def count_sentences(self, lines: Sequence[str]) -> int:
         """Return the number of sentences in the lines."""
@@ -231,7 +233,7 @@ def datatrove_top_ngram(text: Measured, n: int) -> float:
     """
     if len(text.tokens) < n:
         return 0.0
-    count, firsts = top(text.token_repeats[n])
+    count, firsts = find_top_ngrams(text.token_repeats[n])
     first = int(firsts.min()) if count > 1 else 0
     length = int(text.tokens.ends[first + n - 1] - text.tokens.starts[first]) + n - 1
     return share(length * count, len(text.text))
@@ -242,7 +244,7 @@ def dclm_top_ngram(text: Measured, n: int) -> float:
 
     Punctuation tokens and white space count nowhere. 0 where no n-gram occurs twice.
     """
-    count, firsts = top(text.word_repeats[n])
+    count, firsts = find_top_ngrams(text.word_repeats[n])
     if count == 1:
         return 0.0
     edges = text.word_edges
@@ -251,7 +253,7 @@ def dclm_top_ngram(text: Measured, n: int) -> float:
 
 def dclm_duplicate_ngrams(text: Measured, n: int) -> float:
     """Characters of words in any n-gram that occurs more than once, of those of all words (Gopher's text)."""
-    return share(covered(text.word_repeats[n].positions, n, text.word_edges), text.word_edges[-1])
+    return share(count_covered_characters(text.word_repeats[n].positions, n, text.word_edges), text.word_edges[-1])
 
 
 def datatrove_duplicate_ngrams(text: Measured, n: int) -> float:

@@ -93,7 +93,7 @@ def bundled_model() -> Path:
 
 def letters_and_digits(text: str) -> tuple[int, int]:
     """Return how many letters, and how many decimal digits, a text has."""
-    flags = characters.text_flags(characters.code_points(text))
+    flags = characters.text_flags(characters.to_code_points(text))
     digits = int(np.count_nonzero(flags & characters.DECIMAL))
     return int(np.count_nonzero(flags & characters.ALNUM)) - digits, digits
 

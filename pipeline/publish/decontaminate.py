@@ -17,7 +17,7 @@ from pipeline.io.evaluation_sets import EvaluationSetError, passages, read_sets
 from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import CONTAMINATED
 from pipeline.publish import extra_sources
-from pipeline.text.ngram_index import Index, masked
+from pipeline.text.ngram_index import NgramIndex, mask_spans
 
 FOLDER = "contaminated"
 INDEX = f"{WORK}/contamination"
@@ -26,7 +26,7 @@ INDEX = f"{WORK}/contamination"
 class Known(NamedTuple):
     """The n-grams of the items, and (set, item) by the items' numbers."""
 
-    ngrams: Index
+    ngrams: NgramIndex
     names: list[tuple[str, str]]
 
 
@@ -54,10 +54,10 @@ def prepare(output: Output, config: Config) -> dict[str, int]:
             names.append((item.set, item.name))
             yield passages(item)
 
-    index = Index.build(named(), wanted.ngram, min(wanted.min_question_words, wanted.ngram))
+    index = NgramIndex.build(named(), wanted.ngram, min(wanted.min_question_words, wanted.ngram))
     if not names:
         raise EvaluationSetError(f"decontaminate.sets: no item in {', '.join(wanted.sets)}")
-    for field in fields(Index)[2:]:
+    for field in fields(NgramIndex)[2:]:
         with output.write(INDEX, f"{field.name}.npy") as out:
             np.save(out, getattr(index, field.name), allow_pickle=False)
     output.write_json({"ngram": index.ngram, "short": index.short, "names": names}, INDEX, "index.json")
@@ -72,8 +72,8 @@ def load(root: str, made: str) -> Known:
     """Return the index of an output, mapped where that is a folder; `made` tells one in the same place from another."""
     output = Output(root)
     facts = output.read_json(INDEX, "index.json")
-    arrays = {field.name: read_array(output, f"{field.name}.npy") for field in fields(Index)[2:]}
-    return Known(Index(facts["ngram"], facts["short"], **arrays), [(name, item) for name, item in facts["names"]])
+    arrays = {field.name: read_array(output, f"{field.name}.npy") for field in fields(NgramIndex)[2:]}
+    return Known(NgramIndex(facts["ngram"], facts["short"], **arrays), [(name, item) for name, item in facts["names"]])
 
 
 def read_array(output: Output, name: str) -> np.ndarray:
@@ -102,7 +102,7 @@ class Finder:
 
     def page(self, row: dict[str, Any], text: str, spans: list[Any]) -> Page:
         """Return a page with its hits; masked to nothing it is dropped."""
-        left = masked(text, [(span.start, span.end) for span in spans]) if self.action == "mask" else ""
+        left = mask_spans(text, [(span.start, span.end) for span in spans]) if self.action == "mask" else ""
         action = "mask" if left else "drop"
         hits = []
         for span in spans:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from pipeline.text.minhash import rolled
-from pipeline.text.tokenize.shingle_words import unit_hashes
+from pipeline.text.minhash import hash_word_runs
+from pipeline.text.tokenize.shingle_words import hash_shingle_words
 
 TEXTS = 256  # at a time
 UNIT = 2.0**-20  # of log importance
@@ -20,8 +20,8 @@ PRIOR = 100  # features
 
 def features(texts: Sequence[str], buckets: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (buckets of features, how many are each text's), of some texts at a time: words, then pairs of words."""
-    for units, lengths in unit_hashes(texts):
-        pairs, counts = rolled(units, lengths, 2)
+    for units, lengths in hash_shingle_words(texts):
+        pairs, counts = hash_word_runs(units, lengths, 2)
         pairs, counts = pairs[np.repeat(lengths > 1, counts)], np.where(lengths > 1, counts, 0)
         for hashes, numbers in ((units, lengths), (pairs, counts)):
             yield (hashes % np.uint64(buckets)).astype(np.intp), numbers

@@ -21,7 +21,7 @@ from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import DOCUMENT
 from pipeline.io.text_files import ending, files_of, unpacked
 from pipeline.publish.mixture_fit import Factor
-from pipeline.text.minhash import band_keys, signatures, text_hash
+from pipeline.text.minhash import compute_band_keys, hash_text, sign_texts
 from pipeline.url.canonical import canonical_url, site
 from pipeline.url.topic_by_address import DOMAINS, domain
 
@@ -168,14 +168,14 @@ def keys(rows: list[dict[str, Any]], config: Config) -> Iterator[list[bytes]]:
     """
     params = config.dedup.minhash_params()
     texts = [row["text"] for row in rows if "minhash" not in row]
-    made = iter(signatures(texts, params) if config.dedup.near and texts else [b""] * len(texts))
+    made = iter(sign_texts(texts, params) if config.dedup.near and texts else [b""] * len(texts))
     for row in rows:
         sketch = row["minhash"] if "minhash" in row else next(made)
         address = row["canonical_url"] if "canonical_url" in row else canonical_url(row["url"]) if row["url"] else ""
-        found = [b"t" + (row["text_hash"] if "text_hash" in row else text_hash(row["text"]))]
+        found = [b"t" + (row["text_hash"] if "text_hash" in row else hash_text(row["text"]))]
         found += [b"u" + address.encode("utf-8", "surrogatepass")] if address else []
         if sketch and len(sketch) == 4 * params.hashes:
-            bands = band_keys(np.frombuffer(sketch, "<u4").reshape(1, -1), params)[0]
+            bands = compute_band_keys(np.frombuffer(sketch, "<u4").reshape(1, -1), params)[0]
             found += [b"m%d." % n + int(key).to_bytes(8, "little") for n, key in enumerate(bands)]
         yield found
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.dedup.settings import DedupConfig, LinesConfig
 from pipeline.io.output import Output
-from pipeline.text.line_keys import Left, without
+from pipeline.text.line_keys import RemainingText, remove_spans
 
 FOLDER = "repeated_lines"
 HELD_OUT = "repeated-lines"  # why a page is not published of which they leave too little
@@ -27,15 +27,15 @@ class GoneLines:
             found = file.read(columns=["row", "start", "end"])
         self.rows, self.starts, self.ends = (column.to_numpy() for column in found.columns)
 
-    def left(self, row: int, text: str) -> Left | None:
+    def left(self, row: int, text: str) -> RemainingText | None:
         """Return what is left of a row's text; None where nothing goes."""
         first, last = np.searchsorted(self.rows, [row, row + 1])
         if first == last:
             return None
         spans = zip(self.starts[first:last].tolist(), self.ends[first:last].tolist(), strict=True)
-        return without(text, spans, self.params)
+        return remove_spans(text, spans, self.params)
 
-    def cut(self, batch: pa.RecordBatch, rows: Sequence[int]) -> tuple[pa.RecordBatch, list[Left | None]]:
+    def cut(self, batch: pa.RecordBatch, rows: Sequence[int]) -> tuple[pa.RecordBatch, list[RemainingText | None]]:
         """Return pages with what is left of their texts, and that for each of them; None where nothing goes."""
         texts = batch.column("text").to_pylist()
         found = [self.left(row, text) if text else None for row, text in zip(rows, texts, strict=True)]

@@ -42,7 +42,7 @@ from pipeline.publish.mixture import (
     uniform,
 )
 from pipeline.publish.topics import domain_in_mix, topics
-from pipeline.text.line_keys import Left, in_whole
+from pipeline.text.line_keys import RemainingText, to_original_span
 
 COLUMNS = ["id", "url", "date", "site", "domain", "language", "scores", "text_hash", "text"]
 
@@ -120,7 +120,7 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
         for batch in file.iter_batches(columns=COLUMNS, batch_size=1024):
             mine = [row for row in range(batch.num_rows) if first + row not in gone]
             some = batch.take(pa.array(mine, pa.int64()))
-            less: list[Left | None] = [None] * len(mine)
+            less: list[RemainingText | None] = [None] * len(mine)
             if lines:
                 some, less = lines.cut(some, [first + n for n in mine])
             rows = [
@@ -137,7 +137,7 @@ def read_candidates(shard: tuple[int, str], root: str, config: Config, crawl: by
                 emptied = bool(cut and not cut.enough)
                 page = None if emptied else page
                 for hit in page.rows if page else []:  # start and end are those of the text in documents/
-                    span = in_whole(cut.pieces, hit["start"], hit["end"]) if cut else (hit["start"], hit["end"])
+                    span = to_original_span(cut.pieces, hit["start"], hit["end"]) if cut else (hit["start"], hit["end"])
                     hits.append(hit | {"start": span[0], "end": span[1]})
                 left = page.size if page else size
                 place, dropped = (number, row["row"]), bool(page and not left)

@@ -27,8 +27,8 @@ from pipeline.publish import extra_sources
 from pipeline.publish.decontaminate import masks
 from pipeline.publish.line_removal import GoneLines, gone_lines
 from pipeline.publish.plan import Planned
-from pipeline.text.line_keys import in_left
-from pipeline.text.ngram_index import masked
+from pipeline.text.line_keys import to_remaining_span
+from pipeline.text.ngram_index import mask_spans
 
 SOURCE = ["id", "url", "date", "language", "domain", "scores", "text"]
 PART = CORPUS.append(pa.field("order", pa.binary(16)))  # a partition's rows: the corpus's, and where they belong
@@ -173,8 +173,8 @@ def edited(text: str, row: int, spans: Spans, lines: GoneLines | None) -> str:
     """Return a row's text without the lines that go, and with its spans masked."""
     left, mine = lines.left(row, text) if lines else None, spans.get(row, [])
     if left:
-        text, mine = left.text, [in_left(left.pieces, *span) for span in mine]
-    return masked(text, mine) if mine else text
+        text, mine = left.text, [to_remaining_span(left.pieces, *span) for span in mine]
+    return mask_spans(text, mine) if mine else text
 
 
 def rows_for(table: pa.Table, first: int, batch: dict[str, list[Place]], schema: pa.Schema) -> pa.Table:

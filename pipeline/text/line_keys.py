@@ -13,9 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.text.hashing import compute_powers, mix_bits
 from pipeline.text.tokenize.sentences import count_sentences
-from pipeline.text.tokenize.shingle_words import BASE, bounds, code_points, mixed, of_one, unit_hashes
-from pipeline.text.tokenize.words import ABBREVIATION, WIDE_MARKS, sentence_ends
+from pipeline.text.tokenize.shingle_words import (
+    find_word_bounds,
+    fold_code_points,
+    hash_one_text,
+    hash_shingle_words,
+)
+from pipeline.text.tokenize.words import ABBREVIATION, WIDE_MARKS, sentence_end_pattern
 
 LINE = re.compile(r"\S(?:[^\n]*\S)?")
 SENTENCES = 3  # in a span of them (C4, Raffel et al. 2020, section 2.2)
@@ -52,7 +58,7 @@ LINE_PRESETS = {
 }
 
 
-class Units(NamedTuple):
+class LineKeys(NamedTuple):
     """Units of some texts in order: how many are each text's, from which of its characters to which, their keys."""
 
     counts: np.ndarray
@@ -61,7 +67,7 @@ class Units(NamedTuple):
     keys: np.ndarray
 
 
-class Left(NamedTuple):
+class RemainingText(NamedTuple):
     """What is left of a text: itself, the pieces (start, end) of the whole text that it is made of, if it will do."""
 
     text: str
@@ -69,10 +75,10 @@ class Left(NamedTuple):
     enough: bool
 
 
-def spans(text: str, unit: str) -> list[tuple[int, int]]:
+def find_line_spans(text: str, unit: str) -> list[tuple[int, int]]:
     """Return where a text's units start and end, without the white space around them; spans of sentences overlap."""
     if unit == "sentences":
-        found = list(sentences(text))
+        found = list(find_sentence_spans(text))
         return [(first[0], last[1]) for first, last in zip(found, found[SENTENCES - 1 :], strict=False)]
     lines = [found.span() for found in LINE.finditer(text)]
     if unit == "line":
@@ -85,11 +91,11 @@ def spans(text: str, unit: str) -> list[tuple[int, int]]:
     return paragraphs
 
 
-def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each sentence starts and ends, as `words.count_sentences` counts them; a line ends one too."""
+def find_sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each sentence starts and ends, as `words.count_line_sentences` counts them; a line ends one too."""
     for line in LINE.finditer(text):
         start = line.start()
-        for end in sentence_ends().finditer(text, start, line.end()):
+        for end in sentence_end_pattern().finditer(text, start, line.end()):
             mark = end.start()
             wide = not end[1] and text[mark] in WIDE_MARKS
             abbreviated = text[mark] == "." and ABBREVIATION.search(text, max(start, mark - 8), mark)
@@ -99,61 +105,56 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
         yield start, line.end()
 
 
-def units(texts: Sequence[str], params: LineParams, salts: Sequence[int] | None = None) -> Units:
+def compute_line_keys(texts: Sequence[str], params: LineParams, salts: Sequence[int] | None = None) -> LineKeys:
     """Return the units of some texts that can be repeated.
 
     What else is in `texts` changes nothing but the speed: some tens of kilobytes at a time are best. A text's salt is
     mixed into its keys: texts with another one do not meet.
     """
-    found = [spans(text, params.unit) for text in texts]
+    found = [find_line_spans(text, params.unit) for text in texts]
     counts = np.array([len(some) for some in found], np.int64)
     some = np.array([span for spans_of_one in found for span in spans_of_one], np.int64).reshape(-1, 2)
     before = np.cumsum([0, *(len(text) + 1 for text in texts)])[:-1]
-    hashes, first, last = words_in("\n".join(texts), some + np.repeat(before, counts)[:, None], params)
-    up, down = powers(max(MOST_WORDS, 1 << len(hashes).bit_length()))
+    hashes, first, last = hash_words_in_spans("\n".join(texts), some + np.repeat(before, counts)[:, None], params)
+    up, down = line_powers(max(MOST_WORDS, 1 << len(hashes).bit_length()))
     sums = np.zeros(len(hashes) + 1, np.uint64)
     np.cumsum(hashes * up[: len(hashes)], out=sums[1:])
-    keys = mixed((sums[last] - sums[first]) * down[first])
+    keys = mix_bits((sums[last] - sums[first]) * down[first])
     text = np.repeat(np.arange(len(texts)), counts)
     if salts is not None:
-        keys = mixed(keys ^ np.array(salts, np.uint64)[text])
+        keys = mix_bits(keys ^ np.array(salts, np.uint64)[text])
     there = (last > first) & (some[:, 1] - some[:, 0] >= params.min_characters)
     counts = np.bincount(text[there], minlength=len(texts))
-    return Units(counts, some[there, 0], some[there, 1], keys[there])
+    return LineKeys(counts, some[there, 0], some[there, 1], keys[there])
 
 
-def words_in(text: str, some: np.ndarray, params: LineParams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def hash_words_in_spans(text: str, some: np.ndarray, params: LineParams) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the hashes of a text's words, and for each span of it the first of them and the one after its last."""
     if params.normalize_digits:
         text = text.encode("utf-8", "surrogatepass").translate(DIGITS).decode("utf-8", "surrogatepass")
-    folded, kind = code_points(text)
+    folded, kind = fold_code_points(text)
     if len(folded) == len(text):
-        words = bounds(kind)[0]
-        return of_one(folded, kind), np.searchsorted(words, some[:, 0]), np.searchsorted(words, some[:, 1])
+        words = find_word_bounds(kind)[0]
+        return hash_one_text(folded, kind), np.searchsorted(words, some[:, 0]), np.searchsorted(words, some[:, 1])
     # Letters and marks became one, so that the words are elsewhere than in the text.
-    parts = list(unit_hashes([text[start:end] for start, end in some.tolist()]))
+    parts = list(hash_shingle_words([text[start:end] for start, end in some.tolist()]))
     hashes = np.concatenate([np.zeros(0, np.uint64), *(values for values, _ in parts)])
     ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(lengths for _, lengths in parts)]))
     return hashes, ends[:-1], ends[1:]
 
 
 @lru_cache(maxsize=2)
-def powers(count: int) -> tuple[np.ndarray, np.ndarray]:
+def line_powers(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return so many powers of an odd number and of its inverse modulo 2^64, from 0 on."""
-    found = []
-    for base in (BASE, pow(BASE, -1, 1 << 64)):
-        row = np.full(count, base, np.uint64)
-        row[0] = 1
-        found.append(np.multiply.accumulate(row))
-    return found[0], found[1]
+    return compute_powers(count)
 
 
-def hash64(text: str) -> int:
+def hash_string(text: str) -> int:
     """Return 64 bits of a string's hash."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def without(text: str, gone: Iterable[tuple[int, int]], params: LineParams) -> Left:
+def remove_spans(text: str, gone: Iterable[tuple[int, int]], params: LineParams) -> RemainingText:
     """Return what is left of a text without some of its units, whose starts rise.
 
     Where a unit was there remain as many newlines as the larger number before or after it, so that paragraphs stay
@@ -163,7 +164,7 @@ def without(text: str, gone: Iterable[tuple[int, int]], params: LineParams) -> L
     at = 0
     for start, end in [*gone, (len(text), len(text))]:
         if start > at:
-            add_piece(text, pieces, at, start)
+            append_piece(text, pieces, at, start)
         at = max(at, end)
     while pieces:
         first, last = pieces.pop()
@@ -174,10 +175,10 @@ def without(text: str, gone: Iterable[tuple[int, int]], params: LineParams) -> L
     enough = (
         len(left) >= max(1, params.min_remaining_characters) and count_sentences(left) >= params.min_remaining_sentences
     )
-    return Left(left, pieces, enough)
+    return RemainingText(left, pieces, enough)
 
 
-def add_piece(text: str, pieces: list[tuple[int, int]], start: int, end: int) -> None:
+def append_piece(text: str, pieces: list[tuple[int, int]], start: int, end: int) -> None:
     """Add a piece behind those that are kept, without white space that the unit between them needs no more."""
     if not start:
         pieces.append((start, end))
@@ -185,26 +186,26 @@ def add_piece(text: str, pieces: list[tuple[int, int]], start: int, end: int) ->
     open_end = NOWHERE.match(text, start, end)
     if open_end:
         while pieces and text[pieces[-1][1] - 1] in " \t":
-            shorten(pieces)
+            shorten_last_piece(pieces)
         start += len(text[start : open_end.end()]) - len(text[start : open_end.end()].lstrip(" \t"))
     elif not pieces or text[pieces[-1][1] - 1] in " \t\n":
         while start < end and text[start] in " \t":
             start += 1
-    before = newlines_before(text, pieces)
+    before = count_trailing_newlines(text, pieces)
     while start < end and text[start] == "\n" and (before or not pieces):
         start, before = start + 1, before - 1
     if start < end:
         pieces.append((start, end))
 
 
-def shorten(pieces: list[tuple[int, int]]) -> None:
+def shorten_last_piece(pieces: list[tuple[int, int]]) -> None:
     """Take a character from the end of the last piece."""
     start, end = pieces.pop()
     if end - 1 > start:
         pieces.append((start, end - 1))
 
 
-def newlines_before(text: str, pieces: list[tuple[int, int]]) -> int:
+def count_trailing_newlines(text: str, pieces: list[tuple[int, int]]) -> int:
     """Return how many newlines end the pieces."""
     count = 0
     for start, end in reversed(pieces):
@@ -215,12 +216,12 @@ def newlines_before(text: str, pieces: list[tuple[int, int]]) -> int:
     return count
 
 
-def in_whole(pieces: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+def to_original_span(pieces: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
     """Return where a span of what is left starts and ends in the whole text."""
-    return place_in_whole(pieces, start), place_in_whole(pieces, end - 1) + 1
+    return to_original_position(pieces, start), to_original_position(pieces, end - 1) + 1
 
 
-def place_in_whole(pieces: list[tuple[int, int]], place: int) -> int:
+def to_original_position(pieces: list[tuple[int, int]], place: int) -> int:
     """Return where a character of what is left is in the whole text."""
     for start, end in pieces:
         if place < end - start:
@@ -229,12 +230,12 @@ def place_in_whole(pieces: list[tuple[int, int]], place: int) -> int:
     raise IndexError(f"no character {place} behind the last piece")
 
 
-def in_left(pieces: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+def to_remaining_span(pieces: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
     """Return where a span of the whole text, whose first and last characters are left, starts and ends in the rest."""
-    return place_in_left(pieces, start), place_in_left(pieces, end - 1) + 1
+    return to_remaining_position(pieces, start), to_remaining_position(pieces, end - 1) + 1
 
 
-def place_in_left(pieces: list[tuple[int, int]], place: int) -> int:
+def to_remaining_position(pieces: list[tuple[int, int]], place: int) -> int:
     """Return where a character of the whole text is in what is left of it."""
     done = 0
     for start, end in pieces:

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.text.tokenize.shingle_words import mixed, unit_hashes
+from pipeline.text.hashing import mix_bits
+from pipeline.text.tokenize.shingle_words import hash_shingle_words
 
 BLOCK = 1 << 16  # shingles permuted at a time: arrays that stay in the cache, and few calls a shingle
 
@@ -45,25 +46,25 @@ def optimal_bands(threshold: float) -> tuple[int, int]:
     return lsh.b, lsh.r
 
 
-def text_hash(text: str) -> bytes:
+def hash_text(text: str) -> bytes:
     """Return 16 bytes that are equal for texts equal but for case, white space and compatibility forms (NFKC)."""
     normal = " ".join(unicodedata.normalize("NFKC", text).lower().split())
     return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def shingles(text: str, params: MinHashParams) -> np.ndarray:
+def shingle_hashes(text: str, params: MinHashParams) -> np.ndarray:
     """Return the sorted unique 64-bit hashes of the text's shingles; one of the whole text where it is shorter."""
-    ((units, lengths),) = unit_hashes([text])
-    return np.unique(rolled(units, lengths, params.shingle)[0])
+    ((units, lengths),) = hash_shingle_words([text])
+    return np.unique(hash_word_runs(units, lengths, params.shingle)[0])
 
 
-def rolled(units: np.ndarray, lengths: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+def hash_word_runs(units: np.ndarray, lengths: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Return (hashes, counts): of every run of `width` units of a text, one of all of them where they are fewer.
 
     `units` holds the hashes of several texts' units one after the other, `lengths` how many are each text's; the result
     is of that form.
     """
-    odd = mixed(np.arange(1, width + 1, dtype=np.uint64)) | np.uint64(1)
+    odd = mix_bits(np.arange(1, width + 1, dtype=np.uint64)) | np.uint64(1)
     sums = units * odd[0]
     for place in range(1, width):
         sums[:-place] += units[place:] * odd[place]
@@ -75,11 +76,11 @@ def rolled(units: np.ndarray, lengths: np.ndarray, width: int) -> tuple[np.ndarr
         start, end = ends[text] - lengths[text], ends[text]
         sums[start] = (units[start:end] * odd[: end - start]).sum()
         inside[start + 1 : end] = False
-    return mixed(sums[inside]), np.where(lengths < width, lengths > 0, lengths - width + 1)
+    return mix_bits(sums[inside]), np.where(lengths < width, lengths > 0, lengths - width + 1)
 
 
 @lru_cache(maxsize=8)
-def permutations(params: MinHashParams) -> tuple[np.ndarray, np.ndarray]:
+def draw_permutations(params: MinHashParams) -> tuple[np.ndarray, np.ndarray]:
     """Return datasketch's permutations, uint32[hashes] each: h -> a h + b modulo 2^32, a odd.
 
     Its scheme affine32 draws them from NumPy's RandomState, whose stream never changes. They are drawn here because
@@ -90,15 +91,15 @@ def permutations(params: MinHashParams) -> tuple[np.ndarray, np.ndarray]:
     return a, draw(0, 1 << 32, params.hashes, dtype=np.uint32)
 
 
-def premixed(shingle_hashes: np.ndarray) -> np.ndarray:
+def premix_hashes(hashes: np.ndarray) -> np.ndarray:
     """Return what datasketch permutes: the low 32 bits through MurmurHash3's finalizer, fmix32."""
-    values = shingle_hashes.astype(np.uint32)
+    values = hashes.astype(np.uint32)
     values = (values ^ (values >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     values = (values ^ (values >> np.uint32(13))) * np.uint32(0xC2B2AE35)
     return values ^ (values >> np.uint32(16))
 
 
-def signatures(texts: Sequence[str], params: MinHashParams) -> list[bytes]:
+def sign_texts(texts: Sequence[str], params: MinHashParams) -> list[bytes]:
     """Return a signature a text, little-endian uint32[bands * rows]: datasketch's MinHash of its shingles.
 
     It is b"" for a text without units. What else is in `texts` changes nothing but the speed: some hundred kilobytes
@@ -107,25 +108,25 @@ def signatures(texts: Sequence[str], params: MinHashParams) -> list[bytes]:
     found: list[bytes] = []
     block: list[tuple[np.ndarray, np.ndarray]] = []
     room = BLOCK
-    for units, lengths in unit_hashes(texts):
-        hashes, counts = rolled(units, lengths, params.shingle)
+    for units, lengths in hash_shingle_words(texts):
+        hashes, counts = hash_word_runs(units, lengths, params.shingle)
         block.append((hashes, counts))
         room -= len(hashes)
         if room <= 0:
-            found += permuted(block, params)
+            found += apply_permutations(block, params)
             block, room = [], BLOCK
-    return found + permuted(block, params)
+    return found + apply_permutations(block, params)
 
 
-def permuted(block: Sequence[tuple[np.ndarray, np.ndarray]], params: MinHashParams) -> list[bytes]:
+def apply_permutations(block: Sequence[tuple[np.ndarray, np.ndarray]], params: MinHashParams) -> list[bytes]:
     """Return the least value of every permutation, for each text of (hashes, counts) as `rolled` gives them."""
     if not block:
         return []
     counts = np.concatenate([counts for _, counts in block])
-    every = premixed(np.concatenate([hashes for hashes, _ in block]))
+    every = premix_hashes(np.concatenate([hashes for hashes, _ in block]))
     starts = (np.cumsum(counts) - counts)[counts > 0]
     values, least = np.empty_like(every), np.empty((params.hashes, len(starts)), "<u4")
-    for place, (a, b) in enumerate(zip(*permutations(params), strict=True)):
+    for place, (a, b) in enumerate(zip(*draw_permutations(params), strict=True)):
         np.multiply(every, a, out=values)
         np.add(values, b, out=values)
         np.minimum.reduceat(values, starts, out=least[place])
@@ -133,19 +134,19 @@ def permuted(block: Sequence[tuple[np.ndarray, np.ndarray]], params: MinHashPara
     return [next(sketches).tobytes() if count else b"" for count in counts.tolist()]
 
 
-def signature(text: str, params: MinHashParams) -> bytes:
+def sign_text(text: str, params: MinHashParams) -> bytes:
     """Return the signature of one text."""
-    return signatures([text], params)[0]
+    return sign_texts([text], params)[0]
 
 
-def band_keys(sketches: np.ndarray, params: MinHashParams) -> np.ndarray:
+def compute_band_keys(sketches: np.ndarray, params: MinHashParams) -> np.ndarray:
     """Return uint64[n, bands] for signatures uint32[n, bands * rows]: pages that share a key are candidates."""
     rows = sketches.reshape(-1, params.bands, params.rows).astype(np.uint64)
-    odd = mixed(np.arange(1, params.rows + 1, dtype=np.uint64)) | np.uint64(1)
-    return mixed(mixed(rows) @ odd + np.arange(params.bands, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    odd = mix_bits(np.arange(1, params.rows + 1, dtype=np.uint64)) | np.uint64(1)
+    return mix_bits(mix_bits(rows) @ odd + np.arange(params.bands, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
 
 
-def jaccard(a: np.ndarray, b: np.ndarray) -> float:
+def jaccard_similarity(a: np.ndarray, b: np.ndarray) -> float:
     """Return |a & b| / |a | b| of two sorted arrays of unique hashes; 0 for two empty ones."""
     both = len(np.intersect1d(a, b, assume_unique=True))
     either = len(a) + len(b) - both

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.text.minhash import rolled
-from pipeline.text.tokenize.shingle_words import bounds, tables, unit_hashes
+from pipeline.text.minhash import hash_word_runs
+from pipeline.text.tokenize.shingle_words import find_word_bounds, hash_shingle_words, unicode_tables
 
 BATCH = 512  # items indexed at a time
 GENERIC = 3  # items: "which of the following statements is not true" tells nothing of any of them
@@ -24,7 +24,7 @@ MASK = "[...]"  # what a masked span becomes: the usual mark of an omission
 BITS = 16  # of the filter, for an n-gram: one in 16 of the others passes it and is searched for
 
 
-class Span(NamedTuple):
+class ContaminatedSpan(NamedTuple):
     """A run of characters of a text that an item has: `end` is behind it; how many n-grams of it are the item's."""
 
     start: int
@@ -33,7 +33,7 @@ class Span(NamedTuple):
     ngrams: int
 
 
-class Hashes:
+class FilteredHashes:
     """Sorted 64-bit hashes behind a filter of one bit at each one's leading bits, which most look-ups never pass."""
 
     def __init__(self, values: np.ndarray):
@@ -58,7 +58,7 @@ class Hashes:
 
 
 @dataclass(frozen=True)
-class Index:
+class NgramIndex:
     """The n-grams of evaluation items: 12 bytes an n-gram, and 2 to 4 of its filter. Items are numbers, from 0."""
 
     ngram: int
@@ -71,7 +71,7 @@ class Index:
     words: np.ndarray  # uint64: the short passages' words, one after the other
 
     @classmethod
-    def build(cls, items: Iterable[Sequence[str]], ngram: int, short: int) -> "Index":
+    def build(cls, items: Iterable[Sequence[str]], ngram: int, short: int) -> "NgramIndex":
         """Index the passages of items, in their order. `short` is at most `ngram`."""
         grams = [np.zeros(0, np.uint64)]
         owners = [np.zeros(0, np.int32)]
@@ -80,9 +80,9 @@ class Index:
         while batch := list(islice(numbered, BATCH)):
             whose = np.repeat(np.arange(first, first + len(batch), dtype=np.int32), [len(some) for some in batch])
             first += len(batch)
-            for units, lengths in unit_hashes([passage for some in batch for passage in some]):
+            for units, lengths in hash_shingle_words([passage for some in batch for passage in some]):
                 mine, whose = whose[: len(lengths)], whose[len(lengths) :]
-                hashes, counts = rolled(units, lengths, ngram)
+                hashes, counts = hash_word_runs(units, lengths, ngram)
                 long = lengths >= ngram
                 grams.append(hashes[np.repeat(long, counts)])
                 owners.append(np.repeat(mine[long], counts[long]))
@@ -95,7 +95,7 @@ class Index:
         briefs = {words: having for words, having in briefs.items() if len(having) <= GENERIC}
         values, places = np.unique(np.concatenate(grams), return_index=True)  # the first place: the first item
         brief = [np.frombuffer(key, np.uint64) for key in briefs]
-        heads = [rolled(one[:short], np.array([short]), short)[0] for one in brief]
+        heads = [hash_word_runs(one[:short], np.array([short]), short)[0] for one in brief]
         every = np.concatenate([np.zeros(0, np.uint64), *heads])
         order = np.argsort(every, kind="stable")
         brief = [brief[n] for n in order]
@@ -105,38 +105,38 @@ class Index:
         return cls(ngram, short, values, np.concatenate(owners)[places], every[order], owned, ends, words)
 
     @cached_property
-    def known(self) -> Hashes:
+    def known(self) -> FilteredHashes:
         """The n-grams, to look up."""
-        return Hashes(self.hashes)
+        return FilteredHashes(self.hashes)
 
     @cached_property
-    def known_heads(self) -> Hashes:
+    def known_heads(self) -> FilteredHashes:
         """The first words of the short passages, to look up."""
-        return Hashes(self.heads)
+        return FilteredHashes(self.heads)
 
-    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
+    def spans(self, texts: Sequence[str]) -> list[list[ContaminatedSpan]]:
         """Return the spans of each text that items have, in their order, none over another.
 
         Where n-grams of several items overlap, the span is that of the item with most of them.
         """
-        found: list[list[Span]] = []
-        for units, lengths in unit_hashes(texts):
+        found: list[list[ContaminatedSpan]] = []
+        for units, lengths in hash_shingle_words(texts):
             runs: dict[int, list[tuple[int, int, int]]] = {}
             for text, run in (*self.long_runs(units, lengths), *self.short_runs(units, lengths)):
                 runs.setdefault(text, []).append(run)
             first = len(found)
-            found += [in_text(texts[first + n], runs[n]) if n in runs else [] for n in range(len(lengths))]
+            found += [merge_runs(texts[first + n], runs[n]) if n in runs else [] for n in range(len(lengths))]
         return found
 
     def long_runs(self, units: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[int, tuple[int, int, int]]]:
         """Yield (text, (first unit, the one behind the last, item)) of each n-gram that an item has."""
-        for text, start, known in hits(self.known, units, lengths, self.ngram):
+        for text, start, known in find_known_runs(self.known, units, lengths, self.ngram):
             yield text, (start, start + self.ngram, int(self.items[known]))
 
     def short_runs(self, units: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[int, tuple[int, int, int]]]:
         """Yield the same of each short passage that a text has whole."""
         stops = np.cumsum(lengths)
-        for text, start, known in hits(self.known_heads, units, lengths, self.short):
+        for text, start, known in find_known_runs(self.known_heads, units, lengths, self.short):
             own = units[stops[text] - lengths[text] + start : stops[text]]
             for passage in range(known, int(np.searchsorted(self.heads, self.heads[known], side="right"))):
                 end = int(self.ends[passage])
@@ -145,9 +145,11 @@ class Index:
                     yield text, (start, start + len(words), int(self.owners[passage]))
 
 
-def hits(known: Hashes, units: np.ndarray, lengths: np.ndarray, width: int) -> list[tuple[int, int, int]]:
+def find_known_runs(
+    known: FilteredHashes, units: np.ndarray, lengths: np.ndarray, width: int
+) -> list[tuple[int, int, int]]:
     """Return (text, first unit, place in `known`) of each run of `width` units that is known."""
-    grams, counts = rolled(units, lengths, width)
+    grams, counts = hash_word_runs(units, lengths, width)
     places, found = known.find(grams)
     stops = np.cumsum(counts)
     text = np.searchsorted(stops, places, side="right")
@@ -156,30 +158,30 @@ def hits(known: Hashes, units: np.ndarray, lengths: np.ndarray, width: int) -> l
     return list(zip(text[whole].tolist(), starts[whole].tolist(), found[whole].tolist(), strict=True))
 
 
-def in_text(text: str, runs: list[tuple[int, int, int]]) -> list[Span]:
+def merge_runs(text: str, runs: list[tuple[int, int, int]]) -> list[ContaminatedSpan]:
     """Return the spans of runs (first unit, the one behind the last, item) of a text: runs that overlap are one."""
-    starts, ends = unit_bounds(text)
-    spans: list[Span] = []
+    starts, ends = find_original_word_bounds(text)
+    spans: list[ContaminatedSpan] = []
     group: list[tuple[int, int, int]] = []
     reach = 0
     for run in [*sorted(runs), (len(starts), 0, 0)]:
         if group and run[0] >= reach:
             items = Counter(item for _, _, item in group)
             item, count = min(items.items(), key=lambda pair: (-pair[1], pair[0]))
-            spans.append(Span(int(starts[group[0][0]]), int(ends[reach - 1]), item, count))
+            spans.append(ContaminatedSpan(int(starts[group[0][0]]), int(ends[reach - 1]), item, count))
             group = []
         group.append(run)
         reach = max(reach, run[1])
     return spans
 
 
-def unit_bounds(text: str) -> tuple[np.ndarray, np.ndarray]:
+def find_original_word_bounds(text: str) -> tuple[np.ndarray, np.ndarray]:
     """Return where the units of a text start and end, in its own characters: marks are not composed with letters."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.intp)
-    return bounds(tables().kind[codes] & np.uint8(3))
+    return find_word_bounds(unicode_tables().kind[codes] & np.uint8(3))
 
 
-def masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+def mask_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
     """Return a text with MASK in place of the spans (start, end), which rise and do not overlap; "" if nothing is left.
 
     Spans with nothing but white space and punctuation between them become one.

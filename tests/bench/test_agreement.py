@@ -7,7 +7,7 @@ import pytest
 from bench import agreement
 from pipeline.filters import c4, fineweb, gopher_quality, gopher_repetition
 from pipeline.filters.chain import RulesConfig
-from pipeline.text.tokenize.words import count_sentences, words
+from pipeline.text.tokenize.words import count_line_sentences, split_words
 
 TEXT = "This is one sentence of the text. It has that and this. So it goes on. And on. And it ends with this one here."
 
@@ -30,9 +30,9 @@ def test_every_reason_of_ours_is_one_of_datatrove_s() -> None:
 
 def answer(**reasons: str) -> dict:
     kept = {name: "" for name in agreement.OURS}
-    lines = {line: count_sentences(line) for line in TEXT.split("\n")}
+    lines = {line: count_line_sentences(line) for line in TEXT.split("\n")}
     cleaned = {name: TEXT for name in agreement.OURS}
-    return {"reasons": kept | reasons, "cleaned": cleaned, "words": {TEXT: words(TEXT)}, "sentences": lines}
+    return {"reasons": kept | reasons, "cleaned": cleaned, "words": {TEXT: split_words(TEXT)}, "sentences": lines}
 
 
 def test_what_differs_is_counted_by_rule(capsys: pytest.CaptureFixture[str]) -> None:

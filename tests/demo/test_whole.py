@@ -7,7 +7,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.text.minhash import MinHashParams, jaccard, shingles
+from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
 from tests.shared import ROOT
 
 OUT = ROOT / "demo" / "out"
@@ -61,7 +61,7 @@ def test_the_ledger_and_the_pages_fates_agree(shown):
     text = {row["id"]: row["text"] for row in rows("documents")}
     params = MinHashParams()
     for a, b in both:  # either may be the one that stays; extraction may have left less in common than was written
-        alike = jaccard(shingles(text[a], params), shingles(text[b], params))
+        alike = jaccard_similarity(shingle_hashes(text[a], params), shingle_hashes(text[b], params))
         assert alike < 0.8 or dropped & {a, b}
 
 

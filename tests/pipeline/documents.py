@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.io.output import Output
 from pipeline.io.schemas import DOCUMENT
-from pipeline.text.minhash import MinHashParams, signature, text_hash
+from pipeline.text.minhash import MinHashParams, hash_text, sign_text
 
 LETTERS = {
     "en": "abcdefghijklmnoprstuvwy",
@@ -54,8 +54,8 @@ def document(number: int, text: str, params: MinHashParams | None = None, **over
         "pii": 0,
         "measures": {},
         "scores": {"quality": None},
-        "text_hash": text_hash(text),
-        "minhash": signature(text, params) if params else b"",
+        "text_hash": hash_text(text),
+        "minhash": sign_text(text, params) if params else b"",
     }
     return row | over
 

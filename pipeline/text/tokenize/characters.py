@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import regex
 
-from pipeline.text.tokenize.words import CLOSERS, PATTERNS, WIDE_MARKS, punctuation, terminal_punctuation
+from pipeline.text.tokenize.words import CLOSERS, PATTERNS, WIDE_MARKS, punctuation_characters, sorted_terminal_marks
 
 LIMIT = 0x20000  # the tables cover the code points below; those above (rare ideographs, private use) are BEYOND
 
@@ -21,7 +21,7 @@ UNSPACED_SCRIPTS = HAN | HIRAGANA | KATAKANA | FOUR
 ALPHA, ALNUM, DECIMAL, SPOKEN, ENDING, CLOSER, WIDE, LOWER, SPACE, NEWLINE, FULL_STOP = (1 << bit for bit in range(11))
 
 
-def code_points(text: str) -> np.ndarray:
+def to_code_points(text: str) -> np.ndarray:
     """Return the text's code points, uint32; lone surrogates are code points too."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
@@ -42,12 +42,12 @@ def text_flags(codes: np.ndarray) -> np.ndarray:
     return flags
 
 
-def every_character() -> str:
+def table_characters() -> str:
     """Return the characters of the tables, in order."""
     return "".join(map(chr, range(LIMIT)))
 
 
-def put(table: np.ndarray, flag: int, marks: Iterable[str]) -> None:
+def set_flag(table: np.ndarray, flag: int, marks: Iterable[str]) -> None:
     """Set a flag of some characters."""
     table[[ord(mark) for mark in marks]] |= np.uint16(flag)
 
@@ -65,12 +65,12 @@ def token_table() -> np.ndarray:
         JOINER: PATTERNS.joiners,
         **scripts,
     }
-    table, every = np.zeros(LIMIT + 1, np.uint16), every_character()
+    table, every = np.zeros(LIMIT + 1, np.uint16), table_characters()
     for flag, pattern in by_pattern.items():
         for run in regex.finditer(f"{pattern}+", every, regex.V1):
             table[run.start() : run.end()] |= np.uint16(flag)
     for flag, marks in ((DOT, "."), (COMMA, ","), (HYPHEN, "-"), (APOSTROPHE, "'’")):
-        put(table, flag, marks)
+        set_flag(table, flag, marks)
     table[LIMIT] = BEYOND
     return table
 
@@ -85,11 +85,11 @@ def text_table() -> np.ndarray:
         LOWER: str.islower,
         SPACE: str.isspace,
     }
-    table, every = np.full(LIMIT + 1, SPOKEN, np.uint16), every_character()
+    table, every = np.full(LIMIT + 1, SPOKEN, np.uint16), table_characters()
     for flag, method in methods.items():
         table[:LIMIT][np.fromiter(map(method, every), bool, LIMIT)] |= np.uint16(flag)
-    table[[ord(mark) for mark in punctuation()]] &= np.uint16(0xFFFF - SPOKEN)
+    table[[ord(mark) for mark in punctuation_characters()]] &= np.uint16(0xFFFF - SPOKEN)
     for flag, marks in ((CLOSER, CLOSERS), (WIDE, WIDE_MARKS), (NEWLINE, "\n"), (FULL_STOP, "."), (ENDING, "…")):
-        put(table, flag, marks)
-    put(table, ENDING, terminal_punctuation())
+        set_flag(table, flag, marks)
+    set_flag(table, ENDING, sorted_terminal_marks())
     return table

@@ -17,27 +17,27 @@ FEW = 200  # keys; of more of them, 16 bits are sorted first (in linear time), w
 LEAST, MOST, PREFIX = 5, 10, 12  # n-grams of five tokens are rarely shorter than twelve characters
 
 
-class Repeated(NamedTuple):
+class RepeatedPositions(NamedTuple):
     """Where the n-grams that occur more than once begin, each time, and the key of each: sorted by key, then place."""
 
     positions: np.ndarray
     keys: np.ndarray
 
 
-def repeated(positions: np.ndarray, keys: np.ndarray) -> Repeated:
+def find_repeated_keys(positions: np.ndarray, keys: np.ndarray) -> RepeatedPositions:
     """Return what is repeated among the keys at ascending `positions`."""
     if len(keys) > FEW:
         order = (keys >> np.uint64(48)).astype(np.uint16).argsort(kind="stable")
         positions, keys = positions[order], keys[order]
-        alike = not_alone(keys >> np.uint64(48))
+        alike = mark_repeated_values(keys >> np.uint64(48))
         positions, keys = positions[alike], keys[alike]
     order = keys.argsort(kind="stable")
     keys = keys[order]
-    alike = not_alone(keys)
-    return Repeated(positions[order[alike]], keys[alike])
+    alike = mark_repeated_values(keys)
+    return RepeatedPositions(positions[order[alike]], keys[alike])
 
 
-def not_alone(ordered: np.ndarray) -> np.ndarray:
+def mark_repeated_values(ordered: np.ndarray) -> np.ndarray:
     """Return which values of a sorted array occur in it more than once."""
     same = ordered[1:] == ordered[:-1]
     found = np.zeros(len(ordered), bool)
@@ -46,7 +46,7 @@ def not_alone(ordered: np.ndarray) -> np.ndarray:
     return found
 
 
-class Repeats:
+class RepeatedNgrams:
     """The n-grams of a sequence that occur more than once, worked out from n to n + 1 as far as asked for.
 
     An n-gram can only be repeated where its first n - 1 words are, so fewer and fewer positions are looked at.
@@ -55,9 +55,9 @@ class Repeats:
     def __init__(self, hashes: np.ndarray):
         """Take the hashes of a sequence of words."""
         self.hashes = hashes
-        self.found = [Repeated(np.arange(len(hashes)), hashes)]
+        self.found = [RepeatedPositions(np.arange(len(hashes)), hashes)]
 
-    def __getitem__(self, n: int) -> Repeated:
+    def __getitem__(self, n: int) -> RepeatedPositions:
         """Return the repeated n-grams; n is 2 or more."""
         while len(self.found) < n:
             length = len(self.found) + 1
@@ -65,11 +65,11 @@ class Repeats:
             inside = last.positions <= len(self.hashes) - length
             positions = last.positions[inside]
             keys = last.keys[inside] * STEP + self.hashes[positions + (length - 1)]
-            self.found.append(repeated(positions, keys))
+            self.found.append(find_repeated_keys(positions, keys))
         return self.found[n - 1]
 
 
-def top(found: Repeated) -> tuple[int, np.ndarray]:
+def find_top_ngrams(found: RepeatedPositions) -> tuple[int, np.ndarray]:
     """Return the count of the most frequent of the repeated n-grams, and the first occurrence of each of that count."""
     positions, keys = found
     if not len(keys):
@@ -82,7 +82,7 @@ def top(found: Repeated) -> tuple[int, np.ndarray]:
     return highest, positions[begins[:-1][counts == highest]]
 
 
-def covered(starts: np.ndarray, n: int, edges: np.ndarray) -> int:
+def count_covered_characters(starts: np.ndarray, n: int, edges: np.ndarray) -> int:
     """Return the characters of the words in any of the n-grams that begin at `starts`; word i is edges[i:i + 2]."""
     if not len(starts):
         return 0
@@ -92,7 +92,7 @@ def covered(starts: np.ndarray, n: int, edges: np.ndarray) -> int:
     return int((edges[ends] - edges[starts]).sum())
 
 
-class Joined:
+class JoinedNgrams:
     """The n-grams of a text as datatrove compares them: joined without spaces, so that "an other" equals "another"."""
 
     def __init__(self, tokens: Tokens):
@@ -109,7 +109,7 @@ class Joined:
         may = np.zeros(len(starts), bool)
         places = np.arange(int(starts.searchsorted(len(self.tokens.codes) - PREFIX, side="right")))
         starts = starts[: len(places)]
-        may[repeated(places, self.tokens.spans(starts, starts + PREFIX)).positions] = True
+        may[find_repeated_keys(places, self.tokens.spans(starts, starts + PREFIX)).positions] = True
         fits = max(0, len(may) - LEAST + 1)
         may[:fits] |= self.tokens.ends[LEAST - 1 :] - self.tokens.starts[:fits] < PREFIX
         return may.nonzero()[0]
@@ -123,7 +123,7 @@ class Joined:
         size = np.repeat(np.arange(LEAST, MOST + 1), counts)
         lasts = chosen + (size - 1)
         keys = self.tokens.spans(starts[chosen], ends[lasts]) + size.astype(np.uint64) * STEP  # no two sizes meet
-        order = np.sort(repeated(np.arange(len(chosen)), keys).positions)
+        order = np.sort(find_repeated_keys(np.arange(len(chosen)), keys).positions)
         first = chosen[order]
         rows = zip(
             size[order].tolist(),
@@ -132,7 +132,7 @@ class Joined:
             (ends[lasts[order]] - starts[first]).tolist(),
             strict=True,
         )
-        return again(rows)
+        return count_characters_again(rows)
 
     def characters_again(self, n: int) -> int:
         """Return the characters of the n-grams that came before, when the text is read on behind each one found."""
@@ -142,10 +142,10 @@ class Joined:
         fits = max(0, len(self.tokens) - n + 1)
         keys = self.tokens.spans(starts[:fits], ends[n - 1 :])
         lengths = (ends[n - 1 :] - starts[:fits]).tolist()
-        return again(zip([n] * fits, range(fits), keys.tolist(), lengths, strict=True)).get(n, 0)
+        return count_characters_again(zip([n] * fits, range(fits), keys.tolist(), lengths, strict=True)).get(n, 0)
 
 
-def again(rows: Iterable[tuple[int, int, int, int]]) -> dict[int, int]:
+def count_characters_again(rows: Iterable[tuple[int, int, int, int]]) -> dict[int, int]:
     """Return by n the characters of n-grams that came before. A row: n, first token, key, characters; ascending."""
     found: dict[int, int] = {}
     size, free, seen = 0, 0, set[int]()

@@ -13,18 +13,19 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
+from pipeline.text.hashing import compute_powers, mix_bits
+
 # Thai, Lao, Burmese, Khmer, Kana, Han (with its extensions): one character is one unit.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 BETWEEN, WORD, ALONE, MARK = range(4)  # what a code point is: no part of a unit, of a word, a unit, on a letter
 COMPOSES = 4  # a flag beside it: may compose with the character before it
 CHUNK = 1 << 16  # code points worked on at a time, which bounds the memory to some 3 MB; a longer word is cut
-BASE = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd: the base of a word's polynomial hash (Knuth, vol. 3)
 CODE_POINTS = 0x110000
 # Where Unicode has letters with a lower case or a compatibility form; elsewhere a character counts as itself.
 FOLDED_RANGES = ((0, 0x3400), (0xA000, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2FA20))
 
 
-class Tables(NamedTuple):
+class UnicodeTables(NamedTuple):
     """What a code point is and counts as."""
 
     kind: np.ndarray  # uint8[code point]: BETWEEN, WORD, ALONE or MARK, and the flag COMPOSES
@@ -36,7 +37,7 @@ class Tables(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def tables() -> Tables:
+def unicode_tables() -> UnicodeTables:
     """Make the tables from the Unicode data of Python and of module regex: half a second, once a process."""
     every = "".join(" " if 0xD800 <= code < 0xE000 else chr(code) for code in range(CODE_POINTS))
     kind = np.zeros(CODE_POINTS, np.uint8)
@@ -64,23 +65,18 @@ def tables() -> Tables:
     kind[[pair & 0xFFFFFFFF for pair in pairs]] |= COMPOSES
     packed, made = np.array(sorted(pairs), np.uint64), np.array([pairs[pair] for pair in sorted(pairs)], np.intp)
     in_ascii = [table[:128].astype(np.uint8).tobytes() + bytes(128) for table in (kind, folded)]
-    return Tables(kind, folded, packed, made, in_ascii[0], in_ascii[1])
+    return UnicodeTables(kind, folded, packed, made, in_ascii[0], in_ascii[1])
 
 
 @lru_cache(maxsize=1)
-def powers() -> tuple[np.ndarray, np.ndarray]:
+def chunk_powers() -> tuple[np.ndarray, np.ndarray]:
     """Return the powers of BASE and of its inverse modulo 2^64, from 0 to CHUNK."""
-    found = []
-    for base in (BASE, pow(BASE, -1, 1 << 64)):
-        row = np.full(CHUNK + 1, base, np.uint64)
-        row[0] = 1
-        found.append(np.multiply.accumulate(row))
-    return found[0], found[1]
+    return compute_powers(CHUNK + 1)
 
 
-def code_points(text: str) -> tuple[np.ndarray, np.ndarray]:
+def fold_code_points(text: str) -> tuple[np.ndarray, np.ndarray]:
     """Return (folded, kind) of each character of a text, composed where it was not."""
-    table = tables()
+    table = unicode_tables()
     if text.isascii():
         raw = text.encode()
         both = raw.translate(table.ascii_folded), raw.translate(table.ascii_kind)
@@ -88,16 +84,16 @@ def code_points(text: str) -> tuple[np.ndarray, np.ndarray]:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.intp)  # as numpy indexes fastest
     kind = table.kind[codes]
     if kind.max() >= COMPOSES:
-        codes, kind = composed(codes, kind)
+        codes, kind = compose_marks(codes, kind)
     return table.folded[codes], kind
 
 
-def composed(codes: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compose_marks(codes: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the code points with every letter and mark that compose made one, as often as they do; and their kinds.
 
     This is NFC where the marks stand in their usual order.
     """
-    table = tables()
+    table = unicode_tables()
     while True:
         seconds = np.flatnonzero(kind[1:] >= COMPOSES) + 1
         pairs = codes[seconds - 1].astype(np.uint64) << np.uint64(32) | codes[seconds].astype(np.uint64)
@@ -112,7 +108,7 @@ def composed(codes: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarra
         kind = table.kind[codes]
 
 
-def bounds(kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_word_bounds(kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where the units start and end."""
     if kind.max(initial=0) == MARK:  # a mark that follows no letter belongs to nothing
         bearer = np.maximum.accumulate(np.where(kind != MARK, np.arange(len(kind)), 0))
@@ -129,45 +125,38 @@ def bounds(kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return starts, ends
 
 
-def hashes(folded: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def hash_words(folded: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return a 64-bit hash of each unit, whatever stands around it: of at most CHUNK code points in all.
 
     Sums of code point times power of its place give every unit's polynomial as a difference; the inverse power of its
     start makes that the same wherever it stands.
     """
-    up, down = powers()
+    up, down = chunk_powers()
     sums = np.zeros(len(folded) + 1, np.uint64)
     np.cumsum(folded * up[: len(folded)], out=sums[1:])
-    return mixed((sums[ends] - sums[starts]) * down[starts])
+    return mix_bits((sums[ends] - sums[starts]) * down[starts])
 
 
-def mixed(values: np.ndarray) -> np.ndarray:
-    """Return 64-bit values with every bit spread over all (MurmurHash3's finalizer, fmix64)."""
-    values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return values ^ (values >> np.uint64(33))
-
-
-def unit_hashes(texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def hash_shingle_words(texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (hashes, lengths) of the texts' units, of some texts at a time: uint64, and how many are each text's.
 
     What else is in `texts` changes no hash.
     """
     between = np.zeros(1, np.uint8)
-    for batch in batches(texts):
+    for batch in batch_texts(texts):
         if len(batch) == 1:
-            values = of_one(*code_points(batch[0]))
+            values = hash_one_text(*fold_code_points(batch[0]))
             yield values, np.array([len(values)])
             continue
-        found = [code_points(text) for text in batch]
+        found = [fold_code_points(text) for text in batch]
         folded = np.concatenate([part for one, _ in found for part in (one, between)])
         kind = np.concatenate([part for _, one in found for part in (one, between)])
-        starts, ends = bounds(kind)
+        starts, ends = find_word_bounds(kind)
         stops = np.searchsorted(starts, np.cumsum([len(one) + 1 for one, _ in found]))
-        yield hashes(folded, starts, ends), np.diff(stops, prepend=0)
+        yield hash_words(folded, starts, ends), np.diff(stops, prepend=0)
 
 
-def batches(texts: Sequence[str]) -> Iterator[list[str]]:
+def batch_texts(texts: Sequence[str]) -> Iterator[list[str]]:
     """Yield the texts in runs that have at most CHUNK characters with one between two; a longer text alone."""
     batch: list[str] = []
     size = 0
@@ -181,14 +170,14 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def of_one(folded: np.ndarray, kind: np.ndarray) -> np.ndarray:
+def hash_one_text(folded: np.ndarray, kind: np.ndarray) -> np.ndarray:
     """Return the hashes of one text's units, CHUNK by CHUNK, each of which begins where a unit does."""
-    starts, ends = bounds(kind)
+    starts, ends = find_word_bounds(kind)
     parts, done = [], 0
     while done < len(starts):
         first = starts[done]
         more = max(done + 1, int(np.searchsorted(ends, first + CHUNK, side="right")))
         stops = np.minimum(ends[done:more], first + CHUNK) - first
-        parts.append(hashes(folded[first : first + CHUNK], starts[done:more] - first, stops))
+        parts.append(hash_words(folded[first : first + CHUNK], starts[done:more] - first, stops))
         done = more
     return np.concatenate(parts) if parts else np.zeros(0, np.uint64)

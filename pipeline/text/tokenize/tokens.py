@@ -1,7 +1,7 @@
 """A text's tokens as arrays: where they begin, how long they are, what they hold, a hash of each. No string is made.
 
-The tokens are exactly those of `words.words`, whose patterns are the definition; texts with characters beyond the table
-go through them. Equal tokens have equal hashes, and two different ones meet by chance once in 2^64 pairs.
+The tokens are exactly those of `words.split_words`, whose patterns are the definition. Texts with characters beyond
+the table go through them. Equal tokens have equal hashes, and two different ones meet by chance once in 2^64 pairs.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from pipeline.text.hashing import compute_powers, mix_bits
 from pipeline.text.tokenize import characters as ch
-from pipeline.text.tokenize.shingle_words import mixed
-from pipeline.text.tokenize.words import words
+from pipeline.text.tokenize.words import split_words
 
-BASE = 0x9E3779B97F4A7C15  # of the polynomial hash: odd, 2**64 over the golden ratio
 BINDERS = ch.APOSTROPHE | ch.DOT | ch.COMMA | ch.JOINER
 CACHED_BITS = 17  # powers are kept for texts of up to 2**17 characters (1 MB each way)
 
@@ -66,19 +65,19 @@ class Tokens:
     def sums(self) -> np.ndarray:
         """Prefix sums of code point times power of its place, one more than there are characters."""
         sums = np.zeros(len(self.codes) + 1, np.uint64)
-        up, _ = powers(len(self.codes))
+        up, _ = token_powers(len(self.codes))
         np.cumsum((self.codes + np.uint64(1)) * up[: len(self.codes)], out=sums[1:])
         return sums
 
     def spans(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Return a 64-bit hash of the characters of each span, equal for equal characters wherever they stand."""
-        _, down = powers(len(self.codes))
+        _, down = token_powers(len(self.codes))
         return (self.sums[ends] - self.sums[starts]) * down[starts]
 
     @cached_property
     def hashes(self) -> np.ndarray:
         """Per token: a 64-bit hash."""
-        return mixed(self.spans(self.starts, self.ends))
+        return mix_bits(self.spans(self.starts, self.ends))
 
     @cached_property
     def alphanumeric(self) -> np.ndarray:
@@ -87,38 +86,28 @@ class Tokens:
 
 
 @lru_cache(maxsize=1)
-def cached_powers() -> tuple[np.ndarray, np.ndarray]:
+def cached_token_powers() -> tuple[np.ndarray, np.ndarray]:
     """Return the powers for texts of usual length."""
-    return new_powers(1 << CACHED_BITS)
+    return compute_powers((1 << CACHED_BITS) + 1)
 
 
-def new_powers(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the powers of BASE and of its inverse modulo 2^64, from 0 to `size`."""
-    found = []
-    for base in (BASE, pow(BASE, -1, 1 << 64)):
-        row = np.full(size + 1, base, np.uint64)
-        row[0] = 1
-        found.append(np.multiply.accumulate(row))
-    return found[0], found[1]
-
-
-def powers(size: int) -> tuple[np.ndarray, np.ndarray]:
+def token_powers(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the powers of BASE and of its inverse modulo 2^64, from 0 to `size` or more."""
-    return cached_powers() if size <= 1 << CACHED_BITS else new_powers(size)
+    return cached_token_powers() if size <= 1 << CACHED_BITS else compute_powers(size + 1)
 
 
-def of_words(tokens: Sequence[str]) -> Tokens:
+def tokens_from_words(tokens: Sequence[str]) -> Tokens:
     """Return given tokens, none of them empty, as arrays."""
     lengths = np.fromiter(map(len, tokens), np.intp, len(tokens))
-    return Tokens(ch.code_points("".join(tokens)), np.cumsum(lengths) - lengths)
+    return Tokens(ch.to_code_points("".join(tokens)), np.cumsum(lengths) - lengths)
 
 
-def tokens(text: str) -> Tokens:
+def tokenize_text(text: str) -> Tokens:
     """Return the tokens of a text; see `words` for what a token is."""
-    codes = ch.code_points(text)
-    found = boundaries(ch.token_flags(codes))
+    codes = ch.to_code_points(text)
+    found = find_token_boundaries(ch.token_flags(codes))
     if found is None:
-        return of_words(words(text))
+        return tokens_from_words(split_words(text))
     inside, begins = found
     kept = inside.nonzero()[0]
     return Tokens(codes.take(kept), begins.take(kept).nonzero()[0])
@@ -126,11 +115,11 @@ def tokens(text: str) -> Tokens:
 
 def count_tokens(text: str) -> int:
     """Return how many tokens a text has, without finding out more about them."""
-    found = boundaries(ch.token_flags(ch.code_points(text)))
-    return len(words(text)) if found is None else int(np.count_nonzero(found[1]))
+    found = find_token_boundaries(ch.token_flags(ch.to_code_points(text)))
+    return len(split_words(text)) if found is None else int(np.count_nonzero(found[1]))
 
 
-def boundaries(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def find_token_boundaries(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return for each character whether it is part of a token, and whether one begins with it (bool arrays).
 
     None where the text has characters beyond the table.
@@ -144,7 +133,7 @@ def boundaries(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     word = (flags & ch.WORD) != 0
     begins = inside & ~word
     if present & ch.MARK:
-        attached = attached_marks(flags)
+        attached = find_attached_marks(flags)
         if attached.any():
             flags = np.where(attached, flags & np.uint16(0xFFFF - (ch.WORD | ch.UNSPACED_SCRIPTS)), flags)
             word &= ~attached
@@ -161,7 +150,7 @@ def boundaries(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return inside, begins
 
 
-def attached_marks(flags: np.ndarray) -> np.ndarray:
+def find_attached_marks(flags: np.ndarray) -> np.ndarray:
     """Return which characters are combining marks on a symbol: they are the symbol's, not a word's."""
     marks = (flags & ch.MARK) != 0
     bearer = np.maximum.accumulate(np.where(marks, 0, np.arange(len(flags))))
@@ -170,7 +159,7 @@ def attached_marks(flags: np.ndarray) -> np.ndarray:
 
 def cut_run(inside: np.ndarray, size: int, begins: np.ndarray) -> None:
     """Let a token begin with every `size`-th character of each run of True, with the first alone where `size` is 0."""
-    starts, ends = runs(inside)
+    starts, ends = find_runs(inside)
     lengths = ends - starts
     places = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     begins[inside] = places % size == 0 if size else places == 0
@@ -178,7 +167,7 @@ def cut_run(inside: np.ndarray, size: int, begins: np.ndarray) -> None:
 
 def cut_words(flags: np.ndarray, present: int, word: np.ndarray, inside: np.ndarray, begins: np.ndarray) -> None:
     """Let tokens begin with the runs of `word`, but where an apostrophe, a decimal point or a joiner binds them."""
-    starts, ends = runs(word)
+    starts, ends = find_runs(word)
     begins[starts] = True
     if not len(starts) or not present & BINDERS:
         return
@@ -215,7 +204,7 @@ def cut_words(flags: np.ndarray, present: int, word: np.ndarray, inside: np.ndar
         inside |= np.cumsum(change[:-1], dtype=np.int8) > 0
 
 
-def runs(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_runs(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where the runs of True start and end."""
     edges = np.zeros(len(inside) + 2, bool)
     edges[1:-1] = inside

@@ -52,39 +52,39 @@ WIDE_MARKS = "。！？｡"  # end a sentence without a space
 ABBREVIATION = re.compile(r"\b(?:[A-ZÀ-ÞΑ-ΩА-Я]|Mrs?|Ms|Dr|Prof|St|[JS]r|vs|N[or]|Fig|Vol|Hr|Fr|Sra?)$")
 
 
-class Splitter(NamedTuple):
+class TextSplitter(NamedTuple):
     """How a text is cut: `words` gives its tokens, `count_sentences` the number of sentences in one line."""
 
     words: Callable[[str], list[str]]
     count_sentences: Callable[[str], int]
 
 
-def code_points(ranges: str) -> frozenset[str]:
+def characters_in_ranges(ranges: str) -> frozenset[str]:
     """Return the characters of a list of hexadecimal code point ranges ("21 2E 61D-61F")."""
     pairs = [(part.split("-") * 2)[:2] for part in ranges.split()]
     return frozenset(chr(code) for first, last in pairs for code in range(int(first, 16), int(last, 16) + 1))
 
 
 @lru_cache(maxsize=1)
-def terminal_punctuation() -> tuple[str, ...]:
+def sorted_terminal_marks() -> tuple[str, ...]:
     """Return the marks that end a sentence in any script, sorted, as `str.endswith` takes them."""
-    return tuple(sorted(code_points(TERMINAL_RANGES)))
+    return tuple(sorted(characters_in_ranges(TERMINAL_RANGES)))
 
 
 @lru_cache(maxsize=1)
 def terminal_marks() -> frozenset[str]:
     """Return the same marks as a set."""
-    return frozenset(terminal_punctuation())
+    return frozenset(sorted_terminal_marks())
 
 
 @lru_cache(maxsize=1)
-def punctuation() -> frozenset[str]:
+def punctuation_characters() -> frozenset[str]:
     """Return the characters of which a token may consist and not be a word (Gopher's count of words)."""
     controls = {chr(code) for first, last in CONTROLS for code in range(first, last + 1)}
-    return frozenset(SYMBOLS).union(controls, terminal_punctuation())
+    return frozenset(SYMBOLS).union(controls, sorted_terminal_marks())
 
 
-class Patterns(NamedTuple):
+class WordPatterns(NamedTuple):
     """Character classes of module regex that tokens are made of."""
 
     letter: str  # letters, digits, marks
@@ -97,7 +97,7 @@ class Patterns(NamedTuple):
 
 
 RUNS, FOURS = r"\p{Katakana}ー", r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-PATTERNS = Patterns(
+PATTERNS = WordPatterns(
     letter=r"[\p{L}\p{N}\p{M}_]",
     word=rf"[\p{{L}}\p{{N}}\p{{M}}_--[\p{{Han}}\p{{Hiragana}}{RUNS}{FOURS}]]",
     digit=rf"[\d--[{FOURS}]]",
@@ -109,7 +109,7 @@ PATTERNS = Patterns(
 
 
 @lru_cache(maxsize=1)
-def any_word() -> "regex.Pattern[str]":
+def any_word_pattern() -> "regex.Pattern[str]":
     """Return the pattern of a token in any script."""
     letter, word, digit, runs, fours, joiners, symbol = PATTERNS
     return regex.compile(
@@ -120,22 +120,22 @@ def any_word() -> "regex.Pattern[str]":
     )
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the tokens of a text, in order; see the module's docstring for what a token is."""
     if INTRICATE.search(text):
-        return any_word().findall(text)
+        return any_word_pattern().findall(text)
     return PLAIN_WORD.findall(text)
 
 
 @lru_cache(maxsize=1)
-def sentence_ends() -> "re.Pattern[str]":
+def sentence_end_pattern() -> "re.Pattern[str]":
     """Return the pattern of what may end a sentence inside a line: marks, closers, space (1) and what follows (2)."""
-    marks = "".join(map(re.escape, terminal_punctuation()))
+    marks = "".join(map(re.escape, sorted_terminal_marks()))
     closers = re.escape(CLOSERS)
     return re.compile(rf"[{marks}…]++[{closers}]*+(\s*+)(?=(\S))")
 
 
-def count_sentences(line: str) -> int:
+def count_line_sentences(line: str) -> int:
     """Return the number of sentences in one line: one, and one more after each end inside it.
 
     An end is a run of terminal marks (closing quotes and brackets may follow) before a space and anything but a
@@ -146,7 +146,7 @@ def count_sentences(line: str) -> int:
     if not line:
         return 0
     count = 1
-    for end in sentence_ends().finditer(line):
+    for end in sentence_end_pattern().finditer(line):
         start = end.start()
         if not end[1]:
             count += line[start] in WIDE_MARKS
@@ -155,4 +155,4 @@ def count_sentences(line: str) -> int:
     return count
 
 
-SPLITTER = Splitter(words, count_sentences)
+SPLITTER = TextSplitter(split_words, count_line_sentences)

@@ -19,7 +19,7 @@ from pipeline.html.charset import decode
 from pipeline.html.http import parse_response
 from pipeline.io import output as output_module
 from pipeline.io.output import Output
-from pipeline.text.minhash import MinHashParams, jaccard, shingles
+from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
 from pipeline.warc.reader import Record, read_records
 from tests.pipeline.documents import LETTERS, Row, dealt, document, edited, joined, read, words, write
 from tests.shared import shared_data
@@ -49,7 +49,7 @@ def verdicts(duplicates: list[Row]) -> list[tuple]:
 
 def brute_force(documents: list[Row]) -> dict[frozenset[str], float]:
     """Return the exact Jaccard of every pair of pages at or above the threshold."""
-    sets = [shingles(row["text"], PARAMS) for row in documents]
+    sets = [shingle_hashes(row["text"], PARAMS) for row in documents]
     columns = np.unique(np.concatenate(sets), return_inverse=True)[1]
     starts = np.cumsum([0, *map(len, sets)])
     table = csr_array((np.ones(len(columns), np.int32), columns, starts))
@@ -253,7 +253,7 @@ def test_passes_in_order_and_every_verdict_names_a_page_that_stays(tmp_path):
         document(6, "?!", PARAMS, canonical_url=""),
     ]
     duplicates, result = run(tmp_path, [rows[:3], rows[3:]])
-    similarity = jaccard(shingles(text, PARAMS), shingles(longer, PARAMS))
+    similarity = jaccard_similarity(shingle_hashes(text, PARAMS), shingle_hashes(longer, PARAMS))
     ids = [row["id"] for row in rows]
     by_id = {row["id"]: row for row in duplicates}
     assert {id: row["kind"] for id, row in by_id.items()} == {ids[1]: "url", ids[2]: "exact", ids[3]: "near"}
@@ -293,7 +293,9 @@ def test_each_pass_can_be_off_and_near_alone_finds_copies_too(tmp_path):
     newer = document(3, joined("ru", words("ru", rng, 90)), PARAMS, canonical_url=page["url"], date="2025-01-01")
     pages = [[page, near, newer], [page, elsewhere]]
     alone, _ = run(tmp_path / "near", pages, url=False, exact=False)
-    similarity = np.float32(jaccard(shingles(near["text"], PARAMS), shingles(page["text"], PARAMS)))
+    similarity = np.float32(
+        jaccard_similarity(shingle_hashes(near["text"], PARAMS), shingle_hashes(page["text"], PARAMS))
+    )
     kept = (page["id"], "near")
     assert verdicts(alone) == [
         (page["id"], *kept, 1.0, page["id"]),

@@ -20,7 +20,7 @@ from pipeline.dedup import near
 from pipeline.dedup.job import dedup
 from pipeline.io.output import Output
 from pipeline.report.explain import explain
-from pipeline.text.minhash import MinHashParams, jaccard, shingles
+from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
 from tests.pipeline.conftest import config
 from tests.pipeline.crawls import pages, write_warc
 from tests.pipeline.documents import dealt, document, edited, joined, read, words, write
@@ -85,7 +85,7 @@ def test_copies_of_earlier_pages_go_and_name_them(earlier, texts, tmp_path):
         ids[5]: ("near", ids[4]),
         ids[6]: ("near", old[0]),
     }
-    exact = jaccard(shingles(longer, PARAMS), shingles(joined("en", texts[3]), PARAMS))
+    exact = jaccard_similarity(shingle_hashes(longer, PARAMS), shingle_hashes(joined("en", texts[3]), PARAMS))
     assert found[ids[2]]["similarity"] == np.float32(exact)
     kept_in = {id: row["kept_in"] for id, row in found.items()}
     assert kept_in == {**dict.fromkeys(kept_in, str(earlier)), ids[5]: None}

@@ -22,7 +22,7 @@ from pipeline.publish.job import publish
 from pipeline.report.explain import explain
 from pipeline.report.inspect_output import print_funnel, print_reason, rows, with_lines
 from pipeline.runners.beam_options import beam_options
-from pipeline.text.line_keys import LineParams, without
+from pipeline.text.line_keys import LineParams, remove_spans
 from pipeline.text.minhash import MinHashParams
 from tests.pipeline.conftest import config
 from tests.pipeline.crawls import article, html, response, write_warc
@@ -231,7 +231,7 @@ def test_what_is_published_is_what_is_left_and_its_bytes_are_counted(corpus, tmp
     gone, params = defaultdict(list), LinesConfig(**lines).line_params()
     for row in read(output, "repeated_lines"):
         gone[row["id"]].append((row["start"], row["end"]))
-    lefts = {row["id"]: without(row["text"], gone[row["id"]], params) for row in corpus}
+    lefts = {row["id"]: remove_spans(row["text"], gone[row["id"]], params) for row in corpus}
     few = {id for id, left in lefts.items() if gone[id] and not left.enough}
     assert texts == {
         row["id"]: lefts[row["id"]].text if gone[row["id"]] else row["text"] for row in corpus if row["id"] not in few

@@ -22,7 +22,7 @@ from pipeline.filters.chain import (
     apply_rules,
     check_rules,
 )
-from pipeline.text.tokenize.words import words
+from pipeline.text.tokenize.words import split_words
 from tests.shared import shared_data
 
 RECIPES = sorted((Path(__file__).parents[3] / "pipeline" / "recipes").glob("*.yaml"))
@@ -158,7 +158,7 @@ def test_the_default_recipe_keeps_prose_of_many_languages_and_drops_it_said_over
     assert [check for check in check_rules(recipe("default"), page, language) if not check.passed] == []
     failure = apply_rules(recipe("default"), "\n".join([page] * 4), language)[2]
     assert failure is not None and failure.reason == "gopher_repetition/duplicate-lines"
-    menu = "\n".join(sorted(set(words(page))))  # each word on a line of its own
+    menu = "\n".join(sorted(set(split_words(page))))  # each word on a line of its own
     assert apply_rules(recipe("default"), menu, language)[2] is not None
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.filters import statistics
 from pipeline.filters.statistics import Measured
-from pipeline.text.tokenize.words import SPLITTER, words
+from pipeline.text.tokenize.words import SPLITTER, split_words
 
 LETTERS = st.text(alphabet="ab c.\n", max_size=80)
 PARAGRAPHS = st.lists(
@@ -80,7 +80,7 @@ def slow_datatrove_duplicates(words: list[str], n: int) -> int:
 @settings(deadline=None)
 def test_fast_ngrams_equal_their_slow_definitions(raw: str, n: int) -> None:
     text = Measured(raw)
-    tokens, spoken = words(raw), [word for word in words(raw) if word[0].isalnum()]
+    tokens, spoken = split_words(raw), [word for word in split_words(raw) if word[0].isalnum()]
     grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
     best = Counter(grams).most_common(1)
     top = len(" ".join(best[0][0])) * best[0][1] if best else 0

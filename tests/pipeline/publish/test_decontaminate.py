@@ -12,7 +12,7 @@ from pipeline.config import build_config
 from pipeline.io.evaluation_sets import EvaluationSetError, passages, read_sets
 from pipeline.publish.job import publish
 from pipeline.runners.beam_options import beam_options
-from pipeline.text.ngram_index import MASK, Index
+from pipeline.text.ngram_index import MASK, NgramIndex
 from tests.pipeline.documents import dealt, document, read, write
 from tests.shared import shared_data
 
@@ -105,7 +105,7 @@ def test_masked_pages_lose_the_spans_alone_and_sharding_changes_nothing(tmp_path
 
 
 def test_marks_beside_their_letters_leave_the_span_in_place():
-    index = Index.build([["Où est né l'écrivain que le café de la gare a rendu célèbre après la guerre ?"]], 8, 5)
+    index = NgramIndex.build([["Où est né l'écrivain que le café de la gare a rendu célèbre après la guerre ?"]], 8, 5)
     text = "Lu hier à Liège: ou\u0300 est ne\u0301 l'e\u0301crivain que le cafe\u0301 de la gare, jamais."
     ((span,),) = index.spans([text])
     assert text[span.start : span.end] == "ou\u0300 est ne\u0301 l'e\u0301crivain que le cafe\u0301 de la gare"
@@ -113,7 +113,7 @@ def test_marks_beside_their_letters_leave_the_span_in_place():
 
 
 def test_a_long_text_and_many_texts_find_the_same(tmp_path):
-    index = Index.build([[QUESTION], [SHORT]], 13, 8)
+    index = NgramIndex.build([[QUESTION], [SHORT]], 13, 8)
     text = "\n".join(f"{prose(n)}{QUESTION if n % 7 == 0 else ''}{SHORT if n % 11 == 0 else ''}" for n in range(600))
     ((*spans,),) = index.spans([text])
     assert len(spans) == 86 + 55  # side by side they are two
@@ -123,7 +123,7 @@ def test_a_long_text_and_many_texts_find_the_same(tmp_path):
 def test_a_short_question_that_many_items_ask_tells_nothing():
     question = "Which one of the following statements is not true?"
     for items, hits in ((3, 1), (4, 0)):
-        index = Index.build([[question, f"{question} {word}"] for word in "abcd"[:items]], 13, 8)
+        index = NgramIndex.build([[question, f"{question} {word}"] for word in "abcd"[:items]], 13, 8)
         assert len(index.spans([f"{prose(0)}{question} {prose(1)}"])[0]) == hits
 
 
@@ -143,7 +143,7 @@ def test_published_sets_are_read_as_they_are_and_real_prose_has_none_of_them():
     law = by_set["mmlu-test.tar.xz"][0]
     assert law.name.endswith("abstract_algebra_test.csv 2") and law.texts[0].startswith("Find the degree")
     some = [item for name in ("arc_easy.jsonl.gz", "mmlu-dev.tar.xz") for item in by_set[name]]
-    index = Index.build((passages(item) for item in some), 13, 8)
+    index = NgramIndex.build((passages(item) for item in some), 13, 8)
     planted = f"{prose(1)}\n1. {question}\n(a) {choices[0].lower()}"
     assert [(some[span.item].texts[0]) for span in index.spans([planted])[0]] == [question]
     with gzip.open(shared_data("crawl/gold.jsonl.gz"), "rt") as lines:

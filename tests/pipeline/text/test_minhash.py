@@ -9,7 +9,15 @@ import pytest
 from datasketch import MinHash
 
 from pipeline.dedup.settings import DedupConfig
-from pipeline.text.minhash import MinHashParams, band_keys, jaccard, shingles, signature, signatures, text_hash
+from pipeline.text.minhash import (
+    MinHashParams,
+    compute_band_keys,
+    hash_text,
+    jaccard_similarity,
+    shingle_hashes,
+    sign_text,
+    sign_texts,
+)
 
 PARAMS = MinHashParams()
 WORDS = {
@@ -37,9 +45,9 @@ def join(language: str, words: list[str]) -> str:
 def test_a_signature_is_what_datasketch_holds_after_the_same_hashes(language, length):
     text = join(language, text_of(language, random.Random(1), length))
     theirs = MinHash(num_perm=PARAMS.hashes, seed=PARAMS.seed, hashfunc=int, scheme="affine32")
-    for value in shingles(text, PARAMS).tolist():
+    for value in shingle_hashes(text, PARAMS).tolist():
         theirs.update(value & 0xFFFFFFFF)
-    assert numbers(signature(text, PARAMS)).tolist() == theirs.hashvalues.tolist()
+    assert numbers(sign_text(text, PARAMS)).tolist() == theirs.hashvalues.tolist()
 
 
 @pytest.mark.parametrize("language", WORDS)
@@ -52,8 +60,8 @@ def test_the_estimate_errs_no_more_than_theory_allows(language):
         for place in rng.sample(range(len(words)), 1 + n // 3):
             other[place] = rng.choice(WORDS[language])
         a, b = join(language, words), join(language, other)
-        exact = jaccard(shingles(a, PARAMS), shingles(b, PARAMS))
-        estimate = float(np.mean(numbers(signature(a, PARAMS)) == numbers(signature(b, PARAMS))))
+        exact = jaccard_similarity(shingle_hashes(a, PARAMS), shingle_hashes(b, PARAMS))
+        estimate = float(np.mean(numbers(sign_text(a, PARAMS)) == numbers(sign_text(b, PARAMS))))
         if 0.02 < exact < 0.98:
             scores.append((estimate - exact) / math.sqrt(exact * (1 - exact) / PARAMS.hashes))
     assert len(scores) > 60
@@ -63,57 +71,64 @@ def test_the_estimate_errs_no_more_than_theory_allows(language):
 
 
 def test_text_hash_is_blind_to_case_space_and_compatibility_forms_only():
-    base = text_hash("Der alte Müller, Seite 5: ﬁn")
+    base = hash_text("Der alte Müller, Seite 5: ﬁn")
     assert len(base) == 16
     for variant in (
         "  der ALTE\u00a0müller,\n\n seite\t5: fin ",
         "Der alte Mu\u0308ller, Seite 5: fin",
         "Ｄｅｒ alte Müller, Seite ５: fin",
     ):
-        assert text_hash(variant) == base
+        assert hash_text(variant) == base
     for other in ("Der alte Muller, Seite 5: fin", "Der alte Müller Seite 5: fin", "Deralte Müller, Seite 5: fin"):
-        assert text_hash(other) != base
+        assert hash_text(other) != base
 
 
 def test_signatures_of_many_texts_are_those_of_each():
     rng = random.Random(5)
     texts = ["", "one", "?!", *(join(n, text_of(n, rng, rng.randrange(1, 4000))) for n in list(WORDS) * 12)]
     texts += ["word " * 60_000, "x" * 200_000, "老" * 90_000]  # longer than is worked on at a time
-    assert signatures(texts, PARAMS) == [signature(text, PARAMS) for text in texts]
-    assert [len(sketch) for sketch in signatures(texts, PARAMS)[:3]] == [0, 448, 0]
+    assert sign_texts(texts, PARAMS) == [sign_text(text, PARAMS) for text in texts]
+    assert [len(sketch) for sketch in sign_texts(texts, PARAMS)[:3]] == [0, 448, 0]
 
 
 def test_shingles_of_short_and_empty_texts():
-    assert len(shingles("", PARAMS)) == len(shingles("?!", PARAMS)) == 0
-    assert signature("", PARAMS) == b"" and band_keys(np.zeros((0, 112), np.uint32), PARAMS).shape == (0, 14)
-    assert len(shingles("one", PARAMS)) == len(shingles("one two three four five", PARAMS)) == 1
-    assert len(shingles("one two three four five six", PARAMS)) == 2
-    assert len(shingles("a b c d e " * 50, PARAMS)) == 5  # unique: the phrase from each of its words
-    assert shingles("one two", PARAMS).tolist() != shingles("two one", PARAMS).tolist()
-    assert shingles("ONE, two!", PARAMS).tolist() == shingles("one two", PARAMS).tolist()
+    assert len(shingle_hashes("", PARAMS)) == len(shingle_hashes("?!", PARAMS)) == 0
+    assert sign_text("", PARAMS) == b"" and compute_band_keys(np.zeros((0, 112), np.uint32), PARAMS).shape == (0, 14)
+    assert len(shingle_hashes("one", PARAMS)) == len(shingle_hashes("one two three four five", PARAMS)) == 1
+    assert len(shingle_hashes("one two three four five six", PARAMS)) == 2
+    assert len(shingle_hashes("a b c d e " * 50, PARAMS)) == 5  # unique: the phrase from each of its words
+    assert shingle_hashes("one two", PARAMS).tolist() != shingle_hashes("two one", PARAMS).tolist()
+    assert shingle_hashes("ONE, two!", PARAMS).tolist() == shingle_hashes("one two", PARAMS).tolist()
 
 
 def test_jaccard_by_known_answers():
     def sets(*values):
         return np.array(values, np.uint64)
 
-    assert jaccard(sets(1, 2, 3, 4), sets(3, 4, 5, 6)) == pytest.approx(1 / 3)
-    assert jaccard(sets(1, 2), sets(1, 2)) == 1
-    assert jaccard(sets(1, 2), sets(3)) == jaccard(sets(), sets(3)) == jaccard(sets(), sets()) == 0
+    assert jaccard_similarity(sets(1, 2, 3, 4), sets(3, 4, 5, 6)) == pytest.approx(1 / 3)
+    assert jaccard_similarity(sets(1, 2), sets(1, 2)) == 1
+    assert (
+        jaccard_similarity(sets(1, 2), sets(3))
+        == jaccard_similarity(sets(), sets(3))
+        == jaccard_similarity(sets(), sets())
+        == 0
+    )
     words = [f"w{n}" for n in range(104)]  # 100 shingles of five words, one replaced word changes five of them
     other = [*words[:50], "x", *words[51:]]
-    assert jaccard(shingles(" ".join(words), PARAMS), shingles(" ".join(other), PARAMS)) == pytest.approx(95 / 105)
+    assert jaccard_similarity(
+        shingle_hashes(" ".join(words), PARAMS), shingle_hashes(" ".join(other), PARAMS)
+    ) == pytest.approx(95 / 105)
 
 
 def test_band_keys_name_the_band_and_equal_rows_alone():
     params = MinHashParams(bands=3, rows=2)
     sketches = np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 9, 4, 5], [0] * 6, [1, 0, 3, 2, 5, 4]], np.uint32)
-    keys = band_keys(sketches, params)
+    keys = compute_band_keys(sketches, params)
     assert keys.dtype == np.uint64 and keys.shape == (4, 3)
     assert (keys[0] == keys[1]).tolist() == [True, False, True]
     assert len(set(keys[2].tolist())) == 3  # the same values in another band
     assert not set(keys[0].tolist()) & set(keys[3].tolist())  # in another order
-    assert band_keys(sketches[1:2], params).tolist() == keys[1:2].tolist()
+    assert compute_band_keys(sketches[1:2], params).tolist() == keys[1:2].tolist()
 
 
 def test_the_config_lays_its_own_numbers_over_the_preset():

@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.text.tokenize.shingle_words import CHUNK, bounds, code_points, unit_hashes
+from pipeline.text.tokenize.shingle_words import CHUNK, find_word_bounds, fold_code_points, hash_shingle_words
 
 
 def units(text: str) -> list[str]:
-    folded, kind = code_points(text)
-    return ["".join(map(chr, folded[start:end])) for start, end in zip(*bounds(kind), strict=True)]
+    folded, kind = fold_code_points(text)
+    return ["".join(map(chr, folded[start:end])) for start, end in zip(*find_word_bounds(kind), strict=True)]
 
 
 def hashes(text: str) -> list[int]:
@@ -20,7 +20,7 @@ def hashes(text: str) -> list[int]:
 
 
 def each(texts: list[str]) -> list[list[int]]:
-    parts = [np.split(found, np.cumsum(lengths)[:-1]) for found, lengths in unit_hashes(texts)]
+    parts = [np.split(found, np.cumsum(lengths)[:-1]) for found, lengths in hash_shingle_words(texts)]
     return [one.tolist() for part in parts for one in part]
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.text.tokenize import characters, words
 from pipeline.text.tokenize.sentences import count_sentences
-from pipeline.text.tokenize.tokens import CACHED_BITS, Tokens, of_words, tokens
+from pipeline.text.tokenize.tokens import CACHED_BITS, Tokens, tokenize_text, tokens_from_words
 
 # what binds, cuts or joins in some pattern, beside letters, digits and marks of many scripts
 PIECES = (
@@ -29,11 +29,11 @@ def strings(found: Tokens) -> list[str]:
 @example("東京都のカーナビกขคงจ ก.๑ a.๑ a.1๑")
 @example("Ⓐ's ²'s ‿'s é's")
 def test_tokens_are_those_of_the_patterns(text: str) -> None:
-    found = tokens(text)
-    expected = words.words(text)
+    found = tokenize_text(text)
+    expected = words.split_words(text)
     assert strings(found) == expected
     assert found.lengths.tolist() == list(map(len, expected))
-    assert found.spoken.tolist() == [not words.punctuation().issuperset(word) for word in expected]
+    assert found.spoken.tolist() == [not words.punctuation_characters().issuperset(word) for word in expected]
     assert found.alphabetic.tolist() == [any(map(str.isalpha, word)) for word in expected]
     assert found.alphanumeric.tolist() == [i for i, word in enumerate(expected) if word[0].isalnum()]
 
@@ -41,16 +41,18 @@ def test_tokens_are_those_of_the_patterns(text: str) -> None:
 @given(TEXTS)
 @settings(deadline=None, max_examples=500)
 def test_tokens_have_equal_hashes_where_they_are_equal_and_only_there(text: str) -> None:
-    found = tokens(text)
+    found = tokenize_text(text)
     expected = strings(found)
     assert len(set(found.hashes.tolist())) == len(set(expected))
-    assert found.hashes.tolist() == of_words(expected).hashes.tolist()
-    assert [int(of_words([word]).hashes[0]) for word in expected] == found.hashes.tolist()  # wherever they stand
+    assert found.hashes.tolist() == tokens_from_words(expected).hashes.tolist()
+    assert [
+        int(tokens_from_words([word]).hashes[0]) for word in expected
+    ] == found.hashes.tolist()  # wherever they stand
 
 
 def test_a_text_longer_than_the_kept_powers_is_hashed_alike() -> None:
-    far = tokens("word " * (1 << CACHED_BITS - 1))
-    assert set(far.hashes.tolist()) == {int(of_words(["word"]).hashes[0])}
+    far = tokenize_text("word " * (1 << CACHED_BITS - 1))
+    assert set(far.hashes.tolist()) == {int(tokens_from_words(["word"]).hashes[0])}
     assert len(far) == 1 << CACHED_BITS - 1
 
 
@@ -58,18 +60,18 @@ def test_a_text_longer_than_the_kept_powers_is_hashed_alike() -> None:
 @settings(deadline=None, max_examples=800)
 @example("Hello there. How are you? I am Dr. Who.\n\n J. Bach left.)  He did.\n 「はい。」と 言った。\n「はい！！」")
 def test_sentences_are_those_of_the_pattern_line_by_line(text: str) -> None:
-    assert count_sentences(text) == sum(map(words.count_sentences, text.split("\n")))
+    assert count_sentences(text) == sum(map(words.count_line_sentences, text.split("\n")))
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "x", ".", "\ud800", "\0", "\U0010ffff a.5"])
 def test_odd_texts(text: str) -> None:
-    assert strings(tokens(text)) == words.words(text)
-    assert count_sentences(text) == words.count_sentences(text)
+    assert strings(tokenize_text(text)) == words.split_words(text)
+    assert count_sentences(text) == words.count_line_sentences(text)
 
 
 def test_the_table_says_of_each_character_what_python_says() -> None:
     for character in "aZé9²_ \n\x1c.。😀東\U00020001\U0010ffff" + chr(characters.LIMIT - 1):
-        flags = int(characters.text_flags(characters.code_points(character))[0])
+        flags = int(characters.text_flags(characters.to_code_points(character))[0])
         assert bool(flags & characters.ALPHA) == character.isalpha()
         assert bool(flags & characters.ALNUM) == character.isalnum()
         assert bool(flags & characters.SPACE) == character.isspace()

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from pipeline.text.tokenize.words import (
     INTRICATE,
     PLAIN_WORD,
-    any_word,
-    count_sentences,
-    punctuation,
-    terminal_punctuation,
-    words,
+    any_word_pattern,
+    count_line_sentences,
+    punctuation_characters,
+    sorted_terminal_marks,
+    split_words,
 )
 
 
@@ -37,24 +37,26 @@ from pipeline.text.tokenize.words import (
     ],
 )
 def test_tokens(text: str, tokens: list[str]) -> None:
-    assert words(text) == tokens
+    assert split_words(text) == tokens
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", max_codepoint=0x52F), max_size=60))
 @settings(deadline=None)
 def test_the_fast_pattern_and_the_full_one_agree_where_both_may_be_used(text: str) -> None:
     if not INTRICATE.search(text):
-        assert PLAIN_WORD.findall(text) == any_word().findall(text)
+        assert PLAIN_WORD.findall(text) == any_word_pattern().findall(text)
 
 
 @given(st.text(max_size=60))
 @settings(deadline=None)
 def test_tokens_are_pieces_of_the_text_in_order_without_spaces(text: str) -> None:
     place = 0
-    for token in words(text):
+    for token in split_words(text):
         assert token and not any(map(str.isspace, token.strip("\x1c\x1d\x1e\x1f")))
         place = text.index(token, place) + len(token)
-    assert sum(map(str.isalnum, "".join(words(text)))) == sum(map(str.isalnum, text))  # no letter or digit is lost
+    assert sum(map(str.isalnum, "".join(split_words(text)))) == sum(
+        map(str.isalnum, text)
+    )  # no letter or digit is lost
 
 
 @pytest.mark.parametrize(
@@ -77,11 +79,11 @@ def test_tokens_are_pieces_of_the_text_in_order_without_spaces(text: str) -> Non
     ],
 )
 def test_sentences(line: str, sentences: int) -> None:
-    assert count_sentences(line) == sentences
+    assert count_line_sentences(line) == sentences
 
 
 def test_published_sets_of_marks() -> None:
-    assert len(terminal_punctuation()) == 159  # FineWeb's list
-    assert {".", "?", "!", "。", "؟", "।", "።"} <= set(terminal_punctuation())
-    assert not {'"', "'", "…", ":"} & set(terminal_punctuation())
-    assert punctuation().issuperset("#…。") and not punctuation() & set("aé1 \n•")
+    assert len(sorted_terminal_marks()) == 159  # FineWeb's list
+    assert {".", "?", "!", "。", "؟", "।", "።"} <= set(sorted_terminal_marks())
+    assert not {'"', "'", "…", ":"} & set(sorted_terminal_marks())
+    assert punctuation_characters().issuperset("#…。") and not punctuation_characters() & set("aé1 \n•")
