@@ -26,6 +26,7 @@ from pipeline.config import Config
 from pipeline.extract.splits import plan
 from pipeline.io.evaluation_sets import find_sets
 from pipeline.io.inputs import Input, expand
+from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
 from pipeline.publish import dsir_target, extra_sources, topics
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run
@@ -33,7 +34,7 @@ from pipeline.runners.beam_options import LaunchError, beam_options, check_flags
 JOBS = ("extract", "dedup", "publish")
 
 
-def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -> dict[str, Any]:
+def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -> Ledger:
     """Run the jobs into `config.output` and return the ledger.
 
     `flags` are Beam options. Raises ValueError or OSError with one line for whatever the user can fix, LedgerError if
@@ -51,7 +52,7 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
             extract(plan(inputs, config), config, output, flags)
         files = extracted(output)
         book = write_ledger(output, files, facts)
-        if len(book["bad_files"]) == len(files):
+        if len(book.bad_files) == len(files):
             raise BadInputs(list_bad_files(book))
         if "dedup" in jobs:
             facts["dedup"] = run_stage("dedup", config, output, flags, files)
@@ -111,7 +112,7 @@ def run_stage(
     return result
 
 
-def write_reports(config: Config, output: Output, book: dict[str, Any], facts: dict[str, Any]) -> None:
+def write_reports(config: Config, output: Output, book: Ledger, facts: dict[str, Any]) -> None:
     """Write the dataset card and the report."""
     from pipeline.report.dataset_card import write_card
     from pipeline.report.html import write_report
@@ -120,15 +121,15 @@ def write_reports(config: Config, output: Output, book: dict[str, Any], facts: d
     write_report(output, config, book, facts)
 
 
-def report_bad_files(book: dict[str, Any], inputs: Sequence[Input], config: Config, jobs: Sequence[str]) -> None:
+def report_bad_files(book: Ledger, inputs: Sequence[Input], config: Config, jobs: Sequence[str]) -> None:
     """Warn of inputs without crawl records. Raises BadInputs if the user named one of them."""
-    if {item.path for item in inputs if item.named} & set(book["bad_files"]):
+    if {item.path for item in inputs if item.named} & set(book.bad_files):
         rest = f" (the rest is in {config.output})" if set(jobs) & {"dedup", "publish"} else ""
         raise BadInputs(list_bad_files(book) + rest)
-    if book["bad_files"]:
+    if book.bad_files:
         print(f"warning: {list_bad_files(book)} (no records there; counted as unreadable)", file=sys.stderr)
 
 
-def list_bad_files(book: dict[str, Any]) -> str:
+def list_bad_files(book: Ledger) -> str:
     """Return what is wrong with each file that holds no crawl records, on one line."""
-    return "; ".join(text if text.startswith(path) else f"{path}: {text}" for path, text in book["bad_files"].items())
+    return "; ".join(text if text.startswith(path) else f"{path}: {text}" for path, text in book.bad_files.items())

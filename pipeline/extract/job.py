@@ -72,9 +72,9 @@ class MillPiece(beam.DoFn):
         """Mill one piece, telling Beam's counters and the progress line."""
         counts = PageCounts(piece)
         counts_of = mill_piece(piece, self.config, self.output, self.tools, counts.page)
-        for kind, n in counts_of["records"].items():
+        for kind, n in counts_of.records.items():
             Metrics.counter("records", kind).inc(n)
-        Metrics.counter("extract", "unreadable_bytes").inc(counts_of["unreadable_bytes"])
+        Metrics.counter("extract", "unreadable_bytes").inc(counts_of.unreadable_bytes)
         counts.send(piece.bytes)
         yield piece
 

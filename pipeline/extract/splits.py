@@ -12,8 +12,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 from pipeline.config import Config, config_values
 from pipeline.extract.stages import Outcome, Page, Tools, mill, read
-from pipeline.io import ledger
 from pipeline.io.inputs import Input, open_input
+from pipeline.io.ledger import (
+    FileLedger,
+    UnreadableRange,
+    find_extract_problems,
+    require_no_problems,
+    sum_file_ledgers,
+)
 from pipeline.io.output import WORK, Output, TableWriter, fingerprint, shard_name
 from pipeline.io.schemas import DOCUMENT, REJECTED
 from pipeline.text.minhash import MinHashParams, sign_texts
@@ -88,14 +94,14 @@ def piece_paths(piece: Piece) -> dict[str, tuple[str, ...]]:
 
 def mill_piece(
     piece: Piece, config: Config, output: Output, tools: Tools, on_page: Callable[[Outcome, int], None]
-) -> dict[str, Any]:
+) -> FileLedger:
     """Mill one piece and write its rows and its ledger. Returns the ledger.
 
     `on_page(outcome, offset)` is called for every page. A file that holds no crawl record at all is an entry in its own
     ledger (`bad_file`), not an exception: the other inputs go on.
     """
     paths = piece_paths(piece)
-    counts = ledger.empty()
+    counts = FileLedger()
     with (
         open_input(piece.path, config.input) as source,
         output.table_writer(DOCUMENT, *paths["documents.parquet"]) as documents,
@@ -106,35 +112,42 @@ def mill_piece(
         for batch in batches(pages):
             for page, outcome in zip(batch, mill(batch, tools), strict=True):
                 for wish in filter(None, outcome.row.get("robots", "").split(",")):
-                    ledger.add(counts["robots"], wish)
+                    counts.robots[wish] += 1
                 if outcome.checked:
-                    ledger.add(counts["gate"], "checked")
-                    ledger.add(counts["gate"], "missed", outcome.checked == "kept")
+                    counts.gate["checked"] += 1
+                    counts.gate["missed"] += outcome.checked == "kept"
                 if outcome.kept:
-                    counts["kept"] += 1
+                    counts.kept += 1
                     signed.row(outcome.row)
                 else:
-                    ledger.add(counts["rejected"], outcome.key)
+                    counts.rejected[outcome.key] += 1
                     rejected.row(outcome.row)
                 on_page(outcome, page.end)
         signed.flush()
-    output.write_json(counts, *paths["json"])
+    output.write_json(counts.to_json(), *paths["json"])
     return counts
 
 
-def pages_of(source: BinaryIO, piece: Piece, config: Config, counts: dict[str, Any]) -> Iterator[Record]:
+def pages_of(source: BinaryIO, piece: Piece, config: Config, counts: FileLedger) -> Iterator[Record]:
     """Yield the records of a piece that are pages; every record, and every range that is none, is counted."""
-    for item in readable(source, piece, config, counts):
-        if not isinstance(item, Record):
-            counts["unreadable_bytes"] += item.length
-            counts["unreadable"].append([item.offset, item.length, item.reason])
-            continue
-        ledger.add(counts["records"], item.type)
-        if item.truncated:
-            ledger.add(counts["truncated"], item.truncated)
-        if item.type == counts["page_type"]:
-            counts["responses"] += 1
-            yield item
+    try:
+        page_type = page_record_type(source)
+        items = read_records(source, piece.start, piece.end, max_record_bytes=config.input.max_record_mb << 20)
+        for item in items:
+            if not isinstance(item, Record):
+                counts.unreadable_bytes += item.length
+                counts.unreadable.append(UnreadableRange(item.offset, item.length, item.reason))
+                continue
+            counts.records[item.type] += 1
+            if item.truncated:
+                counts.truncated[item.truncated] += 1
+            if item.type == page_type:
+                counts.responses += 1
+                yield item
+    except NotACrawlFile as error:
+        size = source.seek(0, os.SEEK_END)
+        counts.bad_file = str(error)
+        counts.unreadable_bytes, counts.unreadable = size, [UnreadableRange(0, size, "not-a-crawl-file")]
 
 
 def batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
@@ -176,17 +189,6 @@ class Signed:
         self.waiting, self.characters = [], 0
 
 
-def readable(source: BinaryIO, piece: Piece, config: Config, counts: dict[str, Any]) -> Iterable[Any]:
-    """Yield the records and unreadable ranges of a piece; a file that is no crawl file is noted in the counts."""
-    try:
-        counts["page_type"] = page_record_type(source)
-        yield from read_records(source, piece.start, piece.end, max_record_bytes=config.input.max_record_mb << 20)
-    except NotACrawlFile as error:
-        size = source.seek(0, os.SEEK_END)
-        counts["bad_file"] = [str(error)]
-        counts["unreadable_bytes"], counts["unreadable"] = size, [[0, size, "not-a-crawl-file"]]
-
-
 def put_together(file: InputFile, config: Config, output: Output) -> dict[str, Any]:
     """Join a file's pieces into its two shards, check its ledger, and mark it done. Returns the marker's content."""
     paths = [piece_paths(piece) for piece in file.pieces]
@@ -196,9 +198,9 @@ def put_together(file: InputFile, config: Config, output: Output) -> dict[str, A
                 with output.parquet(*path[f"{kind}.parquet"]) as part:
                     for group in range(part.num_row_groups):
                         writer.append(part.read_row_group(group))
-    counts = ledger.total({k: v for k, v in output.read_json(*p["json"]).items() if k != "page_type"} for p in paths)
-    ledger.require(ledger.extract_problems(counts, file.path))
-    done = {"path": file.path, "size": file.size, "settings": settings_fingerprint(config), "ledger": counts}
+    counts = sum_file_ledgers(FileLedger.from_json(output.read_json(*path["json"])) for path in paths)
+    require_no_problems(find_extract_problems(counts, file.path))
+    done = {"path": file.path, "size": file.size, "settings": settings_fingerprint(config), "ledger": counts.to_json()}
     output.write_json(done, *marker(file))
     output.remove(WORK, "extract", file.name)
     return done

@@ -4,11 +4,13 @@ Hugging Face's form (hub docs, "Dataset Cards" and "Data files Configuration"): 
 """
 
 import re
+from collections import Counter
 from typing import Any
 
 import yaml
 
 from pipeline.config import Config
+from pipeline.io.ledger import AddedTexts, Ledger
 from pipeline.io.output import Output
 from pipeline.io.schemas import CORPUS, with_topics
 from pipeline.report.facts import common, render, settings, thresholds
@@ -28,24 +30,25 @@ COLUMNS = {
 }
 
 
-def write_card(output: Output, config: Config, book: dict[str, Any], facts: dict[str, Any]) -> None:
+def write_card(output: Output, config: Config, book: Ledger, facts: dict[str, Any]) -> None:
     """Write the card of a published output. The same run gives the same bytes.
 
     `book` is the ledger, `facts` the results of dedup, publish and tokenizer by these names.
     """
-    totals = book["totals"]
+    totals = book.totals
+    published, repeated = totals.published or Counter(), totals.repeated or Counter()
     languages = [name for name, (pages, *_) in facts["publish"]["mixture"]["language"].items() if name and pages]
-    rows = {split: totals["published"][split] + totals["repeated"].get(split, 0) for split in SPLITS}
-    added = totals.get("added", {}).get("anneal", {})
+    rows = {split: published[split] + repeated[split] for split in SPLITS}
+    added = totals.added or {}
     rows["anneal"] += sum(counts["published"] + counts["repeated"] for counts in added.values())
-    sizes = {"documents": totals["kept"], "rejected": sum(totals["rejected"].values())}
-    sizes["duplicates"] = sum(totals["duplicates"].values())
-    sizes["repeated_lines"] = totals.get("repeated_lines", {}).get("lines", [0])[0]
+    sizes = {"documents": totals.kept, "rejected": totals.rejected.total()}
+    sizes["duplicates"] = totals.duplicates.total()
+    sizes["repeated_lines"] = (totals.repeated_lines or {}).get("lines", [0])[0]
     sizes["contaminated"] = sum(spans for *_, spans in facts["publish"]["contaminated"]["sets"].values())
     others = [name for name, n in sizes.items() if n]
     values = {
         "header": front_matter(config.recipe, languages, rows, others),
-        "inputs": len(book["files"]),
+        "inputs": len(book.files),
         "rows": rows,
         "added": [added_line(source, counts) for source, counts in added.items()],
         "others": others,
@@ -61,7 +64,7 @@ def write_card(output: Output, config: Config, book: dict[str, Any], facts: dict
         out.write(text.encode())
 
 
-def added_line(source: str, counts: dict[str, Any]) -> str:
+def added_line(source: str, counts: AddedTexts) -> str:
     """Return what a clean source added to anneal/."""
     held = "".join(f", {n:,} held out ({reason})" for reason, n in counts["held_out"].items())
     texts = f"{counts['published']:,} of its {counts['texts']:,} texts and {counts['repeated']:,} repeats"

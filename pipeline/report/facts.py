@@ -14,6 +14,7 @@ import jinja2
 from pipeline import __version__
 from pipeline.config import NOT_RESULT, NOT_RESULT_INPUT, Config, config_values, read_recipes
 from pipeline.filters.chain import RulesConfig
+from pipeline.io.ledger import Ledger, LedgerTotals
 
 # The order in which a page meets the stages (pipeline/extract/stages.py).
 STAGES = (
@@ -92,15 +93,15 @@ def stage_place(stage: str) -> int:
     return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
-def funnel(totals: Mapping[str, Any]) -> list[Step]:
+def funnel(totals: LedgerTotals) -> list[Step]:
     """Return every loss from responses to published pages, in the order in which a page meets the stages."""
     by_stage: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for key, pages in totals["rejected"].items():
+    for key, pages in totals.rejected.items():
         stage, _, reason = key.partition("/")
         by_stage[stage].append((reason, pages))
     losses = sorted(by_stage.items(), key=lambda item: (stage_place(item[0]), item[0]))
-    losses += [(name.replace("_", " "), list(totals[name].items())) for name in ("duplicates", "held_out")]
-    steps, left = [], totals["responses"]
+    losses += [("duplicates", list(totals.duplicates.items())), ("held out", list(totals.held_out.items()))]
+    steps, left = [], totals.responses
     for stage, counts in losses:
         counts = [(reason, pages) for reason, pages in counts if pages]
         if not counts:
@@ -137,9 +138,9 @@ def mixture(facts: Mapping[str, Any]) -> dict[str, list[Part]]:
     return mixed
 
 
-def common(config: Config, book: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def common(config: Config, book: Ledger, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that both templates show, by the names that they use."""
-    totals, text_bytes = book["totals"], train_bytes(facts)
+    totals, text_bytes = book.totals, train_bytes(facts)
     ratio = facts["tokenizer"]["bytes_per_token"].get("all")  # none where all pages went to validation
     return {
         "version": __version__,
@@ -149,14 +150,14 @@ def common(config: Config, book: Mapping[str, Any], facts: Mapping[str, Any]) ->
         "steps": funnel(totals),
         "of": of,
         "mixture": mixture(facts),
-        "duplicates": [(kind, DUPLICATES[kind], n) for kind, n in totals["duplicates"].items()],
+        "duplicates": [(kind, DUPLICATES[kind], n) for kind, n in totals.duplicates.items()],
         "clusters": facts["dedup"]["clusters"],
         "repeated_lines": facts["dedup"].get("lines", {}),
         "contaminated": facts["publish"]["contaminated"],
         "train_bytes": text_bytes,
         "train_tokens": int(text_bytes / ratio) if ratio else 0,
         "tokenizer": facts["tokenizer"],
-        "bad_files": book["bad_files"],
+        "bad_files": book.bad_files,
     }
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import yaml
 
 from pipeline.config import Config
+from pipeline.io.ledger import Ledger
 from pipeline.io.output import Output
 from pipeline.report.facts import Part, common, render, settings, thresholds
 from pipeline.text.pii import PiiConfig, mask_pii
@@ -56,7 +57,7 @@ class Lengths(NamedTuple):
     pages: int
 
 
-def write_report(output: Output, config: Config, book: dict[str, Any], facts: dict[str, Any]) -> None:
+def write_report(output: Output, config: Config, book: Ledger, facts: dict[str, Any]) -> None:
     """Write the report of a published output. The same run gives the same bytes.
 
     `book` is the ledger, `facts` the results of dedup, publish and tokenizer by these names.
@@ -64,7 +65,7 @@ def write_report(output: Output, config: Config, book: dict[str, Any], facts: di
     shown = common(config, book, facts)
     values = {
         "mixture": {kind: folded(parts) for kind, parts in shown["mixture"].items()},
-        "files": book["files"],
+        "files": book.files,
         "unreadable": list(unreadable(book)),
         "lengths": lengths(output),
         "samples": samples(output, config.pii),
@@ -93,11 +94,11 @@ def folded(parts: list[Part]) -> list[Part]:
     return [*parts[:MOST_PARTS], Part(f"{len(rest)} others", *sums)]
 
 
-def unreadable(book: Mapping[str, Any]) -> Iterator[tuple[str, int, int, str]]:
+def unreadable(book: Ledger) -> Iterator[tuple[str, int, int, str]]:
     """Yield (file, offset, bytes, reason) of every range that could not be read, files by name."""
-    for path, counts in sorted(book["files"].items()):
-        for offset, length, reason in counts["unreadable"]:
-            if path not in book["bad_files"]:
+    for path, counts in sorted(book.files.items()):
+        for offset, length, reason in counts.unreadable:
+            if path not in book.bad_files:
                 yield path, offset, length, reason
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.io.ledger import Ledger, LedgerTotals
 from pipeline.io.output import Output
 
 SNIPPET = 300  # characters of a page's text in a sample
@@ -39,7 +40,7 @@ def inspect(args: argparse.Namespace) -> None:
         raise InspectError(f"{args.output}: cannot be read: {' '.join(str(error).split())}") from error
     if not ended:
         raise InspectError(f"{args.output}: no ledger.json here; is it the output of a run that ended?")
-    book = output.read_json("ledger.json")
+    book = Ledger.from_json(output.read_json("ledger.json"))
     if args.html:
         write_html(output, book, args.html)
     elif args.explain:
@@ -69,33 +70,33 @@ def table(*columns: str) -> Table:
     return drawn
 
 
-def print_funnel(book: Mapping[str, Any], root: str) -> None:
+def print_funnel(book: Ledger, root: str) -> None:
     """Print the ledger: what was read, what was dropped where and why, what was published."""
-    out, totals = console(), book["totals"]
-    records = ", ".join(f"{n:,} {kind}" for kind, n in totals["records"].items())
-    out.print(f"[bold]{escape(root)}[/bold]  {len(book['files']):,} inputs, records: {records or 'none'}")
-    if totals["unreadable_bytes"]:
-        out.print(f"unreadable: {totals['unreadable_bytes']:,} bytes (listed by file and range in ledger.json)")
+    out, totals = console(), book.totals
+    records = ", ".join(f"{n:,} {kind}" for kind, n in totals.records.items())
+    out.print(f"[bold]{escape(root)}[/bold]  {len(book.files):,} inputs, records: {records or 'none'}")
+    if totals.unreadable_bytes:
+        out.print(f"unreadable: {totals.unreadable_bytes:,} bytes (listed by file and range in ledger.json)")
     drawn = table("funnel", "pages", "of all", "left")
-    pages = left = totals["responses"]
+    pages = left = totals.responses
     drawn.add_row("responses", f"{pages:,}", share(pages, pages), f"{left:,}")
     for name, n in funnel_steps(totals):
         left -= n
         drawn.add_row(f"  {name}", f"-{n:,}", share(n, pages), f"{left:,}")
-    for split, n in totals.get("published", {}).items():
-        again = totals.get("repeated", {}).get(split, 0)
+    for split, n in (totals.published or {}).items():
+        again = (totals.repeated or Counter[str]())[split]
         drawn.add_row(f"published {split}{f' (and {again:,} repeats)' if again else ''}", f"{n:,}", share(n, pages), "")
     out.print(drawn)
-    for source, counts in totals.get("added", {}).get("anneal", {}).items():
+    for source, counts in (totals.added or {}).items():
         held = "".join(f", {n:,} {reason}" for reason, n in counts["held_out"].items())
         texts = f"{counts['published']:,} of {counts['texts']:,} texts (and {counts['repeated']:,} repeats)"
         out.print(f"added to anneal from {escape(source)}: {texts}{', held out:' if held else ''}{held[1:]}")
-    if masked := totals.get("masked"):
-        out.print(f"masked in published pages: {masked['contaminated']:,} with spans of evaluation sets")
-    if lines := totals.get("repeated_lines"):
+    if totals.masked:
+        out.print(f"masked in published pages: {totals.masked:,} with spans of evaluation sets")
+    if lines := totals.repeated_lines:
         shares = ", ".join(f"{gone:,} {what} ({share(gone, of)})" for what, (gone, of) in lines.items())
         out.print(f"repeated lines dropped, of the pages that are no duplicates: {shares}")
-    if gate := totals.get("gate"):
+    if gate := totals.gate:
         out.print(
             f"language/gate: {gate['checked']:,} checked in full, {gate['missed']:,} of them would have been kept"
         )
@@ -115,7 +116,7 @@ def print_mixture(output: Output) -> None:
         console().print(drawn)
 
 
-def funnel_steps(totals: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+def funnel_steps(totals: LedgerTotals) -> Iterator[tuple[str, int]]:
     """Yield (name, pages) of every loss: stages as a page meets them, reasons within them by their size."""
     from pipeline.report.facts import stage_place
 
@@ -124,9 +125,9 @@ def funnel_steps(totals: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
         stage = key.partition("/")[0]
         return stage_place(stage), stage, -n, key
 
-    yield from sorted(totals["rejected"].items(), key=place)
-    yield from ((f"duplicate/{kind}", n) for kind, n in totals["duplicates"].items() if n)
-    yield from ((f"held out/{reason}", n) for reason, n in totals["held_out"].items() if n)
+    yield from sorted(totals.rejected.items(), key=place)
+    yield from ((f"duplicate/{kind}", n) for kind, n in totals.duplicates.items() if n)
+    yield from ((f"held out/{reason}", n) for reason, n in totals.held_out.items() if n)
 
 
 def share(n: int, of: int) -> str:
@@ -185,9 +186,9 @@ def find(output: Output, column: str, value: str) -> list[dict[str, Any]]:
     return found
 
 
-def print_reason(output: Output, book: Mapping[str, Any], reason: str, sample: int) -> None:
+def print_reason(output: Output, book: Ledger, reason: str, sample: int) -> None:
     """Print a deterministic sample of the pages dropped for a stage or stage/reason. Raises InspectError."""
-    known = [*book["totals"]["rejected"], *(f"duplicate/{kind}" for kind in book["totals"]["duplicates"])]
+    known = [*book.totals.rejected, *(f"duplicate/{kind}" for kind in book.totals.duplicates)]
     known += ["contaminated"] * bool(output.list("contaminated", ".parquet"))
     known += ["repeated-lines"] * bool(output.list("repeated_lines", ".parquet"))
     chosen = [key for key in known if key == reason or key.startswith(f"{reason}/")]
@@ -269,7 +270,7 @@ def verdict(page: Mapping[str, Any]) -> str:
     return line + (f" ({escape(page['detail'])})" if page["detail"] else "")
 
 
-def write_html(output: Output, book: Mapping[str, Any], path: str) -> None:
+def write_html(output: Output, book: Ledger, path: str) -> None:
     """Write the run's report to a file. Raises InspectError where the run has not published, or the file cannot be."""
     if not output.exists("report.html"):
         raise InspectError(f"{output.root}: no report.html; run `python -m pipeline publish` first")

@@ -95,7 +95,7 @@ def test_killed_again_and_again_the_run_ends_with_the_same_corpus(done, crawl, t
         said = process.communicate()[1]
         if sent is signal.SIGTERM:  # as a scheduler ends it, or `timeout`
             assert process.returncode == 143
-            assert said.strip().splitlines()[-1] == "interrupted; the same command goes on from what is done"
+            assert said.strip().splitlines()[-1] == "interrupted; run the same command again to continue"
         time.sleep(2)
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert corpus_bytes(tmp_path / "out") == corpus_bytes(done)
@@ -200,8 +200,8 @@ def test_a_bad_file_in_a_folder_is_accounted_for_and_the_rest_goes_on(crawl, tmp
     (tmp_path / "in" / "bad.warc.gz").write_bytes(b"<html>not found</html>")
     (tmp_path / "in" / "good.warc.gz").write_bytes(Path(crawl[0]).read_bytes())
     book = run(config([str(tmp_path / "in")], tmp_path / "out"))
-    assert list(book["bad_files"]) == [str(tmp_path / "in" / "bad.warc.gz")]
-    assert book["totals"]["unreadable_bytes"] == 22
+    assert list(book.bad_files) == [str(tmp_path / "in" / "bad.warc.gz")]
+    assert book.totals.unreadable_bytes == 22
     with pytest.raises(BadInputs, match="bad.warc.gz"):
         run(config([str(tmp_path / "in" / "bad.warc.gz"), crawl[0]], tmp_path / "named"))
 
@@ -213,7 +213,7 @@ def test_a_file_without_records_may_be_fetched_again(crawl, tmp_path):
         run(named)
     (tmp_path / "a.warc.gz").write_bytes(Path(crawl[0]).read_bytes())
     book = run(named)
-    assert book["totals"]["kept"] > 0 and not book["bad_files"]
+    assert book.totals.kept > 0 and not book.bad_files
 
 
 def test_an_unwritable_output_is_one_line(crawl, tmp_path):

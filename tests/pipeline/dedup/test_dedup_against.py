@@ -144,10 +144,10 @@ def test_an_index_by_another_hash_is_refused(earlier, texts, tmp_path):
 def test_the_ledger_reconciles_and_the_corpus_has_only_what_is_new(done, tmp_path):
     crawl = write_warc(tmp_path / "next.warc.gz", pages(24, first=48))  # 48 to 59 were there, 60 to 71 are new
     book = run_jobs(config([crawl], tmp_path / "out", dedup={"previous_outputs": [str(done)]}))
-    totals, output = book["totals"], Output(str(tmp_path / "out"))
-    published = sum(totals["published"].values())
-    assert totals["kept"] == sum(totals["duplicates"].values()) + sum(totals["held_out"].values()) + published
-    assert totals["duplicates"]["url"] >= 8 and published >= 6
+    totals, output = book.totals, Output(str(tmp_path / "out"))
+    published = totals.published.total()
+    assert totals.kept == totals.duplicates.total() + totals.held_out.total() + published
+    assert totals.duplicates["url"] >= 8 and published >= 6
     old = {row["id"] for row in read(Output(str(done)), "documents")}
     rows = read(output, "duplicates")
     assert all((row["kept_id"] in old) == (row["kept_in"] == str(done)) for row in rows)

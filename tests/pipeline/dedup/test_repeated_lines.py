@@ -17,6 +17,7 @@ from pipeline.dedup.job import dedup
 from pipeline.dedup.repeated_lines import order_of
 from pipeline.dedup.settings import LinesConfig
 from pipeline.io import output as output_module
+from pipeline.io.ledger import Ledger, LedgerTotals
 from pipeline.io.output import Output
 from pipeline.publish.job import publish
 from pipeline.report.explain import explain
@@ -281,11 +282,11 @@ def test_the_ledger_reconciles_and_each_page_tells_which_lines_went(tmp_path):
     settings = {"extract": {"engine": "resiliparse"}, "rules": {"gopher_quality": None, "c4": None, "fineweb": None}}
     made = config([crawl], tmp_path / "out", recipe="none", dedup=chosen, workers=1, **settings)
     book, output = run_jobs(made), Output(str(tmp_path / "out"))
-    totals = book["totals"]
-    assert totals["kept"] == 24 and totals["held_out"]["repeated-lines"] == 1
-    out = sum(totals["published"].values())
-    assert out == 23 and totals["repeated_lines"]["pages"] == [24, 24]
-    assert totals["repeated_lines"]["lines"][0] == 2 * 12 + 24  # the template of html() has a footer of its own
+    totals = book.totals
+    assert totals.kept == 24 and totals.held_out["repeated-lines"] == 1
+    out = totals.published.total()
+    assert out == 23 and totals.repeated_lines["pages"] == [24, 24]
+    assert totals.repeated_lines["lines"][0] == 2 * 12 + 24  # the template of html() has a footer of its own
     corpus = [row["text"] for split in ("train", "validation") for row in read(output, f"corpus/{split}")]
     assert corpus and not any(HEADER in text or FOOTER in text for text in corpus)
     with StringIO() as told:
@@ -297,16 +298,13 @@ def test_the_ledger_reconciles_and_each_page_tells_which_lines_went(tmp_path):
     assert "publish held out as repeated-lines" in life
     for paper in ("report.html", "README.md"):
         text = " ".join(output.open(paper).read().decode().split())
-        assert (
-            "repeated-lines" in text and f"48 lines of {totals['repeated_lines']['lines'][1]}, 24 pages of 24" in text
-        )
+        assert "repeated-lines" in text and f"48 lines of {totals.repeated_lines['lines'][1]}, 24 pages of 24" in text
 
 
 def test_inspect_shows_the_lines(tmp_path, capsys, corpus):
     _, result = run(tmp_path, [corpus], preset="c4")
     output = Output(str(tmp_path))
-    totals = {"records": {}, "responses": 300, "unreadable_bytes": 0, "rejected": {}, "duplicates": {}, "held_out": {}}
-    book = {"totals": totals | {"repeated_lines": result["lines"]}, "files": {}}
+    book = Ledger(LedgerTotals(responses=300, repeated_lines=result["lines"]))
     print_funnel(book, output.root)
     print_reason(output, book, "repeated-lines", 2)
     out = capsys.readouterr().out

@@ -9,17 +9,18 @@ import pytest
 import yaml
 
 from pipeline.config import Config, build_config, compare_configs, config_values, load_config
+from pipeline.io.ledger import Ledger
 from pipeline.io.output import Output
 from pipeline.report.dataset_card import fenced, front_matter, write_card
 from pipeline.report.facts import thresholds
 
 
-def papers_of(done: Path) -> tuple[Config, dict, dict]:
+def papers_of(done: Path) -> tuple[Config, Ledger, dict]:
     """Return config, ledger and facts of an output of a whole run."""
     output = Output(str(done))
     facts = {"dedup": output.read_json(".work", "dedup.json")["result"]}
     facts |= output.read_json(".work", "publish.json")["result"]
-    return load_config(done / "config.yaml"), output.read_json("ledger.json"), facts
+    return load_config(done / "config.yaml"), Ledger.from_json(output.read_json("ledger.json")), facts
 
 
 def blocks(card: str, language: str) -> list[str]:
@@ -42,12 +43,12 @@ def test_datasets_loads_the_folder_by_its_card(done):
 
     _, book, _ = papers_of(done)
     corpus = datasets.load_dataset(str(done))
-    totals = book["totals"]
-    rows = {split: totals["published"][split] + totals["repeated"].get(split, 0) for split in ("train", "validation")}
+    totals = book.totals
+    rows = {split: totals.published[split] + totals.repeated[split] for split in ("train", "validation")}
     assert {split: corpus[split].num_rows for split in corpus} == rows  # no anneal: the run has no quality scores
-    assert len(set(corpus["train"]["id"])) == totals["published"]["train"]
-    for folder, count in (("rejected", totals["rejected"]), ("duplicates", totals["duplicates"])):
-        assert datasets.load_dataset(str(done), folder, split="train").num_rows == sum(count.values())
+    assert len(set(corpus["train"]["id"])) == totals.published["train"]
+    for folder, count in (("rejected", totals.rejected), ("duplicates", totals.duplicates)):
+        assert datasets.load_dataset(str(done), folder, split="train").num_rows == count.total()
 
 
 def test_what_the_card_tells_one_to_run_runs(done, monkeypatch):
@@ -72,16 +73,16 @@ def test_the_cards_config_is_the_runs_config(done, tmp_path):
 def test_every_reason_split_and_column_is_in_the_card(done):
     card = (done / "README.md").read_text()
     _, book, _ = papers_of(done)
-    for key, n in book["totals"]["rejected"].items():
+    for key, n in book.totals.rejected.items():
         assert f"| {key} | −{n:,} |" in card
-    for kind, n in book["totals"]["duplicates"].items():
+    for kind, n in book.totals.duplicates.items():
         assert f"| {kind} | {n:,} |" in card
     for column in pq.read_schema(next((done / "corpus/train").iterdir())).names:
         assert f"| `{column}` |" in card
     assert "min_words 50" in card  # a threshold
     assert "threshold 0.8" in card
     last = re.findall(r"\| duplicates/.* \| ([\d,]+) \|$", card, re.M)[-1]
-    assert int(last.replace(",", "")) == sum(book["totals"]["published"].values())  # what is left is what is published
+    assert int(last.replace(",", "")) == book.totals.published.total()  # what is left is what is published
 
 
 def test_bytes_depend_neither_on_the_place_nor_on_the_workers(done, tmp_path):

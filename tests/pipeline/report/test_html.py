@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import build_config, config_values
+from pipeline.io.ledger import UnreadableRange
 from pipeline.io.output import Output
 from pipeline.io.schemas import REJECTED
 from pipeline.report.facts import STAGES, funnel
@@ -89,14 +91,14 @@ def test_nothing_is_loaded_and_nothing_runs(page):
 
 def test_every_reason_part_and_range_is_in_the_report(page, done):
     config, book, facts = papers_of(done)
-    totals, text = book["totals"], " ".join(page.text.split())
-    for key, n in totals["rejected"].items():
+    totals, text = book.totals, " ".join(page.text.split())
+    for key, n in totals.rejected.items():
         assert key in text and f"−{n:,}" in text, key
     for kind in ("language", "domain", "quality"):
         for name, (pages, *_) in facts["publish"]["mixture"][kind].items():
             assert re.search(rf"\b{re.escape(name)} {pages:,}\b", text), name
-    (damaged,) = [path for path, counts in book["files"].items() if counts["unreadable"]]
-    (offset, length, why), *_ = book["files"][damaged]["unreadable"]
+    (damaged,) = [path for path, counts in book.files.items() if counts.unreadable]
+    (offset, length, why), *_ = book.files[damaged].unreadable
     assert f"{damaged} {offset:,} {length:,} {why}" in text
     assert f"{facts['tokenizer']['bytes_per_token']['all']:.2f}" in text
     assert f"{facts['dedup']['clusters']['count']} clusters" in text
@@ -113,9 +115,9 @@ def test_hostile_text_stays_text(done, tmp_path):
         rejected(2, text="\u202egnorw \x00\x1b[31m\u2066", stage=HOSTILE, reason=HOSTILE),
     ]
     write_rejected(tmp_path / "out", "zz.parquet", rows)
-    book["totals"]["rejected"] |= {"language/low-score": 1, f"{HOSTILE}/{HOSTILE}": 1}
-    book["bad_files"] = {HOSTILE: HOSTILE}
-    book["files"][HOSTILE] = next(iter(book["files"].values())) | {"unreadable": [[0, 9, HOSTILE]]}
+    book.totals.rejected.update({"language/low-score": 1, f"{HOSTILE}/{HOSTILE}": 1})
+    book.bad_files = {HOSTILE: HOSTILE}
+    book.files[HOSTILE] = replace(next(iter(book.files.values())), unreadable=[UnreadableRange(0, 9, HOSTILE)])
     facts["dedup"]["clusters"]["large"] = [["near", HOSTILE, 200]]
     facts["publish"]["mixture"]["domain"][HOSTILE] = [1, 1, 1, 1]
     sly = build_config(config_values(config) | {"inputs": [HOSTILE]})
@@ -155,8 +157,8 @@ def test_samples_are_few_short_masked_and_the_same_for_any_sharding(tmp_path):
 
 def test_the_funnel_ends_at_what_was_published(done):
     _, book, _ = papers_of(done)
-    steps = funnel(book["totals"])
-    assert steps[-1].stage.left == sum(book["totals"]["published"].values())
+    steps = funnel(book.totals)
+    assert steps[-1].stage.left == book.totals.published.total()
     names = [step.stage.name for step in steps]
     assert names == [name for name in (*STAGES, "duplicates") if name in names]  # as a page meets them
     assert {"http", "robots", "duplicates"} <= set(names)
@@ -169,7 +171,7 @@ def test_lengths_count_every_kept_page_once(done):
     _, book, _ = papers_of(done)
     found, texts = lengths(Output(str(done))), pq.read_table(done / "documents", columns=["text"]).column("text")
     real = sorted(len(text) for text in texts.to_pylist())
-    assert found.pages == sum(n for _, n in found.ranges) == book["totals"]["kept"] == len(real)
+    assert found.pages == sum(n for _, n in found.ranges) == book.totals.kept == len(real)
     assert dict(found.ranges)["1,000 to 3,000"] == sum(1000 <= n < 3000 for n in real)
     assert dict(found.marks)["longest"] == two_digits(real[-1])
 

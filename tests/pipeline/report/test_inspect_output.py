@@ -88,7 +88,8 @@ def test_duckdb_and_datasets_read_the_shards(done, tmp_path):
 
 
 def test_help_does_not_wait_for_beam_or_torch():
-    code = "import sys; from pipeline.__main__ import parser; parser(); print([m for m in sys.modules if m in %r])"
+    code = "import sys; from pipeline.__main__ import build_parser; build_parser()\n"
+    code += "print([m for m in sys.modules if m in %r])"
     heavy = ["apache_beam", "torch", "trafilatura", "pyarrow", "fasttext", "numpy"]
     done = subprocess.run([sys.executable, "-c", code % heavy], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -21,13 +21,12 @@ def book_and_output(tmp_path_factory):
 
 def test_every_file_is_in_the_ledger_and_its_sums_agree(book_and_output):
     book, _ = book_and_output
-    assert len(book["files"]) >= 90
-    for path, counts in book["files"].items():
-        assert counts["responses"] == counts["kept"] + sum(counts["rejected"].values()), path
-    assert {path.rsplit("/", 1)[-1] for path in book["bad_files"]} >= {"empty.warc.gz", "html_error_page.warc.gz"}
-    totals = book["totals"]
-    published = sum(totals["published"].values())
-    assert totals["kept"] == sum(totals["duplicates"].values()) + sum(totals["held_out"].values()) + published
+    assert len(book.files) >= 90
+    for path, counts in book.files.items():
+        assert counts.responses == counts.kept + counts.rejected.total(), path
+    assert {path.rsplit("/", 1)[-1] for path in book.bad_files} >= {"empty.warc.gz", "html_error_page.warc.gz"}
+    totals = book.totals
+    assert totals.kept == totals.duplicates.total() + totals.held_out.total() + totals.published.total()
 
 
 def test_what_is_recoverable_is_recovered(book_and_output):

@@ -1,0 +1,105 @@
+"""`python -m pipeline run | extract | dedup | publish CONFIG.yaml`: run the jobs."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.cli.errors import print_error
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+JOB_COMMANDS = {
+    "run": "run extract, dedup and publish, in this order; continues from what is already done",
+    "extract": "crawl files -> documents/ and rejected/",
+    "dedup": "documents/ -> duplicates/",
+    "publish": "documents/ without duplicates -> corpus/, tokenizer/, the ledger, the dataset card and the report",
+}
+BEAM_HELP = """\
+All other options go to Apache Beam. Without any, worker processes on this machine run the jobs, one for each core
+(--set workers=N for another number). --runner=DirectRunner does the same.
+
+  --runner=DirectRunner --direct_running_mode=multi_processing --direct_num_workers=N
+                      run each job as one Beam job on this machine, in the way that the --direct_ options say
+  --runner=DataflowRunner --project=P --region=R --temp_location=gs://BUCKET/temp --sdk_container_image=IMAGE
+                      run each job on Dataflow; inputs and output must be in a bucket (see docs/runners.md)
+  --runner=PortableRunner --job_endpoint=HOST:PORT --environment_type=DOCKER --environment_config=IMAGE
+                      run each job on Flink or Spark
+  --dry_run           build the three job graphs for the runner and print their sizes; nothing runs and nothing is
+                      written, except with --dataflow_job_file=FILE.json, which writes the graphs
+
+An option that has no effect on the chosen runner is an error. Ways of running that lose data are refused too
+(--direct_running_mode=multi_threading, DaskRunner).
+"""
+
+
+def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the four commands to the command line."""
+    for name, text in JOB_COMMANDS.items():
+        parser = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=BEAM_HELP,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument(
+            "config", metavar="CONFIG.yaml", help="the inputs, the output, the recipe, and the settings that differ"
+        )
+        parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="override one setting")
+        parser.set_defaults(execute=load_and_run, beam=True)
+
+
+def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
+    """Load the config and run the jobs of a command. Returns the exit code."""
+    from pipeline.config import load_config
+    from pipeline.settings import ConfigError
+
+    try:
+        config = load_config(args.config, args.set)
+    except ConfigError as error:
+        return print_error(error, 2)
+    return run_jobs(config, flags, args.command)
+
+
+def run_jobs(config: "Config", flags: list[str], command: str) -> int:
+    """Run the jobs of a command and print the funnel; an error that the user can fix becomes one line.
+
+    Returns the exit code.
+    """
+    from pipeline.runners.beam_options import LaunchError
+    from pipeline.runners.local_pool import WorkerFailure, explained, root_cause
+    from pipeline.settings import ConfigError
+
+    try:
+        run_or_build(config, flags, command)
+    except WorkerFailure as error:
+        if not error.user:
+            print(error.details, file=sys.stderr)
+        return print_error(error, 1)
+    except (ValueError, OSError) as error:
+        return print_error(explained(root_cause(error)), 2 if isinstance(error, LaunchError | ConfigError) else 1)
+    except RuntimeError as error:  # Beam wraps what a transform raises
+        cause = root_cause(error)
+        if isinstance(cause, ValueError | OSError):
+            return print_error(explained(cause), 1)
+        raise
+    return 0
+
+
+def run_or_build(config: "Config", flags: Sequence[str], command: str) -> None:
+    """Run the jobs of a command and print the funnel. With `--dry_run`, build the graphs and print their sizes."""
+    from pipeline.cli.run import JOBS, run
+    from pipeline.report.inspect_output import print_funnel
+    from pipeline.runners.beam_options import check_flags, is_dry_run
+
+    jobs = JOBS if command == "run" else (command,)
+    flags = check_flags(flags)
+    if is_dry_run(flags):
+        from pipeline.cli.dry_run import dry_run, lines
+
+        print(*lines(dry_run(config, flags, jobs)), sep="\n")
+        return
+    print_funnel(run(config, flags, jobs), config.output)
