@@ -56,19 +56,19 @@ def write_texts(files: list[str], path: str) -> dict[str, str]:
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
 
-    from pipeline.html.charset import decode
+    from pipeline.html.charset import decode_body
     from pipeline.html.http import parse_response
-    from pipeline.warc.reader import Record, read_records
+    from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
     os.makedirs(os.path.dirname(path))
     pages = {}
     with open(path, "w", encoding="utf-8") as out:
         for file in files:
             with open(file, "rb") as source:
-                for record in read_records(source):
-                    if isinstance(record, Record) and record.type == "response":
+                for record in read_crawl_records(source):
+                    if isinstance(record, CrawlRecord) and record.type == "response":
                         page = parse_response(record.block)
-                        tree = HTMLTree.parse(decode(page.body, page.header("content-type"))[0])
+                        tree = HTMLTree.parse(decode_body(page.body, page.header("content-type"))[0])
                         text = extract_plain_text(tree).encode("utf-8", "replace").decode()
                         if text.strip():  # datatrove's reader leaves out the others
                             pages[record.id] = text

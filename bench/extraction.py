@@ -23,7 +23,7 @@ from classifiers.main_content.validate import (
     tabulate_scores,
     validate_by_corpus,
 )
-from pipeline.html.engines import ENGINES, Engine, Options
+from pipeline.html.engines import ENGINES, Engine, EngineOptions
 
 RIVALS = {"default": "balanced", "precision": "precision"}
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -58,7 +58,7 @@ def speed(pages: list[GoldPage]) -> None:
     """Print pages per CPU-second, engines taking turns over the same pages, in this process."""
     step = max(1, len(pages) // TIMED)
     sample = pages[::step]
-    engines = {name: ENGINES[name](Options()) for name in ("trafilatura", "resiliparse", "gristmill")}
+    engines = {name: ENGINES[name](EngineOptions()) for name in ("trafilatura", "resiliparse", "gristmill")}
     for engine in engines.values():
         timed(engine, sample[:20])
     rounds = [{name: timed(engine, sample)[0] for name, engine in engines.items()} for _ in range(3)]
@@ -75,7 +75,7 @@ def run(crawl: str) -> None:
     pages = load_gold_pages(folder)
     engines: dict[str, dict[str, AgreementScore]] = {}
     for name, objective in RIVALS.items():
-        _, texts = timed(ENGINES["trafilatura"](Options(objective=objective)), pages)
+        _, texts = timed(ENGINES["trafilatura"](EngineOptions(objective=objective)), pages)
         engines[name] = {page.id: score_extraction(texts[page.id], page.gold) for page in pages}
     examples = [prepare_example(page) for page in pages + load_taught_pages(folder)]
     marked = {example.page.id: example for example in examples if not example.page.taught}

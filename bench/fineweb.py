@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from bench.jobs import crawl_files, job, measure, median
 from bench.peers import python_of, script
-from pipeline.language.identify import bundled_model
+from pipeline.language.identify import find_bundled_model
 from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
 
 BARS = {"trafilatura": 5, "resiliparse": 0, "gristmill": 12}
@@ -27,7 +27,7 @@ def run(crawl: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_ASSETS_CACHE": folder}  # datatrove's copy of the language model
         theirs = Path(folder, "datatrove")
-        command = [python_of("datatrove"), script("datatrove_fineweb"), str(bundled_model()), str(theirs), *files]
+        command = [python_of("datatrove"), script("datatrove_fineweb"), str(find_bundled_model()), str(theirs), *files]
         cpu = measure(command).cpu
         kept = dict(datatrove_rows(theirs / "kept"))
         print(f"{'':24} CPU s  times  kept  both  only here  only there  same text (median Jaccard)")

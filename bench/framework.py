@@ -33,13 +33,15 @@ def plain_loop(engine: str, *paths: str) -> None:
     from pipeline.extract.splits import SIGNED_CHARACTERS, batches
     from pipeline.extract.stages import Tools, mill, read
     from pipeline.text.minhash import sign_texts
-    from pipeline.warc.reader import Record, read_records
+    from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
     tools = Tools(build_config({"inputs": list(paths), "output": "none", "extract": {"engine": engine}}))
     waiting, characters = [], 0
     for path in paths:
         with open(path, "rb") as source:
-            records = (item for item in read_records(source) if isinstance(item, Record) and item.type == "response")
+            records = (
+                item for item in read_crawl_records(source) if isinstance(item, CrawlRecord) and item.type == "response"
+            )
             for batch in batches(read(record, path, tools) for record in records):
                 for outcome in mill(batch, tools):
                     if outcome.kept:

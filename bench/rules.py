@@ -19,18 +19,18 @@ STEP = 4  # every fourth text, 8 MB: enough for a figure
 
 def page_texts(crawl: str) -> list[str]:
     """Return the main text of every page that has one, in the order of the crawl."""
-    from pipeline.html.charset import decode
+    from pipeline.html.charset import decode_body
     from pipeline.html.engines import load_engine
     from pipeline.html.http import parse_response
-    from pipeline.warc.reader import Record, read_records
+    from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
     engine, texts = load_engine("resiliparse"), []
     for path in crawl_files(crawl):
         with open(path, "rb") as source:
-            for record in read_records(source):
-                if isinstance(record, Record) and record.type == "response":
+            for record in read_crawl_records(source):
+                if isinstance(record, CrawlRecord) and record.type == "response":
                     response = parse_response(record.block)
-                    html = decode(response.body, response.header("content-type"))[0]
+                    html = decode_body(response.body, response.header("content-type"))[0]
                     texts.append(engine(html, record.url).text)
     return [text for text in texts if text.strip()]
 

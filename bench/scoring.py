@@ -59,17 +59,17 @@ def run(crawl: str) -> None:
 
 def pages(path: str) -> list[dict[str, str]]:
     """Return url, text and language of a file's pages that have a text."""
-    from pipeline.html.charset import decode
+    from pipeline.html.charset import decode_body
     from pipeline.html.engines import load_engine
     from pipeline.html.http import parse_response
-    from pipeline.warc.reader import Record, read_records
+    from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
     engine, rows = load_engine("resiliparse"), []
     with open(path, "rb") as source:
-        for record in read_records(source):
-            if isinstance(record, Record) and record.type == "response":
+        for record in read_crawl_records(source):
+            if isinstance(record, CrawlRecord) and record.type == "response":
                 response = parse_response(record.block)
-                text = engine(decode(response.body, response.header("content-type"))[0], record.url).text
+                text = engine(decode_body(response.body, response.header("content-type"))[0], record.url).text
                 rows.append({"id": record.id, "url": record.url, "text": text, "language": "und"})
     return [row for row in rows if row["text"]]
 
@@ -80,17 +80,20 @@ def topic_model(crawl: str) -> "TopicModel":
     from classifiers.topics.model import load_topic_model
     from classifiers.topics.pages import read_topic_pages
     from classifiers.topics.training import evaluate_topic_model, train_topic_model
-    from pipeline.url.canonical import site
+    from pipeline.url.canonical import url_domain
 
     lines = Path(__file__).with_name("topics.tsv").read_text().splitlines()[1:]
     known = {f"<urn:uuid:{name}>": topic for name, topic in (line.split("\t") for line in lines)}
     rows = [row for path in crawl_files(crawl) for row in pages(path)]
     tested = [row | {"topic": known[row["id"]]} for row in rows if row["id"] in known]
-    sites = {site(row["url"]) for row in tested}
+    sites = {url_domain(row["url"]) for row in tested}
     data = Path(crawl).parent.parent
     lists = data / "lists" / "ut1.tar.xz"
     with tempfile.TemporaryDirectory() as folder:
-        for name, some in (("taught", [row for row in rows if site(row["url"]) not in sites]), ("tested", tested)):
+        for name, some in (
+            ("taught", [row for row in rows if url_domain(row["url"]) not in sites]),
+            ("tested", tested),
+        ):
             with open(Path(folder) / f"{name}.jsonl", "w", encoding="utf-8", errors="replace") as out:
                 out.writelines(json.dumps(row) + "\n" for row in some)
         taught = read_topic_pages(

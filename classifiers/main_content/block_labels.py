@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.main_content.gold_pages import GoldPage
-from pipeline.html.main_content.block_features import Layout, features
-from pipeline.html.main_content.blocks import Page, plain, read_page
+from pipeline.html.main_content.block_features import BlockLayout, compute_block_features
+from pipeline.html.main_content.blocks import PageBlocks, read_page_blocks, remove_marks
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\w+")
 MAX_ALIGNED_WORDS = 40_000  # of a page, and of its gold
@@ -21,14 +21,14 @@ def split_words(text: str) -> list[str]:
     return WORD.findall(text)
 
 
-def label_blocks(page: Page, gold: str) -> tuple[np.ndarray, np.ndarray]:
+def label_blocks(page: PageBlocks, gold: str) -> tuple[np.ndarray, np.ndarray]:
     """Return for each block the share of its words that occur in the gold, in the same order, and its word count.
 
     The words of the page and of the gold are aligned by their longest common subsequence.
     """
     from rapidfuzz.distance import LCSseq
 
-    blocks = [split_words(plain(text)) for text in page.text]
+    blocks = [split_words(remove_marks(text)) for text in page.text]
     sizes = np.array([len(block) for block in blocks])
     flat = [word for block in blocks for word in block][:MAX_ALIGNED_WORDS]
     owner = np.repeat(np.arange(len(blocks)), sizes)
@@ -47,8 +47,8 @@ class BlockExample:
     """A page ready for training. For a page without text, `layout` is None and the arrays are empty."""
 
     page: GoldPage
-    blocks: Page
-    layout: Layout | None
+    blocks: PageBlocks
+    layout: BlockLayout | None
     rows: np.ndarray  # float32, features (in the order of their NAMES) x blocks
     label: np.ndarray
     weight: np.ndarray
@@ -56,13 +56,13 @@ class BlockExample:
 
 def prepare_example(page: GoldPage) -> BlockExample:
     """Read and label the blocks of a page. Pages of one kind have equal weight, shared by the blocks' word counts."""
-    blocks = read_page(page.html)
+    blocks = read_page_blocks(page.html)
     if not blocks.text:
         return BlockExample(page, blocks, None, np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0))
-    layout = Layout(blocks)
+    layout = BlockLayout(blocks)
     share, sizes = label_blocks(blocks, page.gold)
     if page.taught:
         share = (share + label_blocks(blocks, page.generous)[0]) / 2
     weight = sizes + EXTRA_WORDS
     weight = weight / weight.sum() * (TAUGHT_WEIGHT if page.taught else 1)
-    return BlockExample(page, blocks, layout, features(blocks, layout), share, weight)
+    return BlockExample(page, blocks, layout, compute_block_features(blocks, layout), share, weight)

@@ -11,8 +11,8 @@ from typing import TypedDict
 import numpy as np
 
 from classifiers.main_content.block_labels import BlockExample
-from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, context
-from pipeline.html.main_content.boosted_trees import UNIT, Forest
+from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, context_features
+from pipeline.html.main_content.boosted_trees import LEAF_UNIT, BoostedForest
 
 TREES = (160, 350)
 BLOCKS_PER_PAGE = 250  # of a long page, about: its light blocks are sampled, and weigh more in return
@@ -40,7 +40,9 @@ def assign_fold(site: str, folds: int) -> int:
     return int.from_bytes(hashlib.sha256(site.encode()).digest()[:4], "big") % folds
 
 
-def fit_forest(names: Sequence[str], rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, trees: int) -> Forest:
+def fit_forest(
+    names: Sequence[str], rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, trees: int
+) -> BoostedForest:
     """Fit one stage on the columns of `rows`. Deterministic: one thread and a fixed seed."""
     from catboost import CatBoost, Pool
 
@@ -74,7 +76,7 @@ class CatBoostModel(TypedDict):
     scale_and_bias: tuple[float, list[float] | float]
 
 
-def convert_catboost(fitted: CatBoostModel, names: tuple[str, ...]) -> Forest:
+def convert_catboost(fitted: CatBoostModel, names: tuple[str, ...]) -> BoostedForest:
     """Return CatBoost's JSON as a Forest over the features that it uses."""
     trees = fitted["oblivious_trees"]
     used = sorted({split["float_feature_index"] for tree in trees for split in tree["splits"]})
@@ -87,12 +89,12 @@ def convert_catboost(fitted: CatBoostModel, names: tuple[str, ...]) -> Forest:
     for number, tree in enumerate(trees):
         for level, split in enumerate(tree["splits"]):
             feature[number, level], border[number, level] = place[split["float_feature_index"]], split["border"]
-        values = np.round(np.array(tree["leaf_values"]) * scale / UNIT)
+        values = np.round(np.array(tree["leaf_values"]) * scale / LEAF_UNIT)
         leaves[number, : len(values)] = values
-    return Forest(tuple(names[index] for index in used), feature, border, leaves, round(bias / UNIT))
+    return BoostedForest(tuple(names[index] for index in used), feature, border, leaves, round(bias / LEAF_UNIT))
 
 
-def select_rows(forest: Forest, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
+def select_rows(forest: BoostedForest, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
     """Return the rows of the features that a forest uses."""
     place = {name: number for number, name in enumerate(names)}
     return rows[[place[name] for name in forest.features]]
@@ -121,10 +123,10 @@ def stack_blocks(
 def build_second_rows(example: BlockExample, score: np.ndarray) -> np.ndarray:
     """Return the features of the second stage: those of the first, and the first scores of the blocks around."""
     assert example.layout is not None  # pages without blocks are not trained on
-    return np.concatenate((example.rows, context(example.layout, score)))
+    return np.concatenate((example.rows, context_features(example.layout, score)))
 
 
-def train_block_model(examples: Sequence[BlockExample]) -> dict[str, Forest]:
+def train_block_model(examples: Sequence[BlockExample]) -> dict[str, BoostedForest]:
     """Fit both stages. The second learns from scores of models that saw no page of the same site."""
     examples = [example for example in examples if example.layout is not None]
     first = fit_first_stage(examples)
@@ -139,12 +141,12 @@ def train_block_model(examples: Sequence[BlockExample]) -> dict[str, Forest]:
     return {"first": first, "second": second}
 
 
-def fit_first_stage(examples: Sequence[BlockExample]) -> Forest:
+def fit_first_stage(examples: Sequence[BlockExample]) -> BoostedForest:
     """Fit the first stage."""
     return fit_forest(NAMES, *stack_blocks(examples, [example.rows for example in examples]), TREES[0])
 
 
-def write_block_model(forests: dict[str, Forest], path: Path, about: str) -> None:
+def write_block_model(forests: dict[str, BoostedForest], path: Path, about: str) -> None:
     """Write the forests as text, after comment lines with `about`."""
     lines = [f"# {line}" for line in about.splitlines()]
     for name, forest in forests.items():

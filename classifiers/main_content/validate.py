@@ -9,13 +9,13 @@ import numpy as np
 from classifiers.main_content.block_labels import BlockExample, split_words
 from classifiers.main_content.gold_pages import GoldPage
 from classifiers.main_content.train import assign_fold, train_block_model
-from pipeline.html.engines import Options
-from pipeline.html.main_content.boosted_trees import Forest
-from pipeline.html.main_content.classifier import bridge, choose, model_of, score_blocks
-from pipeline.html.main_content.render import as_text
+from pipeline.html.engines import EngineOptions
+from pipeline.html.main_content.boosted_trees import BoostedForest
+from pipeline.html.main_content.classifier import bridge_gaps, build_main_content_model, choose_blocks, score_blocks
+from pipeline.html.main_content.render import render_text
 
 FOLDS = 5
-THRESHOLD = Options().threshold  # the default of the engine
+THRESHOLD = EngineOptions().threshold  # the default of the engine
 MIN_GROUP = 30  # pages
 GRAM = 4  # words
 
@@ -30,11 +30,11 @@ class ScoreRow(NamedTuple):
     scores: dict[str, AgreementScore]
 
 
-def predict_blocks(model: Mapping[str, Forest], example: BlockExample) -> np.ndarray:
+def predict_blocks(model: Mapping[str, BoostedForest], example: BlockExample) -> np.ndarray:
     """Return the score of each block, from the second stage of a model."""
     if example.layout is None:
         return np.zeros(0)
-    return score_blocks(example.rows, example.layout, model_of(model))
+    return score_blocks(example.rows, example.layout, build_main_content_model(model))
 
 
 def cross_validate_by_site(
@@ -66,8 +66,8 @@ def score_page(example: BlockExample, scores: np.ndarray, threshold: float = THR
     """Return how well the chosen blocks of a page agree with its gold."""
     if example.layout is None:
         return score_extraction("", example.page.gold)
-    kept = bridge(choose(scores, example.layout.length, threshold), example.layout)
-    return score_extraction(as_text(example.blocks, kept), example.page.gold)
+    kept = bridge_gaps(choose_blocks(scores, example.layout.length, threshold), example.layout)
+    return score_extraction(render_text(example.blocks, kept), example.page.gold)
 
 
 def score_extraction(text: str, gold: str) -> AgreementScore:

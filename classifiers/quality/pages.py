@@ -8,7 +8,7 @@ from classifiers.errors import ClassifierError
 from classifiers.hashing import hash_strings
 from classifiers.page_files import PageRow, find_page_files, read_page_rows
 from classifiers.tokens import MAX_TEXT_CHARACTERS, tokenize_text
-from pipeline.url.canonical import site
+from pipeline.url.canonical import url_domain
 
 UNKNOWN_LANGUAGE = "und"
 
@@ -46,7 +46,7 @@ def make_labelled_page(row: PageRow, label: int, max_characters: int = MAX_TEXT_
         return None
     identity = row.get("id") or hash_strings(url, text)
     language = row.get("language") or UNKNOWN_LANGUAGE
-    return LabelledPage(str(identity), site(url) if url else "", language, len(text), line, label)
+    return LabelledPage(str(identity), url_domain(url) if url else "", language, len(text), line, label)
 
 
 def read_labelled_pages(source: str, label: int) -> list[LabelledPage]:

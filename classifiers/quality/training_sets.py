@@ -18,7 +18,7 @@ from classifiers.quality.candidates import (
     scan_documents,
 )
 from classifiers.quality.pages import UNKNOWN_LANGUAGE, TrainingSet, read_labelled_pages
-from pipeline.url.canonical import canonical_url, site
+from pipeline.url.canonical import canonical_url, url_domain
 
 Match = Literal["exact", "site"]
 
@@ -41,7 +41,7 @@ def read_referenced_set(references: str, documents: str, match: Match = "exact",
     files = find_page_files(documents)
     pools: tuple[list[CandidateDocument], list[CandidateDocument]] = ([], [])
     for candidate, url in scan_documents(files, seed):
-        pools[(site(url) if match == "site" else canonical_url(url)) in wanted].append(candidate)
+        pools[(url_domain(url) if match == "site" else canonical_url(url)) in wanted].append(candidate)
     others, referenced = pools
     if not referenced:
         hint = "" if match == "site" else "; --match site takes the pages of referenced sites instead"
@@ -95,7 +95,7 @@ def read_referenced_keys(references: str, match: Match) -> set[str]:
         with open_page_table(path, ("canonical_url",)) as file:
             for batch in file.iter_batches(columns=["canonical_url"]):
                 urls.update(filter(None, batch.column(0).to_pylist()))
-    return {site(url) for url in urls} if match == "site" else urls
+    return {url_domain(url) for url in urls} if match == "site" else urls
 
 
 def exclude_copies(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 from classifiers.topics.pages import TopicPage
-from pipeline.url.topic_by_address import domain
+from pipeline.url.topic_by_address import find_topic
 
 
 class TopicPrediction(NamedTuple):
@@ -64,7 +64,7 @@ def measure_set(predictions: Sequence[TopicPrediction]) -> dict[str, TopicMeasur
     return {
         "model": measure_topics(true, [prediction.predicted for prediction in predictions]),
         "text only": measure_topics(true, [prediction.by_text for prediction in predictions]),
-        "address only": measure_topics(true, [domain(url) if url else "other" for url in urls]),
+        "address only": measure_topics(true, [find_topic(url) if url else "other" for url in urls]),
         "majority": measure_topics(true, [majority] * len(true)),
     }
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from classifiers.topics.labels import LETTERS, load_seed_words, weigh_topics
-from pipeline.url.canonical import host
-from pipeline.url.topic_by_address import domain
+from pipeline.url.canonical import url_host
+from pipeline.url.topic_by_address import find_topic
 
 TOPIC_LINE_VERSION = 1  # increase when the line changes; a model that was trained on other lines is refused
 # Of a text. The topic shows early: 2,000 and 3,000 characters gave no better results, at twice the cost.
@@ -49,8 +49,8 @@ def mark_address(url: str) -> str:
         path = unquote(urlsplit(url.strip()).path)
     except ValueError:
         path = ""
-    words = LETTERS.findall(f"{host(url)} {path}".lower())[:MAX_ADDRESS_WORDS]
-    known, topic = load_seed_words(), domain(url)
+    words = LETTERS.findall(f"{url_host(url)} {path}".lower())[:MAX_ADDRESS_WORDS]
+    known, topic = load_seed_words(), find_topic(url)
     # A URL that points to no topic is no evidence for "other", so it gets no mark.
     marks = [f"d|{topic}"] * ADDRESS_MARKS if topic != "other" else []
     marks += [f"a|{known[word]}" for word in words if word in known]

@@ -24,8 +24,8 @@ import yaml
 from classifiers.wikipedia.articles import CATEGORY, extract_prose
 from classifiers.wikipedia.dumps import read_dump_articles
 from pipeline.url.blocklists import NameTable, open_list
-from pipeline.url.canonical import host
-from pipeline.url.topic_by_address import DOMAINS, TABLE, domain
+from pipeline.url.canonical import url_host
+from pipeline.url.topic_by_address import DOMAINS, TABLE, find_topic
 
 # UT1's folders, by the topic of most of their sites. The other folders (liste_bu, blog, phishing ...) name no topic.
 UT1_TOPICS = {
@@ -87,7 +87,7 @@ def pick_leading_topic(weights: Mapping[str, float]) -> str:
 
 def label_page(url: str, line: str, rarity: Mapping[str, float], lists: "TopicLists | None" = None) -> TopicLabel:
     """Return the label of a page by the lists of sites, its URL and the seed words in its line of tokens."""
-    named = domain(url) if url else "other"
+    named = find_topic(url) if url else "other"
     if lists and named != "forum" and (listed := lists.find_topic(url)):
         return TopicLabel(listed, "list")
     weights = weigh_topics(line, rarity)
@@ -107,7 +107,7 @@ class TopicLists:
 
     def find_topic(self, url: str) -> str:
         """Return the topic of the URL's host, or of the nearest listed domain above it; "" if none is listed."""
-        parts = host(url).split(".")
+        parts = url_host(url).split(".")
         found = self.table.find([".".join(parts[n:]) for n in range(len(parts) - 1)], self.labels)
         return UT1_TOPICS.get(found[0], "") if found else ""
 

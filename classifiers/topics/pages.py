@@ -16,7 +16,7 @@ from classifiers.topics.labels import (
     measure_rarities,
     read_categorised_articles,
 )
-from pipeline.url.canonical import site
+from pipeline.url.canonical import url_domain
 from pipeline.url.topic_by_address import DOMAINS
 
 
@@ -64,7 +64,7 @@ def read_topic_pages(
     for page, given in rows:
         if page.tokens and page.tokens not in found:
             label = given or label_page(page.url, page.tokens, rarity, topic_lists)
-            where = site(page.url) if page.url else f"page {page.id}"
+            where = url_domain(page.url) if page.url else f"page {page.id}"
             found[page.tokens] = TopicPage(page.id, page.url, where, page.tokens, page.shape, label)
     return TopicPages(sorted(found.values(), key=lambda page: (hash_strings(page.id, page.tokens), page.id)), rarity)
 

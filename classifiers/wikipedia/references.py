@@ -28,7 +28,7 @@ from classifiers.wikipedia.reference_urls import (
     unwrap_archive_url,
 )
 from classifiers.wikipedia.wikitext import find_article_urls
-from pipeline.url.canonical import canonical_url, site
+from pipeline.url.canonical import canonical_url, url_domain
 
 REFERENCE_SCHEMA = pa.schema([(name, pa.string()) for name in ("url", "canonical_url", "article", "kind")])
 ROW_GROUP = 1 << 16  # rows
@@ -56,7 +56,7 @@ class SiteReferenceCap:
 
     def accept(self, url: str) -> bool:
         """Count one more reference to the site of a URL, and return whether it is within the cap."""
-        digest = hashlib.blake2b(site(url).encode("utf-8", "replace"), digest_size=4).digest()
+        digest = hashlib.blake2b(url_domain(url).encode("utf-8", "replace"), digest_size=4).digest()
         slot = int.from_bytes(digest, "big") % SLOTS
         self.counts[slot] += 1
         return bool(self.counts[slot] <= self.most)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.cli.errors import print_error
 
 if TYPE_CHECKING:
-    from pipeline.url.blocklists import Part
+    from pipeline.url.blocklists import ListPart
 
 
 def add_blocklists_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -53,7 +53,7 @@ def compile_lists(sources: Sequence[str], output: str) -> Iterator[str]:
     yield f"{output}: {len(table.hashes):,} names in {len(counts)} categories, {size:,} bytes"
 
 
-def read_source(source: str) -> Iterator["Part"]:
+def read_source(source: str) -> Iterator["ListPart"]:
     """Yield the lists of one source. A remote source is downloaded to a temporary file first."""
     from pipeline.io.inputs import open_input
     from pipeline.io.settings import InputConfig

@@ -25,7 +25,7 @@ from pipeline.cli.write_ledger import write_ledger
 from pipeline.config import Config
 from pipeline.extract.splits import plan
 from pipeline.io.evaluation_sets import find_sets
-from pipeline.io.inputs import Input, expand
+from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
 from pipeline.publish import dsir_target, extra_sources, topics
@@ -79,7 +79,7 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
     if "extract" in jobs:
         find_files(config)
         refuse_idle(config)
-    inputs = expand(config.inputs, config.input, config.seed) if "extract" in jobs else []
+    inputs = expand_inputs(config.inputs, config.input, config.seed) if "extract" in jobs else []
     if is_dataflow(flags):
         read = [*(config.dedup.previous_outputs if "dedup" in jobs else ())]
         read += config.publish.extra_anneal_sources if "publish" in jobs else []

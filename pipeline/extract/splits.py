@@ -23,7 +23,13 @@ from pipeline.io.ledger import (
 from pipeline.io.output import WORK, Output, TableWriter, fingerprint, shard_name
 from pipeline.io.schemas import DOCUMENT, REJECTED
 from pipeline.text.minhash import MinHashParams, sign_texts
-from pipeline.warc.reader import NotACrawlFile, Record, page_record_type, read_records, split_points
+from pipeline.warc.reader import (
+    CrawlRecord,
+    NotACrawlFile,
+    find_page_record_type,
+    find_split_points,
+    read_crawl_records,
+)
 
 PIECES = 64  # about so many over all local inputs: enough for any laptop's cores to end together
 MIN_PIECE_BYTES, MAX_PIECE_BYTES = 1 << 18, 64 << 20
@@ -65,7 +71,7 @@ def cut(item: Input, target: int | None, config: Config) -> InputFile:
     name, starts = shard_name(item.path), [0]
     if target and item.local and (item.size or 0) > 2 * target:
         with open_input(item.path, config.input) as source:
-            starts = split_points(source, target)
+            starts = find_split_points(source, target)
     ends = [*starts[1:], None]
     pieces = tuple(
         Piece(item.path, name, start, end, (end or item.size or start) - start)
@@ -128,13 +134,13 @@ def mill_piece(
     return counts
 
 
-def pages_of(source: BinaryIO, piece: Piece, config: Config, counts: FileLedger) -> Iterator[Record]:
+def pages_of(source: BinaryIO, piece: Piece, config: Config, counts: FileLedger) -> Iterator[CrawlRecord]:
     """Yield the records of a piece that are pages; every record, and every range that is none, is counted."""
     try:
-        page_type = page_record_type(source)
-        items = read_records(source, piece.start, piece.end, max_record_bytes=config.input.max_record_mb << 20)
+        page_type = find_page_record_type(source)
+        items = read_crawl_records(source, piece.start, piece.end, max_record_bytes=config.input.max_record_mb << 20)
         for item in items:
-            if not isinstance(item, Record):
+            if not isinstance(item, CrawlRecord):
                 counts.unreadable_bytes += item.length
                 counts.unreadable.append(UnreadableRange(item.offset, item.length, item.reason))
                 continue

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.config import Config
 from pipeline.filters.chain import apply_rules, load_lists
-from pipeline.html.charset import decode
+from pipeline.html.charset import decode_body
 from pipeline.html.dates import find_date
 from pipeline.html.engines import Extraction, PageError, load_engine
-from pipeline.html.extraction_cache import Repeats
-from pipeline.html.http import HttpResponse, mime_of, parse_response
+from pipeline.html.extraction_cache import ExtractionCache
+from pipeline.html.http import HttpResponse, detect_mime_type, parse_response
 from pipeline.html.robots import robots_directives
 from pipeline.language.identify import LanguageModel
-from pipeline.language.prefilter import gate, is_checked
+from pipeline.language.prefilter import is_audited, prefilter_pages
 from pipeline.text.minhash import hash_text
 from pipeline.text.pii import mask_pii
-from pipeline.url.canonical import canonical_url, site
+from pipeline.url.canonical import canonical_url, url_domain
 from pipeline.url.filter import UrlFilter
-from pipeline.url.topic_by_address import domain
-from pipeline.warc.reader import Record
+from pipeline.url.topic_by_address import find_topic
+from pipeline.warc.reader import CrawlRecord
 
 if TYPE_CHECKING:
     from classifiers.quality.model import QualityModel
@@ -74,7 +74,7 @@ class Tools:
             format=extract.format,
             threshold=extract.threshold,
         )
-        self.repeats = Repeats()
+        self.repeats = ExtractionCache()
         self.language = LanguageModel.load(self.config.language.model)
         self.quality = load_quality(self.config.quality.model)
         load_lists(self.config.rules)
@@ -105,7 +105,7 @@ class Page:
     rejection: Rejection | None = None
 
 
-def read(record: Record, file: str, tools: Tools) -> Page:
+def read(record: CrawlRecord, file: str, tools: Tools) -> Page:
     """Read a response (or a WET file's conversion), after all that can be told without its content."""
     row = {"id": record.id, "url": record.url, "date": record.date, "file": file, "offset": record.offset}
     page = Page(row, record.offset + record.length)
@@ -118,7 +118,7 @@ def read(record: Record, file: str, tools: Tools) -> Page:
         else:
             response = parse_response(record.block, max_body_bytes=tools.config.input.max_page_mb << 20)
             check_response(response)
-            html, row["encoding"] = decode(response.body, response.header("content-type"))
+            html, row["encoding"] = decode_body(response.body, response.header("content-type"))
             wishes = robots_directives(response.headers, html)
             row["robots"] = ",".join(sorted(wishes))
             check_robots(wishes, tools.config)
@@ -208,11 +208,15 @@ def describe(page: Page, tools: Tools) -> None:
     if not published and page.html and tools.config.extract.find_dates:
         published = find_date(page.html, url, row["date"])
     row |= {"title": found.title, "author": found.author, "published": published, "licence": found.licence}
-    row |= {"site": site(url), "domain": domain(url, found.title), "canonical_url": canonical_url(url)}
+    row |= {
+        "site": url_domain(url),
+        "domain": find_topic(url, found.title),
+        "canonical_url": canonical_url(url),
+    }
     row |= {"canonical_link": found.canonical, "text_hash": hash_text(row["text"])}
 
 
-def check_record(record: Record, config: Config) -> None:
+def check_record(record: CrawlRecord, config: Config) -> None:
     """Reject a record that the archive, or our own limit, cut short."""
     if record.truncated in ("size", "disconnect"):
         raise Rejection("record", {"size": "too-large", "disconnect": "incomplete"}[record.truncated])
@@ -237,7 +241,7 @@ def check_response(response: HttpResponse) -> None:
         raise Rejection("http", "empty")
     if "too-large" in response.problems:
         raise Rejection("http", "too-large", value=float(len(response.body)))
-    mime = mime_of(response)
+    mime = detect_mime_type(response)
     if mime not in HTML:
         raise Rejection("mime", "not-html", detail=mime)
 
@@ -258,9 +262,9 @@ def check_gate(pages: Sequence[Page], tools: Tools) -> None:
     if not wanted or not settings.prefilter:
         return
     pages = [page for page in pages if page.html]
-    answers = gate([page.html or "" for page in pages], wanted, settings.prefilter_margin, tools.language)
+    answers = prefilter_pages([page.html or "" for page in pages], wanted, settings.prefilter_margin, tools.language)
     gated = [(page, found) for page, found in zip(pages, answers, strict=True) if found]
-    chosen = [page for page, _ in gated if is_checked(page.row["id"])]
+    chosen = [page for page, _ in gated if is_audited(page.row["id"])]
     ends = mill([replace(page, row=dict(page.row)) for page in chosen], tools, gated=False)
     for page, end in zip(chosen, ends, strict=True):
         page.checked = end.key

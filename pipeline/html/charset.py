@@ -13,30 +13,30 @@ from typing import NamedTuple
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
 
-class Encoding(NamedTuple):
+class CharacterEncoding(NamedTuple):
     """An encoding: the WHATWG name, and Python's codec that is closest to the standard's table."""
 
     name: str
     codec: str
 
 
-UTF_8 = Encoding("utf-8", "utf-8")
-UTF_16_LE, UTF_16_BE = Encoding("utf-16le", "utf-16-le"), Encoding("utf-16be", "utf-16-be")
-ISO_2022_JP = Encoding("iso-2022-jp", "iso2022_jp_ext")
+UTF_8 = CharacterEncoding("utf-8", "utf-8")
+UTF_16_LE, UTF_16_BE = CharacterEncoding("utf-16le", "utf-16-le"), CharacterEncoding("utf-16be", "utf-16-be")
+ISO_2022_JP = CharacterEncoding("iso-2022-jp", "iso2022_jp_ext")
 # By resiliparse's names for the standard's encodings; those not listed have one name for all three.
-ENCODINGS = {f"cp125{n}": Encoding(f"windows-125{n}", f"cp125{n}") for n in range(9)} | {
+ENCODINGS = {f"cp125{n}": CharacterEncoding(f"windows-125{n}", f"cp125{n}") for n in range(9)} | {
     "utf-8": UTF_8,
     "utf-16-le": UTF_16_LE,
     "utf-16-be": UTF_16_BE,
     "iso2022_jp": ISO_2022_JP,
-    "gbk": Encoding("gbk", "gb18030"),
-    "big5": Encoding("big5", "big5hkscs"),
-    "shift_jis": Encoding("shift_jis", "cp932"),
-    "euc_jp": Encoding("euc-jp", "euc_jp"),
-    "euc_kr": Encoding("euc-kr", "cp949"),
-    "cp866": Encoding("ibm866", "cp866"),
-    "iso8859-11": Encoding("windows-874", "cp874"),
-    "mac-roman": Encoding("macintosh", "mac-roman"),
+    "gbk": CharacterEncoding("gbk", "gb18030"),
+    "big5": CharacterEncoding("big5", "big5hkscs"),
+    "shift_jis": CharacterEncoding("shift_jis", "cp932"),
+    "euc_jp": CharacterEncoding("euc-jp", "euc_jp"),
+    "euc_kr": CharacterEncoding("euc-kr", "cp949"),
+    "cp866": CharacterEncoding("ibm866", "cp866"),
+    "iso8859-11": CharacterEncoding("windows-874", "cp874"),
+    "mac-roman": CharacterEncoding("macintosh", "mac-roman"),
 }
 MISSING = {"x-mac-cyrillic": "mac-cyrillic", "x-mac-ukrainian": "mac-cyrillic", "cp949": "euc_kr"}  # not in resiliparse
 BOMS = ((codecs.BOM_UTF8, UTF_8), (codecs.BOM_UTF16_LE, UTF_16_LE), (codecs.BOM_UTF16_BE, UTF_16_BE))
@@ -56,7 +56,7 @@ FEW = 8  # non-ASCII bytes; fewer are too few to prove UTF-8 against a declared 
 DETECT_BYTES = 1 << 16
 
 
-def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
+def decode_body(body: bytes, content_type: str = "") -> tuple[str, str]:
     """Return a body's text and the WHATWG name of the encoding it was read in.
 
     `content_type` is the HTTP header's value. Bytes that are wrong in the encoding become U+FFFD; NULs are dropped.
@@ -64,15 +64,15 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
     """
     for bom, encoding in BOMS:
         if body.startswith(bom):
-            return read(body[len(bom) :], encoding), encoding.name
+            return decode_as(body[len(bom) :], encoding), encoding.name
     if body.isascii() and b"\x1b" not in body and b"\x00" not in body:
         return body.decode("ascii"), UTF_8.name
-    if wide := wide_encoding(body):
-        return read(body, wide), wide.name
+    if wide := detect_utf_16(body):
+        return decode_as(body, wide), wide.name
     escaped = JAPANESE_ESCAPE.search(body)
-    text = None if escaped else strict_utf_8(body)
+    text = None if escaped else decode_strict_utf_8(body)
     proven = text is not None and len(body) - len(text) >= FEW
-    declared = [] if proven else declared_encodings(body, content_type)
+    declared = [] if proven else find_declared_encodings(body, content_type)
     if text is not None and (UTF_8 in declared or not declared):
         return text.replace("\x00", ""), UTF_8.name
     high = len(body.translate(None, ASCII))
@@ -81,15 +81,15 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
     elif high >= FEW and UTF_8 not in declared:
         declared.insert(0, UTF_8)
     for encoding in declared:
-        text = read(body, encoding)
+        text = decode_as(body, encoding)
         bad = len(C1_AND_REPLACEMENT.findall(text)) if high else 0
         if bad <= MAX_BAD * high + (encoding is UTF_8):  # one: a page cut in the middle of a character
             return text, encoding.name
-    encoding = detect(body)
-    return read(body, encoding), encoding.name
+    encoding = detect_body_encoding(body)
+    return decode_as(body, encoding), encoding.name
 
 
-def strict_utf_8(body: bytes) -> str | None:
+def decode_strict_utf_8(body: bytes) -> str | None:
     """Return the body as UTF-8, None where it is not that throughout."""
     try:
         return body.decode()
@@ -97,31 +97,31 @@ def strict_utf_8(body: bytes) -> str | None:
         return None
 
 
-def read(body: bytes, encoding: Encoding) -> str:
+def decode_as(body: bytes, encoding: CharacterEncoding) -> str:
     """Return the body in an encoding, without NULs, which no parser of HTML wants."""
     return body.decode(encoding.codec, "replace").replace("\x00", "")
 
 
 @lru_cache(maxsize=512)
-def encoding_for(label: str) -> Encoding | None:
+def find_encoding(label: str) -> CharacterEncoding | None:
     """Return the encoding that a label means on the web, None for a label that means none."""
     label = label.strip().lower()
     found = map_encoding_to_html5(label, fallback_utf8=False) or MISSING.get(label)
-    return ENCODINGS.get(found, Encoding(found.replace("iso8859-", "iso-8859-"), found)) if found else None
+    return ENCODINGS.get(found, CharacterEncoding(found.replace("iso8859-", "iso-8859-"), found)) if found else None
 
 
-def declared_encodings(body: bytes, content_type: str) -> list[Encoding]:
+def find_declared_encodings(body: bytes, content_type: str) -> list[CharacterEncoding]:
     """Return what the header, then the page itself declare, known ones only."""
     labels = [match[1]] if (match := HEADER_CHARSET.search(content_type)) else []
     head = COMMENT.sub(b"", body[:PRESCAN])
     for pattern in (META, XML_ENCODING):
         labels += [label.decode("latin-1") for label in pattern.findall(head)[:1]]
-    # Markup in UTF-16 shows by its NULs (`wide_encoding`); elsewhere the label is wrong, and the standard says UTF-8.
-    found = [UTF_8 if label.lower().startswith("utf-16") else encoding_for(label) for label in labels]
+    # Markup in UTF-16 shows by its NULs (`detect_utf_16`); elsewhere the label is wrong, and the standard says UTF-8.
+    found = [UTF_8 if label.lower().startswith("utf-16") else find_encoding(label) for label in labels]
     return list(dict.fromkeys(encoding for encoding in found if encoding))
 
 
-def wide_encoding(body: bytes) -> Encoding | None:
+def detect_utf_16(body: bytes) -> CharacterEncoding | None:
     """Return UTF-16 where every other byte at the beginning is NUL, as in markup in it without a byte order mark."""
     head = body[:16]
     if len(head) >= 4 and head[1::2].count(0) > 0.8 * len(head[1::2]) and not head[::2].count(0):
@@ -131,11 +131,11 @@ def wide_encoding(body: bytes) -> Encoding | None:
     return None
 
 
-def detect(body: bytes) -> Encoding:
+def detect_body_encoding(body: bytes) -> CharacterEncoding:
     """Return the encoding that the body's visible text is most likely in."""
     text = replace_markup(body[: DETECT_BYTES * 4])[:DETECT_BYTES]
     found = detect_encoding(text, max_len=0, html5_compatible=False)  # compatible, it takes Korean for UTF-8
-    return encoding_for(found or "") or ENCODINGS["cp1252"]
+    return find_encoding(found or "") or ENCODINGS["cp1252"]
 
 
 def replace_markup(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pipeline.html.metadata import extract_metadata
-from pipeline.html.sandbox import Helper, HelperEnded, serve
+from pipeline.html.sandbox import SandboxEnded, SandboxProcess, serve_requests
 
 MAX_CHARACTERS = 20_000_000
 MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
@@ -66,7 +66,7 @@ class PageError(ValueError):
 Engine = Callable[[str, str], Extraction]
 
 
-class Options(NamedTuple):
+class EngineOptions(NamedTuple):
     """What an engine is asked for. `threshold` is gristmill's alone."""
 
     objective: str = "balanced"  # or "precision", "recall"
@@ -95,18 +95,18 @@ def load_engine(
         raise EngineError(f"extract.engine: {name!r} is unknown; the engines are {', '.join(ENGINES)}")
     if format == "markdown" and name not in WITH_MARKDOWN:
         raise EngineError(f"extract.format: {name} has no markdown; {' and '.join(WITH_MARKDOWN)} have it")
-    limit, options = IN_PROCESS[name], Options(objective, comments, format, threshold)
-    direct = _checked(name, options) if limit else None
-    helper = Helper("pipeline.html.engines", name, str(seconds), json.dumps(options))
+    limit, options = IN_PROCESS[name], EngineOptions(objective, comments, format, threshold)
+    direct = load_checked_engine(name, options) if limit else None
+    helper = SandboxProcess("pipeline.html.engines", name, str(seconds), json.dumps(options))
     if not limit:
-        _isolated(helper, "", "")  # starts it, so that it says now whether the engine works
+        _ask_sandbox(helper, "", "")  # starts it, so that it says now whether the engine works
 
     def extract(html: str, url: str) -> Extraction:
         if len(html) > MAX_CHARACTERS:
             raise PageError("too-large", f"{len(html)} characters")
         if direct and is_small(html, limit):
-            return guarded(direct, _without_surrogates(html), url)
-        return _isolated(helper, html, url)
+            return run_guarded(direct, _replace_surrogates(html), url)
+        return _ask_sandbox(helper, html, url)
 
     return extract
 
@@ -125,7 +125,7 @@ def is_small(html: str, limit: int) -> bool:
     )
 
 
-def _without_surrogates(html: str) -> str:
+def _replace_surrogates(html: str) -> str:
     """Return a string that can be written as UTF-8: native parsers refuse one that cannot."""
     try:
         html.encode()
@@ -134,7 +134,7 @@ def _without_surrogates(html: str) -> str:
         return html.encode("utf-8", "replace").decode()
 
 
-def guarded(engine: Engine, html: str, url: str) -> Extraction:
+def run_guarded(engine: Engine, html: str, url: str) -> Extraction:
     """Run an engine on a page and turn whatever it raises into PageError or EngineError."""
     try:
         return engine(html, url)
@@ -148,11 +148,11 @@ def guarded(engine: Engine, html: str, url: str) -> Extraction:
         raise PageError("parse-error", f"{type(error).__name__}: {str(error)[:200]}") from error
 
 
-def _checked(name: str, options: Options) -> Engine:
+def load_checked_engine(name: str, options: EngineOptions) -> Engine:
     """Build an engine and try it, which tells a broken installation from a broken page."""
     try:
         engine = ENGINES[name](options)
-        tried = ENGINES[name](options._replace(threshold=Options().threshold))  # 0 takes all, 1 hardly anything
+        tried = ENGINES[name](options._replace(threshold=EngineOptions().threshold))  # 0 takes all, 1 hardly anything
         text = tried(SELF_TEST, "https://example.org/").text
     except Exception as error:
         message = " ".join(str(error).split())
@@ -162,7 +162,7 @@ def _checked(name: str, options: Options) -> Engine:
     return engine
 
 
-def _trafilatura(options: Options) -> Engine:
+def _build_trafilatura(options: EngineOptions) -> Engine:
     """Build the trafilatura engine: no deduplication across pages, no metadata (htmldate's result depends on today)."""
     import logging
 
@@ -182,12 +182,12 @@ def _trafilatura(options: Options) -> Engine:
             deduplicate=False,
             with_metadata=False,
         )
-        return Extraction((tidy_markdown if markdown else tidy)(text or ""), *extract_metadata(html, url))
+        return Extraction((tidy_markdown if markdown else tidy_lines)(text or ""), *extract_metadata(html, url))
 
     return engine
 
 
-def _resiliparse(options: Options) -> Engine:
+def _build_resiliparse(options: EngineOptions) -> Engine:
     """Build the resiliparse engine: main content by its rules; with objective "recall", all visible text."""
     from resiliparse.extract.html2text import extract_plain_text
 
@@ -203,60 +203,60 @@ def _resiliparse(options: Options) -> Engine:
             noscript=False,
             comments=options.comments,
         )
-        return Extraction(tidy(text), *extract_metadata(html, url))
+        return Extraction(tidy_lines(text), *extract_metadata(html, url))
 
     return engine
 
 
-def _gristmill(options: Options) -> Engine:
+def _build_gristmill(options: EngineOptions) -> Engine:
     """Build our own engine: blocks of the page, scored by a small trained model."""
-    from pipeline.html.main_content.classifier import effective_threshold, load_model, main_content
+    from pipeline.html.main_content.classifier import effective_threshold, extract_main_content, load_main_content_model
 
-    model, markdown = load_model(), options.format == "markdown"
+    model, markdown = load_main_content_model(), options.format == "markdown"
     threshold = effective_threshold(options.threshold, options.objective)
 
     def engine(html: str, url: str) -> Extraction:
-        text = main_content(html, threshold, options.comments, markdown, model)
-        return Extraction(visible(text), *extract_metadata(html, url))
+        text = extract_main_content(html, threshold, options.comments, markdown, model)
+        return Extraction(remove_invisible(text), *extract_metadata(html, url))
 
     return engine
 
 
-ENGINES: dict[str, Callable[[Options], Engine]] = {
-    "trafilatura": _trafilatura,
-    "resiliparse": _resiliparse,
-    "gristmill": _gristmill,
+ENGINES: dict[str, Callable[[EngineOptions], Engine]] = {
+    "trafilatura": _build_trafilatura,
+    "resiliparse": _build_resiliparse,
+    "gristmill": _build_gristmill,
 }
 WITH_MARKDOWN = ("trafilatura", "gristmill")
 
 
-def visible(text: str) -> str:
+def remove_invisible(text: str) -> str:
     """Return text without the characters that nobody sees and that say nothing."""
     text = NOT_TEXT.sub("", text)
     return STRAY_ZERO_WIDTH_SPACE.sub("", text) if ZERO_WIDTH_SPACE in text else text
 
 
-def tidy(text: str) -> str:
+def tidy_lines(text: str) -> str:
     """Return text as lines: one a paragraph, heading, list item or row; no empty ones, no controls, single spaces.
 
     The space at a line's start stays, which is code's; that before a list's bullet goes.
     """
-    text = visible(LINE_BREAKS.sub("\n", text))
+    text = remove_invisible(LINE_BREAKS.sub("\n", text))
     lines = (INNER_SPACE.sub(" ", line.rstrip()) for line in text.split("\n"))
     return "\n".join(line.lstrip() if line.lstrip()[:1] in "•-*" else line for line in lines if line)
 
 
 def tidy_markdown(text: str) -> str:
     """Return Markdown without controls, with no more than one empty line between blocks; code keeps its white space."""
-    lines = (line.rstrip() for line in visible(LINE_BREAKS.sub("\n", text)).split("\n"))
+    lines = (line.rstrip() for line in remove_invisible(LINE_BREAKS.sub("\n", text)).split("\n"))
     return EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
-def _isolated(helper: Helper, html: str, url: str) -> Extraction:
+def _ask_sandbox(helper: SandboxProcess, html: str, url: str) -> Extraction:
     """Have the helper extract a page."""
     try:
         answer = json.loads(helper.ask(json.dumps(url).encode() + b"\n" + html.encode("utf-8", "replace")))
-    except HelperEnded as error:
+    except SandboxEnded as error:
         if error.reason == "ended":
             raise EngineError(f"extract.engine: {error}") from error
         raise PageError(error.reason) from error
@@ -267,11 +267,11 @@ def _isolated(helper: Helper, html: str, url: str) -> Extraction:
     return Extraction(*answer["found"])
 
 
-def main(arguments: list[str]) -> None:
+def run_sandbox(arguments: list[str]) -> None:
     """Be the helper process: answer pages for `ENGINE SECONDS OPTIONS`, these as JSON, from standard input."""
     name, seconds, options = arguments
     try:
-        engine = _checked(name, Options(*json.loads(options)))
+        engine = load_checked_engine(name, EngineOptions(*json.loads(options)))
         broken = ""
     except EngineError as error:
         broken = str(error)
@@ -281,15 +281,15 @@ def main(arguments: list[str]) -> None:
             return json.dumps({"engine": broken}).encode()
         url, _, html = request.partition(b"\n")
         try:
-            found = guarded(engine, html.decode("utf-8"), json.loads(url)) if html else [""] * 6
+            found = run_guarded(engine, html.decode("utf-8"), json.loads(url)) if html else [""] * 6
             return json.dumps({"found": found}, ensure_ascii=False).encode("utf-8", "replace")
         except EngineError as error:
             return json.dumps({"engine": str(error)}).encode()
         except PageError as error:
             return json.dumps({"page": [error.reason, error.detail]}).encode()
 
-    serve(answer, float(seconds), MEMORY_MB)
+    serve_requests(answer, float(seconds), MEMORY_MB)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_sandbox(sys.argv[1:])

@@ -14,7 +14,7 @@ from pipeline.html.metadata import extract_metadata
 MAX_CHARACTERS = 8_000_000  # of all texts held; four bytes each at most
 
 
-class Repeats:
+class ExtractionCache:
     """The extractions of the pages seen last, at most MAX_CHARACTERS of text; the least recently used goes first."""
 
     def __init__(self, limit: int = MAX_CHARACTERS):

@@ -54,15 +54,15 @@ def parse_response(block: bytes, *, max_body_bytes: int = MAX_BODY_BYTES) -> Htt
     if len(head) > MAX_HEADER_BYTES:
         head = head[: head.rfind(b"\n", 0, MAX_HEADER_BYTES) + 1]
         problems.append("long-header")
-    headers = tuple(header_lines(head))
+    headers = tuple(parse_header_lines(head))
     body = block[blank.end() :] if blank else b""
     response = HttpResponse(int(match[1]), headers, body, ())
-    if "chunked" in all_values(response, "transfer-encoding"):
-        body = dechunk(body, response.header("content-length"), problems)
-    codings = [c for value in all_values(response, "content-encoding") for c in [value.removeprefix("x-")] if c]
+    if "chunked" in list_header_values(response, "transfer-encoding"):
+        body = decode_chunked(body, response.header("content-length"), problems)
+    codings = [c for value in list_header_values(response, "content-encoding") for c in [value.removeprefix("x-")] if c]
     for coding in codings[::-1][:MAX_LAYERS]:
         body = decode_coding(body, coding, max_body_bytes, problems)
-    if body.startswith(b"\x1f\x8b\x08") and is_markup(declared_mime(response)):
+    if body.startswith(b"\x1f\x8b\x08") and is_html_type(declared_mime_type(response)):
         problems.append("undeclared-gzip")
         body = decode_coding(body, "gzip", max_body_bytes, problems)
     if len(body) > max_body_bytes:
@@ -86,7 +86,7 @@ def find_head(block: bytes) -> tuple[re.Match[bytes] | None, re.Match[bytes] | N
     return match, blank
 
 
-def header_lines(data: bytes) -> Iterator[tuple[str, str]]:
+def parse_header_lines(data: bytes) -> Iterator[tuple[str, str]]:
     """Yield the fields of a header block: names in lower case, folded lines joined, lines without a colon left out."""
     try:
         text = data.decode()
@@ -105,12 +105,12 @@ def header_lines(data: bytes) -> Iterator[tuple[str, str]]:
         yield name, " ".join(values).strip()
 
 
-def all_values(response: HttpResponse, name: str) -> list[str]:
+def list_header_values(response: HttpResponse, name: str) -> list[str]:
     """Return the comma-separated values of every header of that name, in lower case."""
     return [v.strip().lower() for key, value in response.headers if key == name for v in value.split(",")]
 
 
-def dechunk(body: bytes, content_length: str, problems: list[str]) -> bytes:
+def decode_chunked(body: bytes, content_length: str, problems: list[str]) -> bytes:
     """Return a chunked body joined; the body itself where it is not chunked, all that is there where it is cut."""
     if content_length == str(len(body)):
         problems.append("not-chunked")
@@ -182,7 +182,7 @@ def run_decoder(pieces: Iterator[bytes], limit: int) -> tuple[bytes, str]:
     return b"".join(parts), outcome
 
 
-def inflated(body: bytes, wbits: int) -> Iterator[bytes]:
+def inflate_pieces(body: bytes, wbits: int) -> Iterator[bytes]:
     """Yield what zlib makes of `body`: gzip members that follow one another joined, other trailing bytes ignored."""
     at, size = 0, len(body)
     inflater = zlib.decompressobj(wbits)
@@ -207,15 +207,15 @@ def inflated(body: bytes, wbits: int) -> Iterator[bytes]:
 def gzip_decoders(body: bytes) -> Iterator[Iterator[bytes]]:
     """Yield the ways to decode gzip: one, where the body begins as gzip does."""
     if body.startswith(b"\x1f\x8b"):
-        yield inflated(body, 31)
+        yield inflate_pieces(body, 31)
 
 
 def deflate_decoders(body: bytes) -> Iterator[Iterator[bytes]]:
     """Yield the ways to decode deflate: with zlib's header as the standard says, bare as servers do, or gzip."""
     if len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0:
-        yield inflated(body, 15)
+        yield inflate_pieces(body, 15)
     yield from gzip_decoders(body)
-    yield inflated(body, -15)
+    yield inflate_pieces(body, -15)
 
 
 def brotli_decoders(body: bytes) -> Iterator[Iterator[bytes]]:
@@ -244,14 +244,14 @@ def zstd_decoders(body: bytes) -> Iterator[Iterator[bytes]]:
         reader = decompressor.stream_reader(body, read_across_frames=True)
         while out := reader.read(PIECE):
             yield out
-        if zstd_complete(body):
+        if is_zstd_complete(body):
             yield b""
 
     if body.startswith(b"\x28\xb5\x2f\xfd"):
         yield pieces()
 
 
-def zstd_complete(body: bytes) -> bool:
+def is_zstd_complete(body: bytes) -> bool:
     """Tell whether the zstd frame that `body` begins with ends within it: its blocks' headers say so (RFC 8878)."""
     at = zstandard.frame_header_size(body)
     while at + 3 <= len(body):
@@ -330,24 +330,24 @@ MAX_CONTROLS = 0.05  # of the bytes; text has none, random bytes have a tenth
 MIME = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*-]+")
 
 
-def declared_mime(response: HttpResponse) -> str:
+def declared_mime_type(response: HttpResponse) -> str:
     """Return the type in the Content-Type header without its parameters, "" where it is missing or malformed."""
     mime = response.header("content-type").split(";")[0].split(",")[0].strip().lower()
     return mime if MIME.fullmatch(mime) else ""
 
 
-def is_markup(mime: str) -> bool:
+def is_html_type(mime: str) -> bool:
     """Tell whether a type is HTML, or none."""
     return mime in ("", "text/html", "application/xhtml+xml")
 
 
-def mime_of(response: HttpResponse) -> str:
+def detect_mime_type(response: HttpResponse) -> str:
     """Return the body's type: as declared, but by its first bytes where none is declared or the body shows otherwise.
 
     The body overrules text types and unknown ones where it has a binary format's magic number, and unknown ones where
     it is markup or text.
     """
-    mime, body = declared_mime(response), response.body
+    mime, body = declared_mime_type(response), response.body
     unknown = mime in UNKNOWN_TYPES
     if not unknown and not mime.startswith("text/") and mime != "application/xhtml+xml":
         return mime

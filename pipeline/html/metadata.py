@@ -44,7 +44,7 @@ DATES = (
 )  # fmt: skip
 
 
-class Tag(NamedTuple):
+class HeadTag(NamedTuple):
     """A tag of the head: name and attributes in lower case; `text` is a title's content."""
 
     name: str
@@ -52,7 +52,7 @@ class Tag(NamedTuple):
     text: str = ""
 
 
-class Metadata(NamedTuple):
+class PageMetadata(NamedTuple):
     """What a page says of itself; "" where it says nothing. `date` is YYYY-MM-DD."""
 
     title: str
@@ -62,7 +62,7 @@ class Metadata(NamedTuple):
     licence: str
 
 
-def head_tags(html: str) -> Iterator[Tag]:
+def read_head_tags(html: str) -> Iterator[HeadTag]:
     """Yield the title, meta and link tags of a page's head, in order. Linear time; never raises."""
     position, end = 0, min(len(html), HEAD_LIMIT)
     while match := INTERESTING.search(html, position, end):
@@ -73,17 +73,17 @@ def head_tags(html: str) -> Iterator[Tag]:
             closing = html.find("-->", match.start() + 2, end)  # "<!-->" is a whole comment
             position = closing + 3 if closing >= 0 else end
             continue
-        attributes, position = _attributes(html, match.end(), end)
+        attributes, position = _read_attributes(html, match.end(), end)
         name = match[2] or match[4]
         name = name.lower()
         if not block:
-            yield Tag(name, attributes)
+            yield HeadTag(name, attributes)
             continue
         if name == "noscript":
             continue  # its tags are the page's own where scripts do not run, as for us
         closing, stop = _find_end(html, name, position, end)
         if stop > closing and name == "title":
-            yield Tag(name, attributes, html[position:closing])
+            yield HeadTag(name, attributes, html[position:closing])
         position = stop
 
 
@@ -93,7 +93,7 @@ def _find_end(html: str, name: str, start: int, end: int) -> tuple[int, int]:
     return (match.start(), match.end()) if match else (end, end)
 
 
-def _attributes(html: str, position: int, end: int) -> tuple[dict[str, str], int]:
+def _read_attributes(html: str, position: int, end: int) -> tuple[dict[str, str], int]:
     """Read a tag's attributes (the first of a name wins) and return them with the position after its `>`."""
     attributes: dict[str, str] = {}
     while position < end:
@@ -107,12 +107,12 @@ def _attributes(html: str, position: int, end: int) -> tuple[dict[str, str], int
     return attributes, closing + 1 if closing >= 0 else end
 
 
-def extract_metadata(html: str, url: str) -> Metadata:
+def extract_metadata(html: str, url: str) -> PageMetadata:
     """Return what the page says of itself. Deterministic: nothing depends on today's date. Never raises."""
     title = canonical = ""
     meta: dict[str, str] = {}
     licence = ""
-    for tag in head_tags(html):
+    for tag in read_head_tags(html):
         if tag.name == "title":
             title = title or unescape_entities(tag.text)
         elif tag.name == "meta":
@@ -125,28 +125,28 @@ def extract_metadata(html: str, url: str) -> Metadata:
                 canonical = canonical or tag.attributes.get("href", "")
             if "license" in relations:
                 licence = licence or tag.attributes.get("href", "")
-    linked = [item for script in _json_ld_scripts(html) for item in _json_ld(script)]
-    author = _first(meta, AUTHORS) or next(filter(None, map(_ld_author, linked)), "")
+    linked = [item for script in _find_json_ld_scripts(html) for item in _parse_json_ld(script)]
+    author = _first_value(meta, AUTHORS) or next(filter(None, map(_read_ld_author, linked)), "")
     dates = [meta.get(name, "") for name in DATES] + [str(item.get("datePublished", "")) for item in linked]
-    return Metadata(
-        title=_clean(_first(meta, TITLES[:1]) or title or _first(meta, TITLES)),
-        author="" if "://" in author else _clean(author),
-        date=next(filter(None, map(_iso_date, dates)), "") or _iso_date(_url_date(url)),
-        canonical=_absolute(canonical, url),
-        licence=_licence(html, licence or next(filter(None, map(_ld_licence, linked)), "")),
+    return PageMetadata(
+        title=_clean_line(_first_value(meta, TITLES[:1]) or title or _first_value(meta, TITLES)),
+        author="" if "://" in author else _clean_line(author),
+        date=next(filter(None, map(_find_iso_date, dates)), "") or _find_iso_date(_find_url_date(url)),
+        canonical=_resolve_link(canonical, url),
+        licence=_find_licence(html, licence or next(filter(None, map(_read_ld_licence, linked)), "")),
     )
 
 
-def _first(meta: dict[str, str], names: tuple[str, ...]) -> str:
+def _first_value(meta: dict[str, str], names: tuple[str, ...]) -> str:
     return next((meta[name] for name in names if meta.get(name)), "")
 
 
-def _clean(text: str) -> str:
+def _clean_line(text: str) -> str:
     """One line without control characters, at most 500 characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text[:2000]).split())[:500]
 
 
-def _json_ld_scripts(html: str) -> Iterator[str]:
+def _find_json_ld_scripts(html: str) -> Iterator[str]:
     """Yield the texts of the JSON-LD scripts of a whole page, the first few."""
     position = 0
     for _ in range(MAX_JSON_LD):
@@ -159,7 +159,7 @@ def _json_ld_scripts(html: str) -> Iterator[str]:
         yield html[opening.end() : position]
 
 
-def _json_ld(text: str) -> list[dict]:
+def _parse_json_ld(text: str) -> list[dict]:
     """Return the objects of a JSON-LD script: the top ones, those of a list, and those of an @graph."""
     try:
         found = json.loads(text, strict=False)
@@ -170,19 +170,19 @@ def _json_ld(text: str) -> list[dict]:
     return [item for item in chain(objects, *graphs) if isinstance(item, dict)]
 
 
-def _ld_author(item: dict) -> str:
+def _read_ld_author(item: dict) -> str:
     authors = item.get("author")
     authors = authors if isinstance(authors, list) else [authors]
     names = [author.get("name") if isinstance(author, dict) else author for author in authors]
     return ", ".join(name for name in names if isinstance(name, str))
 
 
-def _ld_licence(item: dict) -> str:
+def _read_ld_licence(item: dict) -> str:
     licence = item.get("license")
     return licence if isinstance(licence, str) and CC_HOST in licence else ""
 
 
-def _iso_date(text: str) -> str:
+def _find_iso_date(text: str) -> str:
     """Return the first day named in `text` as YYYY-MM-DD, or ""."""
     for match in DATE.finditer(text[:200]):
         year, month, day = (int(part) for part in match.groups() if part and part.isdigit())
@@ -191,12 +191,12 @@ def _iso_date(text: str) -> str:
     return ""
 
 
-def _url_date(url: str) -> str:
+def _find_url_date(url: str) -> str:
     match = URL_DATE.search(url)
     return "{}-{:0>2}-{:0>2}".format(*match.groups()) if match else ""
 
 
-def _absolute(address: str, url: str) -> str:
+def _resolve_link(address: str, url: str) -> str:
     """Resolve a canonical link against the page's own address; "" for what is no web address."""
     try:
         address = urljoin(url, address) if address else ""
@@ -205,18 +205,18 @@ def _absolute(address: str, url: str) -> str:
     return address[:2000] if address.startswith(("http://", "https://")) else ""
 
 
-def _licence(html: str, linked: str) -> str:
+def _find_licence(html: str, linked: str) -> str:
     """Return the licence address: a rel=license link's, else the only Creative Commons licence that the page names."""
     if CC_HOST in linked.lower() or (linked and "://" in linked):
-        return _creative_commons(linked) or linked[:500]
+        return _find_creative_commons(linked) or linked[:500]
     if CC_HOST not in html:
         return ""
-    marked = [_creative_commons(match[0]) for match in LICENCE_LINK.finditer(html)]
+    marked = [_find_creative_commons(match[0]) for match in LICENCE_LINK.finditer(html)]
     named = {f"https://{CC_HOST}{match[1].lower()}/" for match in CREATIVE_COMMONS.finditer(html)}
     # two licences and no mark: a page of credits, which says nothing of the page itself
     return next(filter(None, marked), "") or (named.pop() if len(named) == 1 else "")
 
 
-def _creative_commons(text: str) -> str:
+def _find_creative_commons(text: str) -> str:
     match = CREATIVE_COMMONS.search(text)
     return f"https://{CC_HOST}{match[1].lower()}/" if match else ""

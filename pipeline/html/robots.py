@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic.dataclasses import dataclass
 
-from pipeline.html.metadata import head_tags
+from pipeline.html.metadata import read_head_tags
 from pipeline.settings import STRICT
 
 DIRECTIVES = frozenset(
@@ -33,16 +33,16 @@ def robots_directives(headers: Sequence[tuple[str, str]], html: str) -> frozense
     for name, value in headers:
         name = name.strip().lower()
         if name == "x-robots-tag":
-            found.update(_directives(value))
+            found.update(_parse_directives(value))
         elif name == "tdm-reservation" and value.strip() == "1":
             found.add("tdm-reservation")
-    for tag in head_tags(html):
+    for tag in read_head_tags(html):
         if tag.name != "meta":
             continue
         name = tag.attributes.get("name", tag.attributes.get("http-equiv", "")).strip().lower()
         content = tag.attributes.get("content", "")
         if name == "x-robots-tag" or name in ROBOT_NAMES or name.endswith("bot"):
-            found.update(_directives(content))
+            found.update(_parse_directives(content))
         elif name == "tdm-reservation" and content.strip() == "1":
             found.add("tdm-reservation")
     if "none" in found:
@@ -50,7 +50,7 @@ def robots_directives(headers: Sequence[tuple[str, str]], html: str) -> frozense
     return frozenset(found)
 
 
-def _directives(value: str) -> Iterator[str]:
+def _parse_directives(value: str) -> Iterator[str]:
     """Yield the known directives of one header or content value ("otherbot: noindex, nofollow")."""
     for piece in value.lower().replace(";", ",").split(","):
         for word in piece.rpartition(":")[2].split():

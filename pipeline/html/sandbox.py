@@ -25,7 +25,7 @@ TIMEOUT_SIGNALS = (signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU)
 CRASH_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
-class HelperEnded(OSError):
+class SandboxEnded(OSError):
     """The helper died over a request. `reason` is "timeout", "memory", "crash", or "ended" for what no page does."""
 
     def __init__(self, returncode: int):
@@ -39,30 +39,30 @@ class HelperEnded(OSError):
         super().__init__(f"the helper process ended with status {returncode} ({self.reason})")
 
 
-class Helper:
+class SandboxProcess:
     """A helper process, started when first asked and again after it dies. `ask` may be called from any thread."""
 
     def __init__(self, module: str, *arguments: str):
-        """Name the module whose `__main__` calls `serve`, and its command-line arguments."""
+        """Name the module whose `__main__` calls `serve_requests`, and its command-line arguments."""
         self.command = [sys.executable, "-m", module, *arguments]
         self.lock = threading.Lock()
         self.process: subprocess.Popen | None = None
         self.owner = 0
 
     def ask(self, request: bytes) -> bytes:
-        """Return the answer. Raises HelperEnded; the next call starts another helper."""
+        """Return the answer. Raises SandboxEnded; the next call starts another helper."""
         with self.lock:
             process = self._running()
             assert process.stdin and process.stdout
             try:
-                _send(process.stdin, request)
-                answer = _receive(process.stdout)
+                _send_message(process.stdin, request)
+                answer = _receive_message(process.stdout)
             except BrokenPipeError:
                 answer = None
             if answer is None:
                 self.process = None
-                _end(process)
-                raise HelperEnded(process.returncode)
+                _close_process(process)
+                raise SandboxEnded(process.returncode)
             return answer
 
     def _running(self) -> subprocess.Popen:
@@ -76,11 +76,11 @@ class Helper:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             )
             self.owner = os.getpid()
-            weakref.finalize(self, _end_if_mine, self.process, self.owner)
+            weakref.finalize(self, _close_own_process, self.process, self.owner)
         return self.process
 
 
-def _end(process: subprocess.Popen) -> None:
+def _close_process(process: subprocess.Popen) -> None:
     """Close the pipes, which ends an idle helper, and collect its status."""
     for pipe in (process.stdin, process.stdout):
         if pipe:
@@ -89,18 +89,18 @@ def _end(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def _end_if_mine(process: subprocess.Popen, owner: int) -> None:
+def _close_own_process(process: subprocess.Popen, owner: int) -> None:
     if owner == os.getpid():
-        _end(process)
+        _close_process(process)
 
 
-def _send(pipe: IO[bytes], message: bytes) -> None:
+def _send_message(pipe: IO[bytes], message: bytes) -> None:
     pipe.write(LENGTH.pack(len(message)))
     pipe.write(message)
     pipe.flush()
 
 
-def _receive(pipe: IO[bytes]) -> bytes | None:
+def _receive_message(pipe: IO[bytes]) -> bytes | None:
     """Return the next message, or None at the end of the pipe."""
     head = pipe.read(LENGTH.size)
     if len(head) < LENGTH.size:
@@ -110,7 +110,7 @@ def _receive(pipe: IO[bytes]) -> bytes | None:
     return message if len(message) == size else None
 
 
-def serve(answer: Callable[[bytes], bytes], seconds: float, memory_mb: int) -> None:
+def serve_requests(answer: Callable[[bytes], bytes], seconds: float, memory_mb: int) -> None:
     """Answer requests from standard input until it closes, each within `seconds` of CPU time: the main loop."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not print into the answers
@@ -121,10 +121,10 @@ def serve(answer: Callable[[bytes], bytes], seconds: float, memory_mb: int) -> N
         resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    while (request := _receive(requests)) is not None:
+    while (request := _receive_message(requests)) is not None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.setitimer(signal.ITIMER_REAL, seconds * WALL_PER_CPU)
         reply = answer(request)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send(answers, reply)
+        _send_message(answers, reply)

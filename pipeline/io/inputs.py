@@ -43,14 +43,14 @@ class Input(NamedTuple):
     named: bool
 
 
-def expand(patterns: tuple[str, ...], config: InputConfig, seed: int) -> list[Input]:
+def expand_inputs(patterns: tuple[str, ...], config: InputConfig, seed: int) -> list[Input]:
     """Return the files that the patterns name, each once, sorted by path.
 
     Raises InputError for a path that does not exist, a glob or folder without crawl files, and an unreadable list.
     """
     found: dict[str, Input] = {}
     for pattern in patterns:
-        for item in expand_one(pattern, config):
+        for item in expand_pattern(pattern, config):
             if item.path not in found or item.named:
                 found[item.path] = item
     items = sorted(found.values())
@@ -61,10 +61,10 @@ def expand(patterns: tuple[str, ...], config: InputConfig, seed: int) -> list[In
     return items
 
 
-def expand_one(pattern: str, config: InputConfig) -> list[Input]:
+def expand_pattern(pattern: str, config: InputConfig) -> list[Input]:
     """Return the files that one pattern names."""
     if PATHS_FILE.search(pattern):
-        return [remote_or_local(path) for path in read_paths(pattern, config)]
+        return [make_listed_input(path) for path in read_path_list(pattern, config)]
     if REMOTE.match(pattern) and not pattern.startswith("file://"):
         return expand_remote(pattern)
     path = pattern.removeprefix("file://")
@@ -72,27 +72,27 @@ def expand_one(pattern: str, config: InputConfig) -> list[Input]:
         files = sorted(str(p) for p in Path(path).rglob("*") if CRAWL_FILE.search(p.name))
         if not files:
             raise InputError(f"{pattern}: this folder holds no .warc, .arc or .wet file (plain, .gz, .zst or .lz4)")
-        return [local_input(file, named=False) for file in files]
+        return [find_local_input(file, named=False) for file in files]
     if os.path.exists(path):
-        return [local_input(path, named=True)]
+        return [find_local_input(path, named=True)]
     if glob.has_magic(path):
         files = sorted(f for f in glob.glob(path, recursive=True) if os.path.isfile(f))
         if not files:
             raise InputError(f"{pattern}: no file matches this pattern")
-        return [local_input(file, named=False) for file in files]
+        return [find_local_input(file, named=False) for file in files]
     raise InputError(f"{pattern}: no such input file")
 
 
-def local_input(path: str, named: bool) -> Input:
+def find_local_input(path: str, named: bool) -> Input:
     """Return a file of this machine. Raises InputError where it cannot be read."""
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: cannot be read (permission denied)")
     return Input(path, os.path.getsize(path), True, named)
 
 
-def remote_or_local(path: str) -> Input:
+def make_listed_input(path: str) -> Input:
     """Return an entry of a list of paths."""
-    return Input(path, None, False, False) if REMOTE.match(path) else local_input(path, named=False)
+    return Input(path, None, False, False) if REMOTE.match(path) else find_local_input(path, named=False)
 
 
 def expand_remote(pattern: str) -> list[Input]:
@@ -103,34 +103,34 @@ def expand_remote(pattern: str) -> list[Input]:
     if not rest.partition("/")[2]:
         raise InputError(f"{pattern}: names no file; give {scheme}://{rest.strip('/') or 'HOST'}/PATH")
     if scheme == "gs" and "STORAGE_EMULATOR_HOST" not in os.environ:
-        require_host(pattern, GOOGLE_STORAGE)
+        check_host(pattern, GOOGLE_STORAGE)
     if pattern.startswith(("http://", "https://")) or not glob.has_magic(pattern):
         return [Input(pattern, None, False, True)]
     try:
         names = sorted(file_system(pattern).glob(pattern))
     except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{pattern}: cannot be listed: {one_line(error)}") from error
+        raise InputError(f"{pattern}: cannot be listed: {error_line(error)}") from error
     if not names:
         raise InputError(f"{pattern}: no file matches this pattern")
     return [Input(f"{scheme}://{name}", None, False, False) for name in names]
 
 
-def require_host(pattern: str, host: str) -> None:
+def check_host(pattern: str, host: str) -> None:
     """Raise InputError where a host has no address: gcsfs would try for minutes, and say nothing."""
     try:
         socket.getaddrinfo(host, 443)
     except OSError as error:
-        raise InputError(f"{pattern}: {host} cannot be reached, is there a network? ({one_line(error)})") from error
+        raise InputError(f"{pattern}: {host} cannot be reached, is there a network? ({error_line(error)})") from error
 
 
-def read_paths(path: str, config: InputConfig) -> list[str]:
+def read_path_list(path: str, config: InputConfig) -> list[str]:
     """Return the entries of a `*.paths` or `*.paths.gz` list, relative ones with the configured prefix."""
     with open_input(path, config) as source:
         data = source.read()
     try:
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a list of paths: {one_line(error)}") from error
+        raise InputError(f"{path}: not a list of paths: {error_line(error)}") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise InputError(f"{path}: this list of paths is empty")
@@ -155,8 +155,8 @@ def open_input(path: str, config: InputConfig) -> Iterator[BinaryIO]:
         name = hashlib.blake2b(path.encode(), digest_size=8).hexdigest() + "-" + path.rsplit("/", 1)[-1]
         target = os.path.join(folder, name)
         if not os.path.exists(target):
-            with slot(config.concurrency):
-                fetch(path, target, config.retries)
+            with hold_download_slot(config.concurrency):
+                fetch_file(path, target, config.retries)
         yield stack.enter_context(open(target, "rb"))
 
 
@@ -174,7 +174,7 @@ def file_system(path: str) -> Any:
 
 
 @contextlib.contextmanager
-def slot(concurrency: int) -> Iterator[None]:
+def hold_download_slot(concurrency: int) -> Iterator[None]:
     """Hold one of the machine's download slots, so that all workers together stay polite."""
     from filelock import FileLock, Timeout
 
@@ -195,14 +195,14 @@ def slot(concurrency: int) -> Iterator[None]:
         time.sleep(0.2)
 
 
-def fetch(url: str, target: str, retries: int) -> None:
+def fetch_file(url: str, target: str, retries: int) -> None:
     """Fetch an address to a file, which appears only when it is whole. Raises InputError after the last try."""
     partial = f"{target}.part"
     if not url.startswith(("http://", "https://")):
         try:
             file_system(url).get_file(url, partial)
         except (OSError, ValueError, ImportError) as error:
-            raise InputError(f"{url}: cannot be fetched: {one_line(error)}") from error
+            raise InputError(f"{url}: cannot be fetched: {error_line(error)}") from error
         os.replace(partial, target)
         return
     import requests
@@ -215,22 +215,22 @@ def fetch(url: str, target: str, retries: int) -> None:
 
     def stop(state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        tries = 2 if isinstance(error, NoNetwork) else retries
+        tries = 2 if isinstance(error, UnreachableError) else retries
         return stop_after_attempt(tries + 1)(state)
 
     with requests.Session() as session:
         try:
-            Retrying(wait=wait, stop=stop, retry=retry_if_exception_type(TryAgain), reraise=True)(
-                fetch_once, session, url, partial
+            Retrying(wait=wait, stop=stop, retry=retry_if_exception_type(RetryableError), reraise=True)(
+                fetch_remainder, session, url, partial
             )
-        except NoNetwork as error:
+        except UnreachableError as error:
             raise InputError(f"{url}: cannot be reached, is there a network? ({error})") from error
-        except TryAgain as error:
+        except RetryableError as error:
             raise InputError(f"{url}: {error} (tried {retries + 1} times)") from error
     os.replace(partial, target)
 
 
-class TryAgain(Exception):
+class RetryableError(Exception):
     """A fault that may pass; `retry_after` is what the server asked for, in seconds."""
 
     def __init__(self, text: str, retry_after: float | None = None):
@@ -239,11 +239,11 @@ class TryAgain(Exception):
         self.retry_after = retry_after
 
 
-class NoNetwork(TryAgain):
+class UnreachableError(RetryableError):
     """The server could not be reached at all: tried again, but not for long."""
 
 
-def fetch_once(session: Any, url: str, partial: str) -> None:
+def fetch_remainder(session: Any, url: str, partial: str) -> None:
     """Fetch what is missing of `partial`. Raises TryAgain where another try may help, InputError where none will."""
     import requests
 
@@ -257,10 +257,10 @@ def fetch_once(session: Any, url: str, partial: str) -> None:
         with session.get(url, headers=headers, stream=True, timeout=(15, 60)) as response:
             if response.status_code in RETRIED:
                 asked = response.headers.get("Retry-After", "")
-                raise TryAgain(f"HTTP {response.status_code}", float(asked) if asked.isdigit() else None)
+                raise RetryableError(f"HTTP {response.status_code}", float(asked) if asked.isdigit() else None)
             if response.status_code == 416:  # what we hold is no prefix of what is there now
                 os.remove(partial)
-                raise TryAgain("HTTP 416")
+                raise RetryableError("HTTP 416")
             if response.status_code not in (200, 206):
                 raise InputError(f"{url}: HTTP {response.status_code} {response.reason}")
             resumed = response.status_code == 206
@@ -272,17 +272,17 @@ def fetch_once(session: Any, url: str, partial: str) -> None:
                     out.write(block)
                     written += len(block)
             if 0 <= expected != written:
-                raise TryAgain(f"the connection broke after {written} of {expected} bytes")
+                raise RetryableError(f"the connection broke after {written} of {expected} bytes")
     except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-        raise NoNetwork(one_line(error)) from error
+        raise UnreachableError(error_line(error)) from error
     except requests.exceptions.ConnectionError as error:
         established = "RemoteDisconnected" in str(error) or "IncompleteRead" in str(error) or "reset" in str(error)
-        raise (TryAgain if established else NoNetwork)(one_line(error)) from error
+        raise (RetryableError if established else UnreachableError)(error_line(error)) from error
     except requests.exceptions.RequestException as error:
-        raise TryAgain(one_line(error)) from error
+        raise RetryableError(error_line(error)) from error
     tag_file.unlink(missing_ok=True)
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return an error's text on one line, short enough to read."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]

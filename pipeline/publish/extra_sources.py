@@ -22,8 +22,8 @@ from pipeline.io.schemas import DOCUMENT
 from pipeline.io.text_files import ending, files_of, unpacked
 from pipeline.publish.mixture_fit import Factor
 from pipeline.text.minhash import compute_band_keys, hash_text, sign_texts
-from pipeline.url.canonical import canonical_url, site
-from pipeline.url.topic_by_address import DOMAINS, domain
+from pipeline.url.canonical import canonical_url, url_domain
+from pipeline.url.topic_by_address import DOMAINS, find_topic
 
 PREFIX = "clean."  # of a source file's shard; a crawl file's shard ends in a hash, so none is called so
 FOLDER = f"{WORK}/clean"
@@ -150,7 +150,7 @@ def document(row: Mapping[str, Any]) -> dict[str, Any]:
         "url": url or None,
         "date": None,
         "language": row.get("language") if isinstance(row.get("language"), str) else None,
-        "domain": topic if topic in DOMAINS else domain(url or ""),
+        "domain": topic if topic in DOMAINS else find_topic(url or ""),
         "scores": {"quality": None},
         "text": text,
     }
@@ -158,7 +158,7 @@ def document(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def site_of(row: Mapping[str, Any]) -> str:
     """Return the site of a row's address, "" for none."""
-    return site(row["url"]) if row["url"] else ""
+    return url_domain(row["url"]) if row["url"] else ""
 
 
 def keys(rows: list[dict[str, Any]], config: Config) -> Iterator[list[bytes]]:

@@ -13,7 +13,7 @@ from pipeline.io.inputs import open_input
 from pipeline.io.output import Output
 from pipeline.publish.line_removal import HELD_OUT, gone_lines
 from pipeline.report.inspect_output import InspectError, find, rows, table, verdict
-from pipeline.warc.reader import Record, read_records
+from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
 MOST_WORDS = 4000  # of each text in a comparison: matching costs the product
 MOST_CHANGES = 20
@@ -80,12 +80,12 @@ def extracted_again(config: Config, page: dict[str, Any]) -> dict[str, Any] | No
     return outcome.row if outcome.kept else None
 
 
-def read_at(page: dict[str, Any], config: Config) -> Record | None:
+def read_at(page: dict[str, Any], config: Config) -> CrawlRecord | None:
     """Return the record that a page came from. Raises OSError where its file is gone."""
     with open_input(page["file"], config.input) as source:
         for start in (page["offset"], 0):  # offsets into a file compressed as a whole can only be counted to
-            for item in read_records(source, start, page["offset"] + 1):
-                if isinstance(item, Record) and item.offset == page["offset"] and item.id == page["id"]:
+            for item in read_crawl_records(source, start, page["offset"] + 1):
+                if isinstance(item, CrawlRecord) and item.offset == page["offset"] and item.id == page["id"]:
                     return item
     return None
 

@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from pipeline.url.canonical import host
+from pipeline.url.canonical import url_host
 
 MAGIC = b"gristmill url lists 1\n\0\0"  # 24 bytes
 FILES = ("domains", "urls")  # of a category's folder; UT1's "expressions" are not used
@@ -36,7 +36,7 @@ class ListError(ValueError):
     """A list that cannot be read; its text is one line: what, where, what to do."""
 
 
-class Part(NamedTuple):
+class ListPart(NamedTuple):
     """Names of one category; `named`: the user named this list by itself, so that it counts whatever is chosen."""
 
     category: str
@@ -56,7 +56,7 @@ def normal_names(lines: Iterable[str]) -> Iterator[str]:
         if words and len(line) < MAX_LINE:
             name = words[-1].lower().removeprefix("http://").removeprefix("https://")
             domain, slash, path = name.removeprefix("www.").removeprefix("*.").strip("./").partition("/")
-            yield (domain if domain.isascii() else host(domain)) + slash + path
+            yield (domain if domain.isascii() else url_host(domain)) + slash + path
 
 
 class NameTable:
@@ -112,7 +112,7 @@ class NameTable:
         return path.stat().st_size
 
 
-def compile_parts(parts: Iterable[Part]) -> NameTable:
+def compile_parts(parts: Iterable[ListPart]) -> NameTable:
     """Return the table of all names of all parts, in whatever order. Raises what reading them raises."""
     found: dict[str, list[np.ndarray]] = {}
     named: set[str] = set()
@@ -166,7 +166,7 @@ def open_list(path: Path, categories: Sequence[str]) -> NameTable:
     return compile_parts(read_parts(path, path.stem, categories))
 
 
-def read_parts(path: Path, name: str, categories: Sequence[str] | None = None) -> Iterator[Part]:
+def read_parts(path: Path, name: str, categories: Sequence[str] | None = None) -> Iterator[ListPart]:
     """Yield the parts of a list, a category's folder, a folder of those, or an archive of those.
 
     Of the last two only `categories` are read (None: all). `name` is a plain list's category. A part is to be read
@@ -174,13 +174,13 @@ def read_parts(path: Path, name: str, categories: Sequence[str] | None = None) -
     """
     if path.is_file():
         if tarfile.is_tarfile(path):
-            yield from read_archive(path, categories)
+            yield from read_list_archive(path, categories)
             return
         with open(path, "rb") as source:
             if b"\0" in source.read(MAX_LINE):
                 raise ListError(f"{path}: neither a list of names, nor a tar archive, nor a compiled list")
             source.seek(0)
-            yield Part(name, True, normal_names(text_lines(source)))
+            yield ListPart(name, True, normal_names(text_lines(source)))
         return
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is neither a file nor a folder")
@@ -193,13 +193,13 @@ def read_parts(path: Path, name: str, categories: Sequence[str] | None = None) -
                 if (folder / file).is_file():
                     empty = False
                     with open(folder / file, "rb") as source:
-                        yield Part(folder.name, own, normal_names(text_lines(source)))
+                        yield ListPart(folder.name, own, normal_names(text_lines(source)))
     if empty:
         wanted = f"none of the categories {', '.join(categories)}" if categories else "no category"
         raise ListError(f"{path} holds {wanted} (as category/domains)")
 
 
-def read_archive(path: Path, categories: Sequence[str] | None) -> Iterator[Part]:
+def read_list_archive(path: Path, categories: Sequence[str] | None) -> Iterator[ListPart]:
     """Yield the lists in a tar archive, compressed or not, without unpacking: names in it are never paths to write to.
 
     Links are not followed. Raises ListError for an archive that is damaged, too large or holds no list.
@@ -218,7 +218,7 @@ def read_archive(path: Path, categories: Sequence[str] | None) -> Iterator[Part]
                 source = archive.extractfile(member)
                 if source is not None:
                     empty = False
-                    yield Part(category, False, normal_names(archived_lines(source, path)))
+                    yield ListPart(category, False, normal_names(archived_lines(source, path)))
     if empty:
         wanted = f"none of the categories {', '.join(categories)}" if categories else "no category"
         raise ListError(f"{path} holds {wanted} (as category/domains)")

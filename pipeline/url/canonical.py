@@ -28,7 +28,7 @@ LEADING_WWW = re.compile(r"(?:www\.)*")
 MAX_HOST = 253  # characters of a host name (RFC 1035); a longer one is kept as it is written
 
 
-def _split(url: str) -> SplitResult | None:
+def _split_url(url: str) -> SplitResult | None:
     """Split a URL that may lack its scheme, or return None for what is no URL."""
     url = url.strip().replace("\t", "").replace("\r", "").replace("\n", "")  # as browsers do
     if url.startswith("//"):
@@ -58,7 +58,7 @@ def _encode_idna(name: str) -> str:
         return name
 
 
-def _host_port(netloc: str) -> tuple[str, str]:
+def _split_host_port(netloc: str) -> tuple[str, str]:
     """Cut the network location into host and port ("" if none); the user part is dropped."""
     netloc = "".join(netloc.rpartition("@")[2].split())
     if netloc.startswith("["):  # IPv6
@@ -68,14 +68,14 @@ def _host_port(netloc: str) -> tuple[str, str]:
     return _ascii_host(name), port
 
 
-def host(url: str) -> str:
+def url_host(url: str) -> str:
     """Return the host of a URL in lower case and IDNA, without port; "" if there is none."""
-    parts = _split(url)
-    return _host_port(parts.netloc)[0] if parts else ""
+    parts = _split_url(url)
+    return _split_host_port(parts.netloc)[0] if parts else ""
 
 
 @cache
-def _extractor() -> "TLDExtract":
+def _load_suffix_list() -> "TLDExtract":
     """Load tldextract with the suffix list that it ships: the network is never asked, nothing is cached on disk."""
     from tldextract import TLDExtract
 
@@ -93,19 +93,19 @@ def registered_domain(name: str) -> str:
 @lru_cache(maxsize=65536)
 def _look_up_domain(name: str) -> str:
     """Return the registered domain of a host of at most MAX_HOST characters by the public suffix list."""
-    return _extractor().extract_str(name).top_domain_under_public_suffix or name
+    return _load_suffix_list().extract_str(name).top_domain_under_public_suffix or name
 
 
-def site(url: str) -> str:
+def url_domain(url: str) -> str:
     """Return the registered domain of a URL by the public suffix list; an IP or a bare host as it is; "" for none.
 
     The list's private part counts: what people host under a platform's name ("x.blogspot.com") are sites of their own.
     """
-    return registered_domain(host(url))
+    return registered_domain(url_host(url))
 
 
 @cache
-def _tracking() -> tuple[frozenset[str], tuple[str, ...]]:
+def _load_tracking_parameters() -> tuple[frozenset[str], tuple[str, ...]]:
     """Read the table of parameters that never choose the content: whole names, and prefixes (written `utm_*`)."""
     lines = [line.split("#")[0].strip() for line in TRACKING.read_text(encoding="utf-8").splitlines()]
     names = frozenset(line for line in lines if line and not line.endswith("*"))
@@ -113,12 +113,12 @@ def _tracking() -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 def _is_tracking(parameter: str) -> bool:
-    names, prefixes = _tracking()
+    names, prefixes = _load_tracking_parameters()
     name = parameter.partition("=")[0].lower()
     return name in names or name.startswith(prefixes)
 
 
-def _escape(text: str, allowed: frozenset[int]) -> str:
+def _normalize_escapes(text: str, allowed: frozenset[int]) -> str:
     """Write percent-encoding in its one form: unreserved characters plain, hex in upper case, the rest escaped."""
     raw = text.encode("utf-8", "surrogatepass")
     if allowed.issuperset(raw):  # as most are: nothing to escape, and no % in them
@@ -134,7 +134,7 @@ def _escape(text: str, allowed: frozenset[int]) -> str:
     return out.decode("ascii")
 
 
-def _without_dots(path: str) -> str:
+def _resolve_dot_segments(path: str) -> str:
     """Resolve "." and ".." segments (RFC 3986, 5.2.4)."""
     kept: list[str] = []
     for segment in path.split("/"):
@@ -148,7 +148,7 @@ def _without_dots(path: str) -> str:
 
 def _canonical_path(path: str) -> str:
     """Return the path without session ids, index pages, dot segments and trailing slashes."""
-    segments = _without_dots(PATH_SESSION.sub("", _escape(path, IN_PATH))).split("/")
+    segments = _resolve_dot_segments(PATH_SESSION.sub("", _normalize_escapes(path, IN_PATH))).split("/")
     while len(segments) > 1 and (not segments[-1] or INDEX_PAGE.fullmatch(segments[-1])):
         segments.pop()  # one removal can bring another to the end
     return "/".join(segments)
@@ -161,17 +161,17 @@ def canonical_url(url: str) -> str:
     id or tracking parameter; query sorted; percent-encoding in one form; no trailing slash. Mobile hosts (`m.`) stay:
     their pages differ. What is no URL comes back stripped.
     """
-    parts = _split(url)
+    parts = _split_url(url)
     if parts is None or not parts.netloc:
         return url.strip()
-    name, port = _host_port(parts.netloc)
+    name, port = _split_host_port(parts.netloc)
     prefixes = LEADING_WWW.match(name)
     if prefixes and prefixes.end():  # what is left has a dot
         name = name[4 * min(prefixes.end() // 4, name.count(".") - 1) :]
     scheme = "https" if parts.scheme.lower() in ("http", "https") else parts.scheme.lower()
-    query = [_escape(piece, IN_QUERY).replace("%20", "+") for piece in parts.query.split("&")]
+    query = [_normalize_escapes(piece, IN_QUERY).replace("%20", "+") for piece in parts.query.split("&")]
     query = sorted(piece for piece in query if piece and not _is_tracking(piece))
-    fragment = "#" + _escape(parts.fragment, IN_QUERY | {ord("&")}) if parts.fragment.startswith("!") else ""
+    fragment = "#" + _normalize_escapes(parts.fragment, IN_QUERY | {ord("&")}) if parts.fragment.startswith("!") else ""
     return (
         f"{scheme}://{name}{'' if port in DEFAULT_PORTS else ':' + port}"
         f"{_canonical_path(parts.path)}{'?' + '&'.join(query) if query else ''}{fragment}"

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from pipeline.url.blocklists import ListError, open_list
-from pipeline.url.canonical import host, registered_domain
+from pipeline.url.canonical import registered_domain, url_host
 
 MAX_URL = 8192  # characters; browsers and servers take 2 to 8 thousand, longer ones are made by errors
 ADULT_WORDS = Path(__file__).parent / "data" / "adult_words.yaml"
@@ -83,22 +83,22 @@ class UrlWords(NamedTuple):
 
 
 @cache
-def _adult_words() -> UrlWords:
+def _load_adult_words() -> UrlWords:
     """Read the built-in table."""
     table = yaml.safe_load(ADULT_WORDS.read_text(encoding="utf-8"))
     parts, names = tuple(table["in_host"]), tuple(table["innocent"])
     return UrlWords((), frozenset(table["hard"]), frozenset(table["soft"]), parts, names)
 
 
-def adult_words(name: str, path: str) -> str:
+def find_adult_word(name: str, path: str) -> str:
     """Return what marks an address as adult, or "": one hard word, or two different soft ones.
 
     Words are whole tokens of host and path; the few of `in_host` count within a longer name of the host, too.
     """
-    return _adult_words().find(name, path)
+    return _load_adult_words().find(name, path)
 
 
-def read_words(key: str, path: str) -> list[str]:
+def read_word_list(key: str, path: str) -> list[str]:
     """Return the words of a list in lower case, sorted: a word a line, `#` comments. Raises ListError, one line."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -129,7 +129,7 @@ class UrlFilter:
         for category in rules.categories if tables else ():
             if category not in known and category not in REFINEDWEB_CATEGORIES:
                 raise ListError(f"url.categories: no list has {category!r} (they have {', '.join(sorted(known))})")
-        words = {key: read_words(key, path) for key, path in rules.word_lists.items()}
+        words = {key: read_word_list(key, path) for key, path in rules.word_lists.items()}
         hard, soft = frozenset(words.get("hard", ())), frozenset(words.get("soft", ()))
         self.words = UrlWords(tuple(words.get("strict", ())), hard, soft)
         self.allowed = frozenset(name.lower().strip(".").removeprefix("www.") for name in rules.allow)
@@ -142,7 +142,7 @@ class UrlFilter:
         if len(url) > MAX_URL:
             return "too-long", f"{len(url)} characters"
         scheme, separator, rest = url.strip().partition("://")
-        name = host(url)
+        name = url_host(url)
         if not separator or scheme.lower() not in ("http", "https") or not name:
             return "not-http", scheme[:40] if separator else url[:40]
         name = name.removeprefix("www.")
@@ -152,15 +152,15 @@ class UrlFilter:
             return None
         path = rest.partition("/")[2].partition("#")[0]
         if self.tables:
-            covering = _covering(suffixes)
-            below = _below(covering, path.lower())
+            covering = _list_covering_names(suffixes)
+            below = _list_addresses_below(covering, path.lower())
             for table, accepted in self.tables:
                 if found := table.find(covering, accepted):
                     return "blocked-domain", f"{found[0]}: {found[1]}"
                 if found := table.find(below, accepted):
                     return "blocked-url", f"{found[0]}: {found[1]}"
         path = unquote(path.partition("?")[0])
-        if self.rules.adult_words and (word := adult_words(name, path)):
+        if self.rules.adult_words and (word := find_adult_word(name, path)):
             return "adult-words", word
         if word := self.words.find(name, path):
             return "listed-words", word
@@ -172,7 +172,7 @@ class UrlFilter:
         return None
 
 
-def _covering(suffixes: list[str]) -> list[str]:
+def _list_covering_names(suffixes: list[str]) -> list[str]:
     """Return the names whose being listed covers a host: its own and its parents' down to the registered domain.
 
     `suffixes` are the host and all that it ends in, the longest first.
@@ -184,7 +184,7 @@ def _covering(suffixes: list[str]) -> list[str]:
     return [suffix for suffix in suffixes if len(suffix) >= own] or [name]
 
 
-def _below(suffixes: list[str], path: str) -> list[str]:
+def _list_addresses_below(suffixes: list[str], path: str) -> list[str]:
     """Return every address a URL list could name for this page: each domain with each leading part of the path."""
     heads, head = [], ""
     for segment in path.split("/")[:12]:

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from pipeline.url.canonical import host
-from pipeline.url.filter import adult_words
+from pipeline.url.canonical import url_host
+from pipeline.url.filter import find_adult_word
 
 TABLE = Path(__file__).parent / "data" / "domains.yaml"
 DOMAINS: tuple[str, ...] = (
@@ -27,7 +27,7 @@ MAX_LABELS = 16  # of a host, its last ones: more than any site of the table has
 
 
 @cache
-def _table() -> tuple[dict[str, str], dict[str, str], dict[str, str], int]:
+def _load_topic_table() -> tuple[dict[str, str], dict[str, str], dict[str, str], int]:
     """Read the table into word -> label, site -> label, ending -> label, and the length of the longest word.
 
     The first label to list a word has it.
@@ -43,7 +43,7 @@ def _table() -> tuple[dict[str, str], dict[str, str], dict[str, str], int]:
     return words, sites, table["endings"], max(map(len, words))
 
 
-def domain(url: str, title: str = "") -> str:
+def find_topic(url: str, title: str = "") -> str:
     """Return the label, one of DOMAINS, that the words of the address (and faintly the title's) speak for.
 
     It is "other" where they say nothing.
@@ -51,14 +51,14 @@ def domain(url: str, title: str = "") -> str:
     A known site decides; otherwise words of host, path and title add up, and an equal score goes to the label that
     comes first in DOMAINS. Never raises.
     """
-    words, sites, endings, longest = _table()
-    name = host(url)
+    words, sites, endings, longest = _load_topic_table()
+    name = url_host(url)
     labels = name.split(".")[-MAX_LABELS:]
     for start in range(len(labels)):
         if site := sites.get(".".join(labels[start:])):
             return site
-    path = _path(url)
-    if adult_words(name, path):
+    path = _url_path(url)
+    if find_adult_word(name, path):
         return "adult"
     scores = dict.fromkeys(DOMAINS, 0)
     for label in labels:
@@ -80,7 +80,7 @@ def domain(url: str, title: str = "") -> str:
     return max(DOMAINS, key=lambda label: (scores[label], -DOMAINS.index(label) if label != "other" else 1))
 
 
-def _path(url: str) -> str:
+def _url_path(url: str) -> str:
     try:
         return unquote(urlsplit(url.strip()).path)
     except ValueError:

@@ -1,8 +1,8 @@
 """The bytes under a crawl file's records: gzip members, zstd and lz4 frames or plain text, read by position.
 
-`Window` reads a seekable file by absolute position and `Member` the decompressed content of one gzip member or frame by
-position in it, both in bounded memory and through one method, `peek`. Neither raises on damaged data: a member then
-ends early, and says so in `status`.
+`FileWindow` reads a seekable file by absolute position. `ArchiveMember` reads the decompressed content of one gzip
+member or frame by position in it. Both use bounded memory and have one method, `peek`. Neither raises on damaged data:
+a member then ends early, and its `status` says so.
 """
 
 import re
@@ -23,7 +23,7 @@ MAX_ZSTD_WINDOW = 1 << 27  # bytes; what the zstd program itself takes without -
 CORRUPT, TRUNCATED = "corrupt", "truncated"
 
 
-class Reader(Protocol):
+class ByteReader(Protocol):
     """Bytes by position. `size` is how many there are; of a member, once it was read to its end."""
 
     @property
@@ -34,7 +34,7 @@ class Reader(Protocol):
         ...
 
 
-class Window:
+class FileWindow:
     """A seekable file read by absolute position, a chunk at a time: cheap forwards, possible backwards."""
 
     def __init__(self, source: IO[bytes]):
@@ -62,10 +62,10 @@ class Window:
         return self.data[:size]
 
 
-class Inflate:
+class InflateFrame:
     """One gzip member. `end` is where it ends in the file, None before that is known."""
 
-    def __init__(self, window: Window, at: int, exact: bool = False):
+    def __init__(self, window: FileWindow, at: int, exact: bool = False):
         """Start at `at`; `exact` inflates with zlib, which gives every byte before an error, where isal does not."""
         self.window, self.at = window, at
         self.end: int | None = None
@@ -93,9 +93,9 @@ class Inflate:
 
 
 class Lz4Frame:
-    """One lz4 frame; like `Inflate`. Raises RuntimeError where the data is damaged."""
+    """One lz4 frame; like `InflateFrame`. Raises RuntimeError where the data is damaged."""
 
-    def __init__(self, window: Window, at: int, exact: bool = False):
+    def __init__(self, window: FileWindow, at: int, exact: bool = False):
         """Start at `at`."""
         self.window, self.at = window, at
         self.end: int | None = None
@@ -117,9 +117,9 @@ class Lz4Frame:
 
 
 class ZstdFrame:
-    """One zstd frame, decompressed a block (at most 128 KiB, RFC 8878 3.1.1.2) at a time; like `Inflate`."""
+    """One zstd frame, decompressed a block (at most 128 KiB, RFC 8878 3.1.1.2) at a time; like `InflateFrame`."""
 
-    def __init__(self, window: Window, at: int, dictionary: bytes = b""):
+    def __init__(self, window: FileWindow, at: int, dictionary: bytes = b""):
         """Start at `at`."""
         self.window, self.at = window, at
         self.end: int | None = None
@@ -159,12 +159,12 @@ class ZstdFrame:
         return out
 
 
-Frame = Inflate | Lz4Frame | ZstdFrame
+Frame = InflateFrame | Lz4Frame | ZstdFrame
 # isal's stub calls its error class an instance; lz4 raises RuntimeError.
 DAMAGE: tuple[type[Exception], ...] = (zlib.error, isal_zlib.error, zstandard.ZstdError, RuntimeError)  # type: ignore
 
 
-class Member:
+class ArchiveMember:
     """The decompressed content of the gzip member or the zstd or lz4 frame at `at`, by position in it.
 
     `status` is "" while reading, then "end", "corrupt" or "truncated" (the file ends inside). `end` is where the member
@@ -172,7 +172,7 @@ class Member:
     spread a record over several members: `join` appends the next one.
     """
 
-    def __init__(self, window: Window, at: int, kind: str, dictionary: bytes = b""):
+    def __init__(self, window: FileWindow, at: int, kind: str, dictionary: bytes = b""):
         """Open the member of `kind` at `at`."""
         self.window, self.start, self.kind, self.dictionary = window, at, kind, dictionary
         self.joined: set[int] = set()  # where, in the file, one member was joined to the one before
@@ -189,7 +189,7 @@ class Member:
         self.frame: Frame = (
             ZstdFrame(self.window, at, self.dictionary)
             if self.kind == ZSTD
-            else (Inflate if self.kind == GZIP else Lz4Frame)(self.window, at, exact)
+            else (InflateFrame if self.kind == GZIP else Lz4Frame)(self.window, at, exact)
         )
 
     def join(self) -> None:
@@ -250,7 +250,7 @@ class Member:
                 if self.kind == GZIP and most == CHUNK:  # isal drops what it had before the error: get that by zlib
                     most = 64
                     self._open_frame(self.frame_start, self.frame_base, exact=True)
-                    if skip(self.frame, have - self.frame_base):
+                    if skip_bytes(self.frame, have - self.frame_base):
                         continue
                 self.status = CORRUPT
                 return
@@ -264,7 +264,7 @@ class Member:
                 return
 
 
-def skip(frame: Frame, size: int) -> bool:
+def skip_bytes(frame: Frame, size: int) -> bool:
     """Pass over `size` decompressed bytes; False where the data is damaged before that."""
     try:
         while size > 0:
@@ -291,7 +291,7 @@ def skippable_size(start: bytes) -> int:
     return 8 + int.from_bytes(start[4:8], "little") if len(start) >= 8 and SKIPPABLE.match(start) else 0
 
 
-def read_dictionary(window: Window) -> bytes:
+def read_dictionary(window: FileWindow) -> bytes:
     """Return the dictionary of a zstd crawl file (raw, or itself a zstd frame); b"" where it has none."""
     start = window.peek(0, 8)
     size = skippable_size(start)
@@ -299,11 +299,11 @@ def read_dictionary(window: Window) -> bytes:
         return b""
     if member_kind(window.peek(8, 4)) != ZSTD:
         return window.peek(8, size - 8)
-    packed = Member(window, 8, ZSTD)
+    packed = ArchiveMember(window, 8, ZSTD)
     return packed.peek(0, MAX_ZSTD_WINDOW)
 
 
-def only_zeros(reader: Reader, at: int) -> bool:
+def holds_only_zeros(reader: ByteReader, at: int) -> bool:
     """Tell whether there is nothing but zero bytes from `at` on (padding to a block's or a disk's size)."""
     while part := reader.peek(at, CHUNK):
         if part.count(0) != len(part):
@@ -312,7 +312,9 @@ def only_zeros(reader: Reader, at: int) -> bool:
     return True
 
 
-def find(reader: Reader, pattern: re.Pattern[bytes], at: int, until: int | None, overlap: int) -> Iterator[int]:
+def find_matches(
+    reader: ByteReader, pattern: re.Pattern[bytes], at: int, until: int | None, overlap: int
+) -> Iterator[int]:
     """Yield the positions in [at, until) where `pattern` matches; no match is longer than `overlap` bytes."""
     while (until is None or at < until) and (data := reader.peek(at, CHUNK + overlap)):
         last = len(data) < CHUNK + overlap

@@ -2,7 +2,7 @@
 
 The libraries for this stop at the first damaged record. This reader goes on behind it: it looks for the next gzip
 member (or frame) that really decompresses to a WARC or ARC header, or in plain text for the next such header, and
-yields what it skipped as `Unreadable`. For a file with one record a member,
+yields what it skipped as `UnreadableRange`. For a file with one record a member,
 
     sum of record lengths + sum of unreadable lengths + zero padding, dictionary and empty members = size of the file.
 
@@ -26,23 +26,23 @@ from pipeline.warc.containers import (
     SKIPPABLE,
     TRUNCATED,
     ZSTD,
-    Member,
-    Window,
-    find,
+    ArchiveMember,
+    FileWindow,
+    find_matches,
+    holds_only_zeros,
     member_kind,
-    only_zeros,
     read_dictionary,
     skippable_size,
 )
 from pipeline.warc.records import (
     HEADER,
     LONGEST_HEADER,
-    Parsed,
-    after_newlines,
-    head_at,
-    header_at,
-    next_header,
-    record_at,
+    ParsedRecord,
+    find_next_header,
+    is_header_at,
+    parse_head_at,
+    parse_record_at,
+    skip_newlines,
 )
 
 PLAIN, COMPRESSED = "plain", "compressed"
@@ -58,12 +58,12 @@ class NotACrawlFile(ValueError):
     """Nothing in a file is a WARC or ARC record."""
 
 
-class EmptyFile(NotACrawlFile):
+class EmptyCrawlFile(NotACrawlFile):
     """A file of no bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CrawlRecord:
     """One record. Offsets and lengths are in bytes, as the head of this module says; `block` is as stored.
 
     `id` is as written; where it is missing, `<urn:gristmill:...>` made of URL, date and block. `truncated` is
@@ -83,7 +83,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableRange:
     """Bytes that are no record: `reason` is corrupt-gzip, corrupt-zstd, corrupt-lz4, truncated, garbage or
     bad-record-header."""
 
@@ -92,34 +92,34 @@ class Unreadable:
     reason: str
 
 
-class Item(NamedTuple):
+class WalkItem(NamedTuple):
     """What the walk over a file yields; `start` is a place where a reader can begin anew."""
 
     start: int
-    value: Record | Unreadable
+    value: CrawlRecord | UnreadableRange
 
 
-def read_records(
+def read_crawl_records(
     source: IO[bytes], start: int = 0, end: int | None = None, *, max_record_bytes: int = 32 << 20
-) -> Iterator[Record | Unreadable]:
+) -> Iterator[CrawlRecord | UnreadableRange]:
     """Yield the records, and the unreadable ranges, whose member or record starts in [start, end).
 
     `source` is seekable; reading goes beyond `end` to finish the last record. `start` is 0, a record's offset or one of
-    `split_points`. Memory stays within a few times `max_record_bytes`, whatever the file holds. Raises EmptyFile and
-    NotACrawlFile (where the whole file holds no record, before anything is yielded) and OSError.
+    `find_split_points`. Memory stays within a few times `max_record_bytes`, whatever the file holds. Raises
+    EmptyCrawlFile and NotACrawlFile (where the whole file holds no record, before anything is yielded) and OSError.
     """
-    layout = Layout.of(Window(source))
+    layout = FileLayout.of(FileWindow(source))
     window = layout.window
     if not window.size:
-        raise EmptyFile(f"{name_of(source)}: the file is empty: fetch it again")
+        raise EmptyCrawlFile(f"{source_name(source)}: the file is empty: fetch it again")
     stop = window.size if end is None else min(end, window.size)
     found = start > 0
-    held: list[Unreadable] = []  # what comes before the first record, until it is known that there is one
-    for item in walk(layout, start, stop, max_record_bytes):
-        if isinstance(item.value, Record) and not found:
+    held: list[UnreadableRange] = []  # what comes before the first record, until it is known that there is one
+    for item in walk_records(layout, start, stop, max_record_bytes):
+        if isinstance(item.value, CrawlRecord) and not found:
             found = True
             yield from held
-        if isinstance(item.value, Unreadable) and not found:
+        if isinstance(item.value, UnreadableRange) and not found:
             held.append(item.value)
         else:
             yield item.value
@@ -129,21 +129,21 @@ def read_records(
         else:
             begins = window.peek(0, 24)
             raise NotACrawlFile(
-                f"{name_of(source)}: no WARC or ARC record in it (it begins with {begins!r}): "
+                f"{source_name(source)}: no WARC or ARC record in it (it begins with {begins!r}): "
                 "is it an error page, or another kind of file, saved under this name?"
             )
 
 
-def split_points(source: IO[bytes], target_bytes: int) -> list[int]:
-    """Return the offsets, 0 first, that cut a file into ranges of at least `target_bytes` for `read_records`.
+def find_split_points(source: IO[bytes], target_bytes: int) -> list[int]:
+    """Return the offsets, 0 first, that cut a file into ranges of at least `target_bytes` for `read_crawl_records`.
 
     They are found by reading the file through, so they are exact: the ranges together yield what the whole file does.
     A file that cannot be cut (one member or frame, or no crawl file) gives [0].
     """
-    layout = Layout.of(Window(source))
+    layout = FileLayout.of(FileWindow(source))
     points, first = [0], True
-    for item in walk(layout, 0, layout.window.size, 0):
-        if not isinstance(item.value, Record) or item.value.offset != item.start:
+    for item in walk_records(layout, 0, layout.window.size, 0):
+        if not isinstance(item.value, CrawlRecord) or item.value.offset != item.start:
             continue
         if not first and item.start >= points[-1] + target_bytes:
             points.append(item.start)
@@ -151,24 +151,24 @@ def split_points(source: IO[bytes], target_bytes: int) -> list[int]:
     return points
 
 
-def page_record_type(source: IO[bytes]) -> str:
+def find_page_record_type(source: IO[bytes]) -> str:
     """Return which records are the pages: "conversion" in a WET file, "response" in any other.
 
-    Raises what `read_records` raises.
+    Raises what `read_crawl_records` raises.
     """
-    for item in read_records(source, max_record_bytes=0):
-        if isinstance(item, Record) and item.type != "warcinfo":
+    for item in read_crawl_records(source, max_record_bytes=0):
+        if isinstance(item, CrawlRecord) and item.type != "warcinfo":
             return "conversion" if item.type == "conversion" else "response"
     return "response"
 
 
-def name_of(source: IO[bytes]) -> str:
+def source_name(source: IO[bytes]) -> str:
     """Return how to name `source` to a user."""
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else "crawl file"
 
 
-def with_place(parsed: Parsed, offset: int, length: int) -> Record:
+def place_record(parsed: ParsedRecord, offset: int, length: int) -> CrawlRecord:
     """Return the record with its place in the file; a missing id is made here."""
     end, kind, identity, url, date, headers, block, truncated = parsed
     if not identity:
@@ -176,57 +176,57 @@ def with_place(parsed: Parsed, offset: int, length: int) -> Record:
         for part in (url.encode("utf-8", "replace"), date.encode("utf-8", "replace"), block):
             digest.update(b"%d:" % len(part) + part)
         identity = f"<urn:gristmill:{digest.hexdigest()}>"
-    return Record(kind, offset, length, identity, url, date, headers, block, truncated)
+    return CrawlRecord(kind, offset, length, identity, url, date, headers, block, truncated)
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """What a file is: `kind` is what a search behind damage looks for in it."""
 
-    window: Window
+    window: FileWindow
     kind: str
     dictionary: bytes
     nested: bool = False
 
     @classmethod
-    def of(cls, window: Window, nested: bool = False) -> "Layout":
+    def of(cls, window: FileWindow, nested: bool = False) -> "FileLayout":
         """Look at the file's first bytes, and if they are damaged at what comes first behind them."""
         head = window.peek(0, 8)
         if SKIPPABLE.match(head):
             dictionary = read_dictionary(window)
             return cls(window, ZSTD if dictionary else COMPRESSED, dictionary, nested)
-        if head_at(window, 0):
+        if parse_head_at(window, 0):
             return cls(window, PLAIN, b"", nested)
         if kind := member_kind(head):
-            member = Member(window, 0, kind)
-            if header_at(member, 0) or member_kind(member.peek(0, 4)):
+            member = ArchiveMember(window, 0, kind)
+            if is_header_at(member, 0) or member_kind(member.peek(0, 4)):
                 return cls(window, kind, b"", nested)
         first = cls(window, COMPRESSED, b"", nested).next_start(0)
         # Poorly compressed members show their records' headers, so a header alone does not tell that a file is plain.
-        plain = next_header(window, 0, first)
-        record = None if plain is None else record_at(window, plain, 0)
-        if record and not record.truncated and (record.end == window.size or header_at(window, record.end)):
+        plain = find_next_header(window, 0, first)
+        record = None if plain is None else parse_record_at(window, plain, 0)
+        if record and not record.truncated and (record.end == window.size or is_header_at(window, record.end)):
             return cls(window, PLAIN, b"", nested)
         return cls(window, member_kind(window.peek(first, 4)) or PLAIN, b"", nested)
 
-    def believes(self, parsed: Parsed) -> bool:
+    def believes(self, parsed: ParsedRecord) -> bool:
         """Tell whether a record in plain text may be one: between compressed members only where it is whole."""
         return self.kind == PLAIN or (not parsed.truncated and "content-length" in parsed.headers)
 
-    def member(self, at: int, kind: str) -> Member:
+    def member(self, at: int, kind: str) -> ArchiveMember:
         """Open the member of `kind` at `at`."""
-        return Member(self.window, at, kind, self.dictionary)
+        return ArchiveMember(self.window, at, kind, self.dictionary)
 
     def next_start(self, at: int) -> int:
         """Return the first place from `at` on where a record, or a member that holds one, begins; else the end."""
-        for found in find(self.window, STARTS[self.kind], at, None, LONGEST_HEADER):
+        for found in find_matches(self.window, STARTS[self.kind], at, None, LONGEST_HEADER):
             kind = member_kind(self.window.peek(found, 4))
-            if not kind or header_at(self.member(found, kind), 0):
+            if not kind or is_header_at(self.member(found, kind), 0):
                 return found
         return self.window.size
 
 
-def walk(layout: Layout, start: int, stop: int, limit: int) -> Iterator[Item]:
+def walk_records(layout: FileLayout, start: int, stop: int, limit: int) -> Iterator[WalkItem]:
     """Yield what begins in [start, stop): record by record in plain text, member by member where it is compressed.
 
     What a place holds is decided by its bytes alone, so that a walk may begin at any record.
@@ -239,36 +239,36 @@ def walk(layout: Layout, start: int, stop: int, limit: int) -> Iterator[Item]:
             at += size
         elif kind:
             at = yield from walk_member(layout, layout.member(at, kind), limit)
-        elif (parsed := record_at(window, at, limit)) and layout.believes(parsed):
-            yield Item(at, with_place(parsed, at, parsed.end - at))
+        elif (parsed := parse_record_at(window, at, limit)) and layout.believes(parsed):
+            yield WalkItem(at, place_record(parsed, at, parsed.end - at))
             at = parsed.end
-        elif here.startswith(b"\0") and only_zeros(window, at):
+        elif here.startswith(b"\0") and holds_only_zeros(window, at):
             return
         else:
             beyond = layout.next_start(at + 1)
             reason = "garbage"
-            if header_at(window, at):
+            if is_header_at(window, at):
                 reason = TRUNCATED if beyond == window.size else "bad-record-header"
-            yield Item(at, Unreadable(at, beyond - at, reason))
+            yield WalkItem(at, UnreadableRange(at, beyond - at, reason))
             at = beyond
 
 
-def walk_member(layout: Layout, member: Member, limit: int) -> Generator[Item, None, int]:
+def walk_member(layout: FileLayout, member: ArchiveMember, limit: int) -> Generator[WalkItem, None, int]:
     """Yield what one gzip member or frame holds. Returns where reading goes on."""
     at = member.start
     if not layout.nested and member_kind(member.peek(0, 8)):
-        return (yield from unwrap(layout, member, limit))
-    parts = member_parts(member, limit)
+        return (yield from walk_nested_file(layout, member, limit))
+    parts = read_member_parts(member, limit)
     ahead = list(islice(parts, 2))
     # One record in a member goes by the member's place. Of several, as of one with damage behind it, some are sound.
     several = len(ahead) > 1 or (bool(ahead) and member.status == CORRUPT)
     done = 0
     if several:
         for start, done, parsed in chain(ahead, parts):
-            yield Item(at, value(parsed, at + start, done - start))
+            yield WalkItem(at, record_or_garbage(parsed, at + start, done - start))
     if member.status == "end" and member.end is not None:
         if ahead and not several:
-            yield Item(at, value(ahead[0][2], at, member.end - at))
+            yield WalkItem(at, record_or_garbage(ahead[0][2], at, member.end - at))
         return member.end
     # Damage can carry the decompressor past the member's end, so the search begins well before where it stopped.
     beyond = layout.next_start(max(at + 1, member.tell() - (1 << 16)) if several else at + 1)
@@ -276,45 +276,45 @@ def walk_member(layout: Layout, member: Member, limit: int) -> Generator[Item, N
     reason = TRUNCATED if cut else f"{CORRUPT}-{member.kind}"
     if several:
         if member.size > done:
-            yield Item(at, Unreadable(at + done, member.size - done, reason))
+            yield WalkItem(at, UnreadableRange(at + done, member.size - done, reason))
         if member.tell() < beyond:
-            yield Item(at, Unreadable(member.tell(), beyond - member.tell(), reason))
+            yield WalkItem(at, UnreadableRange(member.tell(), beyond - member.tell(), reason))
     elif cut and ahead and ahead[0][2]:
-        yield Item(at, value(ahead[0][2], at, beyond - at))
+        yield WalkItem(at, record_or_garbage(ahead[0][2], at, beyond - at))
     else:
-        yield Item(at, Unreadable(at, beyond - at, reason))
+        yield WalkItem(at, UnreadableRange(at, beyond - at, reason))
     return beyond
 
 
-def value(parsed: Parsed | None, offset: int, length: int) -> Record | Unreadable:
+def record_or_garbage(parsed: ParsedRecord | None, offset: int, length: int) -> CrawlRecord | UnreadableRange:
     """Return what is at a place: the record, or that it is garbage."""
-    return with_place(parsed, offset, length) if parsed else Unreadable(offset, length, "garbage")
+    return place_record(parsed, offset, length) if parsed else UnreadableRange(offset, length, "garbage")
 
 
-def member_parts(member: Member, limit: int) -> Iterator[tuple[int, int, Parsed | None]]:
+def read_member_parts(member: ArchiveMember, limit: int) -> Iterator[tuple[int, int, ParsedRecord | None]]:
     """Yield start, end and record of what a member's content holds; the record is None for garbage.
 
     Nothing is yielded of what touches damage; a record that the file's end cuts is.
     """
-    at = after_newlines(member, 0)
+    at = skip_newlines(member, 0)
     while member.peek(at, 1):
-        parsed = record_at(member, at, limit)
+        parsed = parse_record_at(member, at, limit)
         if parsed:
             end = parsed.end
-        elif only_zeros(member, at):
+        elif holds_only_zeros(member, at):
             return
         else:
-            found = next_header(member, at + 1)
+            found = find_next_header(member, at + 1)
             if found is None and member.status != "end":
                 return
             end = member.size if found is None else found
-        if member.status == CORRUPT and not header_at(member, end):
+        if member.status == CORRUPT and not is_header_at(member, end):
             return  # the checksum speaks of all of it; only what another record follows was surely whole
         yield at, end, parsed
         at = end
 
 
-def unwrap(layout: Layout, member: Member, limit: int) -> Generator[Item, None, int]:
+def walk_nested_file(layout: FileLayout, member: ArchiveMember, limit: int) -> Generator[WalkItem, None, int]:
     """Yield the records of a crawl file that was compressed once more as a whole. Returns where reading goes on."""
     at, copied, found = member.start, 0, False
     most = NESTED_GROWTH * (layout.window.size - at) + CHUNK
@@ -323,18 +323,18 @@ def unwrap(layout: Layout, member: Member, limit: int) -> Generator[Item, None, 
             file.write(data)
             copied += len(data)
         if copied < most and member.status != CORRUPT:
-            inner = Layout.of(Window(file), nested=True)
-            for item in walk(inner, 0, inner.window.size, limit):
-                found = found or isinstance(item.value, Record)
-                yield Item(at, replace(item.value, offset=at + item.value.offset))
+            inner = FileLayout.of(FileWindow(file), nested=True)
+            for item in walk_records(inner, 0, inner.window.size, limit):
+                found = found or isinstance(item.value, CrawlRecord)
+                yield WalkItem(at, replace(item.value, offset=at + item.value.offset))
     while member.peek(copied, CHUNK):
         copied += CHUNK
     if found and member.status == TRUNCATED:
         return layout.window.size
     if member.status == "end" and member.end is not None:
         if not found:
-            yield Item(at, Unreadable(at, member.end - at, "garbage"))
+            yield WalkItem(at, UnreadableRange(at, member.end - at, "garbage"))
         return member.end
     beyond = layout.next_start(at + 1)
-    yield Item(at, Unreadable(at, beyond - at, f"{CORRUPT}-{member.kind}"))
+    yield WalkItem(at, UnreadableRange(at, beyond - at, f"{CORRUPT}-{member.kind}"))
     return beyond

@@ -7,7 +7,7 @@ length is believed where the next record, or the end of the data, follows it; el
 import re
 from typing import NamedTuple
 
-from pipeline.warc.containers import MAGIC, Member, Reader, find, member_kind, only_zeros
+from pipeline.warc.containers import MAGIC, ArchiveMember, ByteReader, find_matches, holds_only_zeros, member_kind
 
 LONGEST_HEADER = 1 << 13  # bytes that one match of HEADER can have
 MAX_HEADER = 1 << 20  # bytes of one record's header lines; more is damage
@@ -29,7 +29,7 @@ HEADER = re.compile(
 ARC_HEADER = re.compile(rb"%s \d{8,18} [^\r\n]{1,256} \S+[ \t]*\r?\n" % ARC_FIELDS)
 
 
-class Parsed(NamedTuple):
+class ParsedRecord(NamedTuple):
     """A record without its place in the file; `end` is where what follows it begins, `id` "" where none is written."""
 
     end: int
@@ -42,7 +42,7 @@ class Parsed(NamedTuple):
     truncated: str | None
 
 
-class Head(NamedTuple):
+class RecordHead(NamedTuple):
     """A record's header: its `size` in bytes, and the block's declared `length`, None where it is missing or bad."""
 
     size: int
@@ -54,72 +54,72 @@ class Head(NamedTuple):
     length: int | None
 
 
-def header_at(reader: Reader, at: int) -> bool:
+def is_header_at(reader: ByteReader, at: int) -> bool:
     """Tell whether a record's header begins at `at`."""
     if VERSION.match(reader.peek(at, 32)):
         return True
     return bool(ARC_1.match(reader.peek(at, LONGEST_HEADER)))
 
 
-def next_header(reader: Reader, at: int, until: int | None = None) -> int | None:
+def find_next_header(reader: ByteReader, at: int, until: int | None = None) -> int | None:
     """Return the first place in [at, until) where a record's header begins, None if there is none."""
-    return next(find(reader, HEADER, at, until, LONGEST_HEADER), None)
+    return next(find_matches(reader, HEADER, at, until, LONGEST_HEADER), None)
 
 
-def record_at(reader: Reader, at: int, limit: int) -> Parsed | None:
+def parse_record_at(reader: ByteReader, at: int, limit: int) -> ParsedRecord | None:
     """Return the record at `at`, its block cut to `limit` bytes; None where no whole header is there."""
-    head = head_at(reader, at)
+    head = parse_head_at(reader, at)
     if head is None:
         return None
     start, length, truncated = at + head.size, head.length, head.headers.get("warc-truncated")
     if length is None:
-        end = next_header_after_unknown(reader, start, head)
-        block = without_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
+        end = find_unknown_end(reader, start, head)
+        block = remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
     else:
         end = start + length
         block = reader.peek(start, min(length, limit))
         whole = len(block) == length or bool(reader.peek(end - 1, 1))
-        if not whole and join_next(reader):
-            return record_at(reader, at, limit)
-        follows = after_newlines(reader, end) if whole else end
-        if whole and plausible_end(reader, end, follows, head):
+        if not whole and join_next_member(reader):
+            return parse_record_at(reader, at, limit)
+        follows = skip_newlines(reader, end) if whole else end
+        if whole and is_plausible_end(reader, end, follows, head):
             end = follows
         else:  # the declared length is wrong where another record begins inside it, or the data ends before it
-            inside = next_header(reader, start, end)
+            inside = find_next_header(reader, start, end)
             if inside is not None or not whole:
                 end = reader.size if inside is None else inside
-                block = without_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
+                block = remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
                 truncated = "disconnect"
             else:
                 end = follows
     if len(block) == limit and (end - start if length is None else length) > limit and truncated != "disconnect":
         truncated = "size"
-    return Parsed(end, head.type, head.id, head.url, head.date, head.headers, block, truncated)
+    return ParsedRecord(end, head.type, head.id, head.url, head.date, head.headers, block, truncated)
 
 
-def join_next(reader: Reader) -> bool:
+def join_next_member(reader: ByteReader) -> bool:
     """Let a member that ends inside a record go on with the next one, unless a record begins there. True if it does."""
-    if not isinstance(reader, Member) or reader.status != "end" or reader.end is None:
+    if not isinstance(reader, ArchiveMember) or reader.status != "end" or reader.end is None:
         return False
     if member_kind(reader.window.peek(reader.end, 4)) != reader.kind:
         return False
-    if header_at(Member(reader.window, reader.end, reader.kind, reader.dictionary), 0):
+    if is_header_at(ArchiveMember(reader.window, reader.end, reader.kind, reader.dictionary), 0):
         return False
     reader.join()
     return True
 
 
-def plausible_end(reader: Reader, end: int, follows: int, head: Head) -> bool:
+def is_plausible_end(reader: ByteReader, end: int, follows: int, head: RecordHead) -> bool:
     """Tell whether a record of the declared length is followed by what may follow one."""
     after = reader.peek(follows, 8)
-    if not after or after.startswith(b"WARC/") or MAGIC.match(after) or header_at(reader, follows):
+    if not after or after.startswith(b"WARC/") or MAGIC.match(after) or is_header_at(reader, follows):
         return True
-    if after.startswith(b"\0") and only_zeros(reader, follows):
+    if after.startswith(b"\0") and holds_only_zeros(reader, follows):
         return True
     return "warc-type" in head.headers and reader.peek(end, 4).startswith((b"\r\n\r\n", b"\n\n"))
 
 
-def after_newlines(reader: Reader, at: int) -> int:
+def skip_newlines(reader: ByteReader, at: int) -> int:
     """Return the first place from `at` on that holds no line end."""
     while data := reader.peek(at, 64):
         rest = data.lstrip(b"\r\n")
@@ -129,46 +129,48 @@ def after_newlines(reader: Reader, at: int) -> int:
     return at
 
 
-def without_terminator(block: bytes, whole: bool) -> bytes:
+def remove_terminator(block: bytes, whole: bool) -> bytes:
     """Return a block that ran up to the next record without the line ends between them."""
     if not whole:
         return block
     return block.removesuffix(b"\r\n\r\n") if block.endswith(b"\r\n\r\n") else block.removesuffix(b"\n\n")
 
 
-def next_header_after_unknown(reader: Reader, start: int, head: Head) -> int:
+def find_unknown_end(reader: ByteReader, start: int, head: RecordHead) -> int:
     """Return where a block of unknown length ends: at the next header, else at the end of the data."""
     pattern = HEADER if "warc-type" in head.headers else ARC_HEADER
-    found = next(find(reader, pattern, start, None, LONGEST_HEADER), None)
+    found = next(find_matches(reader, pattern, start, None, LONGEST_HEADER), None)
     return reader.size if found is None else found
 
 
-def head_at(reader: Reader, at: int) -> Head | None:
+def parse_head_at(reader: ByteReader, at: int) -> RecordHead | None:
     """Return the header at `at`, None where there is none or not the whole of it."""
     data = reader.peek(at, 4096)
     if not VERSION.match(data):
-        if data and b"WARC/".startswith(data[:5]) and len(data) < 16 and join_next(reader):
-            return head_at(reader, at)
-        return arc_head(reader.peek(at, LONGEST_HEADER))
+        if data and b"WARC/".startswith(data[:5]) and len(data) < 16 and join_next_member(reader):
+            return parse_head_at(reader, at)
+        return parse_arc_head(reader.peek(at, LONGEST_HEADER))
     blank = BLANK_LINE.search(data)
     if blank is None:
         data = reader.peek(at, MAX_HEADER)
         blank = BLANK_LINE.search(data)
-        if blank is None and len(data) < MAX_HEADER and join_next(reader):
-            return head_at(reader, at)
-        if blank is None and (len(data) == MAX_HEADER or not isinstance(reader, Member) or reader.status != "end"):
+        if blank is None and len(data) < MAX_HEADER and join_next_member(reader):
+            return parse_head_at(reader, at)
+        if blank is None and (
+            len(data) == MAX_HEADER or not isinstance(reader, ArchiveMember) or reader.status != "end"
+        ):
             return None  # a whole member without a blank line is a record without a block
     size = blank.end() if blank else len(data)
     text = data[:size]
     if text.find(b"WARC/", 5) > 0 and HEADER.search(text, 5):
         return None  # another record's header begins inside: this one was cut
-    if NO_TEXT.search(text) or not (headers := header_fields(text)):
+    if NO_TEXT.search(text) or not (headers := parse_header_fields(text)):
         return None
     length = headers.get("content-length", "")
     url = headers.get("warc-target-uri", "")
     if url.startswith("<") and url.endswith(">"):
         url = url[1:-1].strip()
-    return Head(
+    return RecordHead(
         size,
         headers.setdefault("warc-type", "unknown").lower(),
         headers.get("warc-record-id", ""),
@@ -179,7 +181,7 @@ def head_at(reader: Reader, at: int) -> Head | None:
     )
 
 
-def header_fields(data: bytes) -> dict[str, str]:
+def parse_header_fields(data: bytes) -> dict[str, str]:
     """Return the fields below a header's first line: names in lower case, the last of each, folded lines joined."""
     try:
         text = data.decode()
@@ -197,24 +199,24 @@ def header_fields(data: bytes) -> dict[str, str]:
     return {name: " ".join(values) for name, values in headers.items()}
 
 
-def arc_head(line: bytes) -> Head | None:
+def parse_arc_head(line: bytes) -> RecordHead | None:
     """Return the header that an ARC record's one line is, None where `line` begins with no such line."""
     match = ARC_2.match(line) or ARC_1.match(line)
     if not match:
         return None
     url, address, date, mime, length = (field.decode("utf-8", "replace") for field in match.groups())
-    return Head(
+    return RecordHead(
         match.end(),
         "warcinfo" if url.startswith("filedesc:") else "response",
         "",
         url,
-        arc_date(date),
+        format_arc_date(date),
         {"content-type": mime, "ip": address},
         int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else None,
     )
 
 
-def arc_date(digits: str) -> str:
+def format_arc_date(digits: str) -> str:
     """Return an ARC date (YYYYMMDDhhmmss, shorter and longer ones occur) as ISO 8601 in UTC."""
     d = digits[:14].ljust(14, "0")
     return f"{d[:4]}-{d[4:6]}-{d[6:8]}T{d[8:10]}:{d[10:12]}:{d[12:14]}Z"

@@ -15,8 +15,8 @@ from classifiers.main_content.validate import (
     predict_blocks,
     score_page,
 )
-from pipeline.html.main_content.blocks import read_page
-from pipeline.html.main_content.boosted_trees import parse
+from pipeline.html.main_content.blocks import read_page_blocks
+from pipeline.html.main_content.boosted_trees import parse_forests
 
 pytest.importorskip("catboost", reason="the extra `extraction` is not installed")
 pytest.importorskip("rapidfuzz", reason="the extra `extraction` is not installed")
@@ -42,7 +42,9 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> list[BlockExample]:
 
 
 def test_blocks_are_labelled_by_the_gold_in_its_order() -> None:
-    page = read_page("<p>one two three four<p>noise that is not there<p>five six<p>one two<p>half of these words")
+    page = read_page_blocks(
+        "<p>one two three four<p>noise that is not there<p>five six<p>one two<p>half of these words"
+    )
     share, sizes = label_blocks(page, "one two three four\nfive six\nof these")
     assert share.tolist() == [1, 0, 1, 0, 0.5]
     assert sizes.tolist() == [4, 5, 2, 2, 4]
@@ -62,7 +64,7 @@ def test_the_same_data_give_the_same_bytes_and_the_file_gives_the_same_scores(
     for name, forests in (("a", model), ("b", train.train_block_model(examples[:20]))):
         train.write_block_model(forests, tmp_path / name, train.describe_training(examples[:20]))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    again = parse((tmp_path / "a").read_text().splitlines())
+    again = parse_forests((tmp_path / "a").read_text().splitlines())
     for example in examples[20:]:
         assert predict_blocks(again, example).tolist() == predict_blocks(model, example).tolist()
 

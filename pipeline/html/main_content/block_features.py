@@ -7,7 +7,7 @@ Only sums, ratios and comparisons are used, which every machine rounds alike; tr
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pipeline.html.main_content.blocks import CAPTION, ITEM, PARAGRAPH, PRE, ROW, Page, plain
+from pipeline.html.main_content.blocks import CAPTION, ITEM, PARAGRAPH, PRE, ROW, PageBlocks, remove_marks
 from pipeline.html.main_content.class_hints import CLASS_BIT, HINTS, TAG_BIT, TAG_HINTS
 
 Array = np.ndarray
@@ -60,31 +60,31 @@ def count_characters(texts: list[str]) -> tuple[Array, Array]:
     return counts, classes[np.cumsum(lengths) - 1]
 
 
-def column(values: list[int]) -> Array:
+def int_column(values: list[int]) -> Array:
     """Return a list of whole numbers as an array."""
     return np.fromiter(values, np.int64, len(values))
 
 
-def ratio(part: Array, whole: Array | float) -> Array:
+def safe_ratio(part: Array, whole: Array | float) -> Array:
     """Return part / whole, 0 where there is nothing."""
     return part / np.maximum(whole, 1e-9)
 
 
-class Layout:
+class BlockLayout:
     """A page's blocks and containers as arrays; what both stages of the model look at."""
 
-    def __init__(self, page: Page):
+    def __init__(self, page: PageBlocks):
         """Count the characters and find the containers around each block."""
-        self.texts = texts = plain(SEPARATOR.join(page.text)).split(SEPARATOR)
+        self.texts = texts = remove_marks(SEPARATOR.join(page.text)).split(SEPARATOR)
         self.counts, self.last = count_characters(texts)
         counts = self.counts
         self.characters = counts.sum(1)
         self.length = (self.characters - counts[:, SPACE] + 2 * counts[:, DENSE]).astype(np.float64)
-        self.link = np.minimum(1.0, column(page.link_characters) / np.maximum(self.characters, 1))
-        self.links = column(page.links)
-        self.kind, self.container = column(page.kind), column(page.container)
-        self.first, self.end, self.parent = column(page.first), column(page.end), column(page.parent)
-        self.hints = column(page.hints)
+        self.link = np.minimum(1.0, int_column(page.link_characters) / np.maximum(self.characters, 1))
+        self.links = int_column(page.links)
+        self.kind, self.container = int_column(page.kind), int_column(page.container)
+        self.first, self.end, self.parent = int_column(page.first), int_column(page.end), int_column(page.parent)
+        self.hints = int_column(page.hints)
         # a container that holds one block says nothing of its surroundings: go up to the first that holds more
         numbers = np.arange(len(self.parent))
         wider = np.where((self.end - self.first <= 1) & (numbers > 0), self.parent, numbers)
@@ -134,13 +134,13 @@ CONTEXT_NAMES = (
 HINT_NUMBERS = np.arange(len(HINTS))[:, None]
 
 
-def features(page: Page, layout: Layout) -> Array:
+def compute_block_features(page: PageBlocks, layout: BlockLayout) -> Array:
     """Return what the first stage may ask for: NAMES x blocks, in single precision."""
     found = np.empty((len(NAMES), len(layout.length)), np.float32)
     at = 0
     for part in (
-        own(page, layout), surroundings(layout), *neighbours(layout),
-        hint_bits(column(page.path_hints)[layout.container]),
+        block_own_features(page, layout), container_features(layout), *neighbour_features(layout),
+        hint_bits(int_column(page.path_hints)[layout.container]),
         hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]),
         hint_bits(np.array([page.names]))[len(TAG_HINTS) :],  # one column, for all blocks
     ):  # fmt: skip
@@ -149,7 +149,7 @@ def features(page: Page, layout: Layout) -> Array:
     return found
 
 
-def own(page: Page, layout: Layout) -> Array:
+def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
     """What is known of a block itself and of its place in the page."""
     counts, length, link, last, prose = layout.counts.T, layout.length, layout.link, layout.last, layout.prose
     blocks = len(length)
@@ -160,21 +160,21 @@ def own(page: Page, layout: Layout) -> Array:
     titled, described = title_share(page.title, layout), description_share(page.description, layout)
     ones = np.flatnonzero(layout.kind == 1)
     numbers: dict[str, int] = {}
-    earlier = column([numbers.setdefault(text, number) for number, text in enumerate(layout.texts)])
+    earlier = int_column([numbers.setdefault(text, number) for number, text in enumerate(layout.texts)])
     known: dict[str, Array | float] = {
         "length": length,
         "words": counts[SPACE] + 1,
         "link": link,
         "links": layout.links,
-        "commas": ratio(counts[COMMA], length),
-        "ends": ratio(counts[END], length),
+        "commas": safe_ratio(counts[COMMA], length),
+        "ends": safe_ratio(counts[END], length),
         "sentence": last == END,
         "colon": last == COMMA,
-        "digits": ratio(counts[DIGIT], length),
-        "upper": ratio(counts[UPPER], letters),
-        "letters": ratio(letters, layout.characters),
-        "signs": ratio(counts[SIGN], length),
-        "depth": column(page.depth)[layout.container],
+        "digits": safe_ratio(counts[DIGIT], length),
+        "upper": safe_ratio(counts[UPPER], letters),
+        "letters": safe_ratio(letters, layout.characters),
+        "signs": safe_ratio(counts[SIGN], length),
+        "depth": int_column(page.depth)[layout.container],
         "kind": layout.kind,
         "heading": (layout.kind >= 1) & (layout.kind <= 6),
         "position": position,
@@ -184,15 +184,15 @@ def own(page: Page, layout: Layout) -> Array:
         "text_after": 1 - text / total,
         "prose_before": (written - prose) / all_prose,
         "prose_after": 1 - written / all_prose,
-        "list_depth": column([place[0] for place in page.layout]),
-        "quotes": column([place[2] for place in page.layout]),
+        "list_depth": int_column([place[0] for place in page.layout]),
+        "quotes": int_column([place[2] for place in page.layout]),
         "times": np.bincount(earlier)[earlier],
         "again": earlier != position,
         "title_share": titled,
         "after_h1": position - ones[0] if len(ones) else NOWHERE,
-        "after_title": after_best(titled),
+        "after_title": distance_from_best(titled),
         "described": described,
-        "after_described": after_best(described),
+        "after_described": distance_from_best(described),
         "page_length": text[-1],
         "page_blocks": blocks,
         "page_link": (link * length).sum() / total,
@@ -203,44 +203,44 @@ def own(page: Page, layout: Layout) -> Array:
         "as_website": page.sort in ("website", "blog"),
         "as_product": page.sort.startswith("product") or page.sort.endswith(":item"),
     }
-    known |= alike(page, layout)
+    known |= template_features(page, layout)
     found = np.empty((len(OWN), blocks), np.float32)
     for row, name in zip(found, OWN, strict=True):
         row[:] = known[name]
     return found
 
 
-def alike(page: Page, layout: Layout) -> dict[str, Array]:
+def template_features(page: PageBlocks, layout: BlockLayout) -> dict[str, Array]:
     """The blocks of one kind, at one depth, in containers of one sort: what a template writes again and again is alike
     in these, menus and comments as well as a page's own paragraphs.
     """
-    place = (column(page.path_hints) << 4 ^ column(page.depth) << 50)[layout.container] ^ layout.kind
+    place = (int_column(page.path_hints) << 4 ^ int_column(page.depth) << 50)[layout.container] ^ layout.kind
     _, group, size = np.unique(place, return_inverse=True, return_counts=True)
     text = np.bincount(group, layout.length)
     return {
         "group": size[group] / len(group),
         "group_text": (text / max(layout.length.sum(), 1e-9))[group],
         "group_length": (text / size)[group],
-        "group_link": ratio(np.bincount(group, layout.length * layout.link), text)[group],
-        "group_prose": ratio(np.bincount(group, layout.prose), text)[group],
+        "group_link": safe_ratio(np.bincount(group, layout.length * layout.link), text)[group],
+        "group_prose": safe_ratio(np.bincount(group, layout.prose), text)[group],
     }
 
 
-def after_best(share: Array) -> Array | float:
+def distance_from_best(share: Array) -> Array | float:
     """Return how far each block is behind the one with the highest share, if that is worth the name."""
     best = int(np.argmax(share))
     return np.arange(len(share)) - best if share[best] > 0.25 else NOWHERE
 
 
-def title_share(title: str, layout: Layout) -> Array:
+def title_share(title: str, layout: BlockLayout) -> Array:
     """Return the share of the page's title that a block is, 0 where it is no part of it."""
     title = title.casefold()
     longest = len(title)
     parts = [len(text) if 3 < len(text) <= longest and text.casefold() in title else 0 for text in layout.texts]
-    return column(parts) / max(longest, 1)
+    return int_column(parts) / max(longest, 1)
 
 
-def description_share(description: str, layout: Layout) -> Array:
+def description_share(description: str, layout: BlockLayout) -> Array:
     """Return 1 for a block that holds the beginning of the page's own description, .5 for one whose beginning is in it.
 
     What a page tells search engines of itself is often the first of its own text.
@@ -259,7 +259,7 @@ def description_share(description: str, layout: Layout) -> Array:
     return found
 
 
-def surroundings(layout: Layout) -> Array:
+def container_features(layout: BlockLayout) -> Array:
     """The containers around a block: their text, links and prose, and the way up to the one with most of the prose."""
     length, first, end = layout.length, layout.first, layout.end
     sums = np.zeros((3, len(length) + 1))
@@ -285,7 +285,7 @@ def surroundings(layout: Layout) -> Array:
     return found
 
 
-def neighbours(layout: Layout) -> tuple[Array, Array, Array]:
+def neighbour_features(layout: BlockLayout) -> tuple[Array, Array, Array]:
     """The blocks before and after."""
     blocks, pad = len(layout.length), max(FAR)
     values = np.zeros((5, blocks + 2 * pad))
@@ -297,10 +297,10 @@ def neighbours(layout: Layout) -> tuple[Array, Array, Array]:
     near = beside[2:, [by + pad for by in NEARER]]
     near[2] = near[2] == layout.container
     far = beside[:2, [by + pad for by in FAR if by]]
-    return far.reshape(-1, blocks), near.reshape(-1, blocks), windows(layout)
+    return far.reshape(-1, blocks), near.reshape(-1, blocks), window_features(layout)
 
 
-def windows(layout: Layout) -> Array:
+def window_features(layout: BlockLayout) -> Array:
     """The text around a block, and the shares of links and prose in it."""
     blocks = len(layout.length)
     sums = np.zeros((3, blocks + 1))
@@ -318,7 +318,7 @@ def hint_bits(masks: Array) -> Array:
     return (masks >> HINT_NUMBERS) & 1
 
 
-def context(layout: Layout, score: Array) -> Array:
+def context_features(layout: BlockLayout, score: Array) -> Array:
     """Return what the second stage may ask for besides, the first's scores of a block and around it: CONTEXT_NAMES x
     blocks.
     """
@@ -335,11 +335,11 @@ def context(layout: Layout, score: Array) -> Array:
     for reach in BEFORE_AFTER:
         before = sums[:, position] - sums[:, np.maximum(position - reach, 0)]
         after = sums[:, np.minimum(position + 1 + reach, blocks)] - sums[:, position + 1]
-        found[at], found[at + 1] = ratio(before[0], before[1]), ratio(after[0], after[1])
+        found[at], found[at + 1] = safe_ratio(before[0], before[1]), safe_ratio(after[0], after[1])
         at += 2
     spanned = sums[:, layout.end] - sums[:, layout.first]
     total = sums[0, -1]
-    table = np.stack((ratio(spanned[0], spanned[1]), spanned[0] / max(total, 1e-9)))
+    table = np.stack((safe_ratio(spanned[0], spanned[1]), spanned[0] / max(total, 1e-9)))
     found[at : at + 10] = np.take(table, layout.around[LEVELS, :], axis=1).reshape(-1, blocks)
     at += 10
     found[at] = sums[0, :-1] / max(total, 1e-9)

@@ -12,14 +12,20 @@ from typing import Any
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
-from pipeline.html.main_content.class_hints import COPY_OF_MATHS, LINE_NUMBERS, SOURCE_OF_MATHS, TAG_BIT, name_hints
-from pipeline.html.main_content.mathml import annotation, to_latex
+from pipeline.html.main_content.class_hints import (
+    COPY_OF_MATHS,
+    LINE_NUMBERS,
+    SOURCE_OF_MATHS,
+    TAG_BIT,
+    find_name_hints,
+)
+from pipeline.html.main_content.mathml import read_annotation, translate_to_latex
 
 LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content
 LONGEST_ROW = 1000  # characters; longer table rows are layout, as are rows whose cells hold several blocks
 MAX_BLOCKS = 100_000  # the rest of a page beyond that is left out
 
-# Marks in a block's text that no page's own text has a use for; `plain` takes them out.
+# Marks in a block's text that no page's own text has a use for; `remove_marks` takes them out.
 BREAK, STRONG, EMPHASIS, CODE, AFTER_LINK = "\x01", "\x02", "\x03", "\x04", "\x05"
 MARKS = re.compile("[\x01-\x05]")
 ALL_NOTHING = "\x01\x02\x03\x04\x05 \u200b\u200c\u200d\u2060\ufeff"  # a block of nothing else shows nothing
@@ -59,7 +65,7 @@ HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 
 @dataclass
-class Page:
+class PageBlocks:
     """The blocks of a page (parallel lists, in reading order) and its containers (likewise, the root first)."""
 
     title: str = ""
@@ -80,7 +86,7 @@ class Page:
     end: list[int] = field(default_factory=list)
 
 
-def plain(text: str) -> str:
+def remove_marks(text: str) -> str:
     """Return a block's text without marks; line breaks become new lines."""
     if BREAK in text:
         text = text.replace(BREAK, "\n")
@@ -90,25 +96,25 @@ def plain(text: str) -> str:
     return text
 
 
-def read_page(html: str) -> Page:
+def read_page_blocks(html: str) -> PageBlocks:
     """Parse a page and return its blocks. Never raises for what is in the page; time and memory are the parser's."""
     parser = LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS)
-    page = Walk(parser, everything=False).page
+    page = DomWalker(parser, everything=False).page
     if sum(map(len, page.text)) < LITTLE_TEXT:
-        whole = Walk(parser, everything=True).page
+        whole = DomWalker(parser, everything=True).page
         if sum(map(len, whole.text)) > sum(map(len, page.text)):
             page = whole
     read_statements(parser, page)
     return page
 
 
-def read_statements(parser: LexborHTMLParser, page: Page) -> None:
+def read_statements(parser: LexborHTMLParser, page: PageBlocks) -> None:
     """Fill in what a page says of itself as a whole."""
     title = parser.css_first("title")
     page.title = " ".join(title.text().split())[:500] if title is not None else ""
     if parser.body is not None:
         attributes = parser.body.attributes
-        page.names = name_hints(" ".join(filter(None, (attributes.get("class"), attributes.get("id")))))
+        page.names = find_name_hints(" ".join(filter(None, (attributes.get("class"), attributes.get("id")))))
     for meta in parser.head.css(STATEMENTS) if parser.head is not None else ():
         stated = " ".join((meta.attributes.get("content") or "").split())[:500]
         if meta.attributes.get("property") == "og:type":
@@ -117,12 +123,12 @@ def read_statements(parser: LexborHTMLParser, page: Page) -> None:
             page.description = stated
 
 
-class Walk:
+class DomWalker:
     """One walk over a document, the state of it, and the page it finds."""
 
     def __init__(self, parser: LexborHTMLParser, everything: bool):
         """Walk the body; `everything` includes hidden, template and noscript content."""
-        self.page = Page()
+        self.page = PageBlocks()
         self.everything = everything
         self.fragments: list[str] = []
         self.link_characters = self.links = 0
@@ -212,7 +218,7 @@ class Walk:
                 elif does == SCRIPT:
                     self.maths_script(current)
                 elif does == MATHS:
-                    fragments.append(maths(current))
+                    fragments.append(render_maths(current))
                 current = current.next
 
     def hints_of(self, node: LexborNode, tag: str) -> int:
@@ -225,11 +231,11 @@ class Walk:
         names = attributes.get("class") or ""
         if tag != "span" and not NAMING.isdisjoint(attributes):
             names = " ".join([names, *(attributes[key] or "" for key in NAMING if key in attributes)])  # in any order
-        hints = name_hints(names) if names else 0
+        hints = find_name_hints(names) if names else 0
         if hints & COPY_OF_MATHS:  # rendered maths
             return -1
         if hints & LINE_NUMBERS:
-            if only_digits(node):  # beside code, which would not run with them
+            if holds_only_digits(node):  # beside code, which would not run with them
                 return -1
             hints ^= LINE_NUMBERS
         if self.everything or hints & SOURCE_OF_MATHS:
@@ -359,7 +365,7 @@ class Walk:
             page.first[number], page.end[number] = start, start + 1
 
 
-def only_digits(node: LexborNode) -> bool:
+def holds_only_digits(node: LexborNode) -> bool:
     """Tell whether the text of an element is digits and white space, with one digit at least."""
     found = False
     for inner in node.traverse(include_text=True):
@@ -377,9 +383,9 @@ def split_breaks(text: str) -> list[str]:
     return [piece for piece in pieces if piece.strip(ALL_NOTHING)]
 
 
-def maths(node: LexborNode) -> str:
+def render_maths(node: LexborNode) -> str:
     """Return a <math> element as LaTeX between dollar signs: its own LaTeX where it has it, else translated."""
-    latex = annotation(node) or to_latex(node)
+    latex = read_annotation(node) or translate_to_latex(node)
     latex = " ".join(latex.split())
     if latex.startswith("{\\displaystyle") and latex.endswith("}"):
         latex = latex[len("{\\displaystyle") : -1].strip()

@@ -10,12 +10,12 @@ from functools import cached_property
 
 import numpy as np
 
-UNIT = 1 / 10_000  # of the log odds: what one step of a leaf is worth
+LEAF_UNIT = 1 / 10_000  # of the log odds: what one step of a leaf is worth
 DECIMALS = 4  # of a probability
 
 
 @dataclass(frozen=True)
-class Forest:
+class BoostedForest:
     """Trees of one depth over named features."""
 
     features: tuple[str, ...]  # the rows that `score` wants, in this order
@@ -47,12 +47,12 @@ class Forest:
                 leaf += leaf
                 leaf += answers.take(asked[level], 0)
             total[start : start + step] += values.take(leaf + offsets).sum(0, dtype=np.int32)
-        return np.round(1 / (1 + np.exp(-total * UNIT)), DECIMALS)
+        return np.round(1 / (1 + np.exp(-total * LEAF_UNIT)), DECIMALS)
 
 
-def parse(lines: Iterable[str]) -> dict[str, Forest]:
+def parse_forests(lines: Iterable[str]) -> dict[str, BoostedForest]:
     """Read forests by name. Raises ValueError, one line, for what is no such file."""
-    forests: dict[str, Forest] = {}
+    forests: dict[str, BoostedForest] = {}
     name, bias = "", 0
     features: tuple[str, ...] = ()
     trees: list[tuple[list[int], list[float], list[int]]] = []
@@ -60,7 +60,7 @@ def parse(lines: Iterable[str]) -> dict[str, Forest]:
     def close() -> None:
         if name:
             asked = np.array([tree[0] for tree in trees]), np.array([tree[1] for tree in trees], np.float32)
-            forests[name] = Forest(features, *asked, np.array([tree[2] for tree in trees], np.int32), bias)
+            forests[name] = BoostedForest(features, *asked, np.array([tree[2] for tree in trees], np.int32), bias)
 
     for number, line in enumerate(lines, 1):
         key, _, rest = line.strip().partition(" ")

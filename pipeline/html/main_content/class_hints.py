@@ -46,7 +46,7 @@ KNOWN_NAMES: dict[str, int] = {}  # the bits of names seen before: a pure functi
 KNOWN_RUNS: dict[str, int] = {}  # likewise, of runs of letters; their complement where the name goes on
 
 
-def _beginning(word: str) -> str:
+def _first_letters(word: str) -> str:
     """Return the first letters of what a pattern matches, three of them: without what it looks at around that."""
     return re.sub(r"\(\?.*?\)", "", word).replace("-?", "")[:3]
 
@@ -56,13 +56,13 @@ HINT_WORDS = re.compile(
 )
 WORDS = tuple(word for patterns in CLASS_HINTS.values() for word in patterns.split())
 # Letters without any of these have no bits; "ad" is the only word of two letters.
-BEGINNINGS = frozenset(("ad", *map(_beginning, WORDS)))
+BEGINNINGS = frozenset(("ad", *map(_first_letters, WORDS)))
 # A pattern with a hyphen begins at the end of a run of letters and goes beyond it.
 BEYOND = tuple("banner column item more most mw page print reply right screen sign sr up visually".split())
 NOT_IN_A_RUN = re.compile("|".join((*(word for word in WORDS if "-" in re.sub(r"\(\?.*?\)", "", word)), MATHS.pattern)))
 
 
-def name_hints(names: str) -> int:
+def find_name_hints(names: str) -> int:
     """Return the bits of class names, id and role, separated by spaces."""
     found = KNOWN_NAMES.get(names)
     if found is None:
@@ -73,14 +73,14 @@ def name_hints(names: str) -> int:
             name = name[:LONGEST_NAME]
             bits = KNOWN_NAMES.get(name)
             if bits is None:
-                bits = KNOWN_NAMES[name] = _bits_of(name)
+                bits = KNOWN_NAMES[name] = _find_name_bits(name)
             found |= bits
         if len(names) <= LONGEST_KNOWN:
             KNOWN_NAMES[names] = found
     return found
 
 
-def _bits_of(name: str) -> int:
+def _find_name_bits(name: str) -> int:
     """Return the bits of one name: those of its runs of letters, which come again in many names."""
     found, whole = 0, False
     lower = name.lower()
@@ -89,29 +89,29 @@ def _bits_of(name: str) -> int:
         if bits is None:
             if len(KNOWN_RUNS) >= MANY_NAMES:
                 KNOWN_RUNS.clear()
-            bits = KNOWN_RUNS[run] = _bits_of_run(run)
+            bits = KNOWN_RUNS[run] = _find_run_bits(run)
         if bits < 0:
             bits, whole = ~bits, True
         found |= bits
     if whole and NOT_IN_A_RUN.search(lower):
-        return _search(lower) | _maths(name)
+        return _search_words(lower) | _find_maths_bits(name)
     return found
 
 
-def _bits_of_run(run: str) -> int:
+def _find_run_bits(run: str) -> int:
     """Return the bits of a run of letters; their complement where the whole name may say something else."""
     if run.startswith(LINE_NUMBER_NAMES):
         return LINE_NUMBERS
-    found = 0 if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else _search(run)
+    found = 0 if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else _search_words(run)
     return ~found if run.endswith(BEYOND) or MATHS.search(run) else found
 
 
-def _search(name: str) -> int:
+def _search_words(name: str) -> int:
     found = 0
     for match in HINT_WORDS.finditer(name):
         found |= CLASS_BIT[match.lastgroup or ""]
     return found
 
 
-def _maths(name: str) -> int:
+def _find_maths_bits(name: str) -> int:
     return (COPY_OF_MATHS if MATHS_COPY.search(name) else 0) | (SOURCE_OF_MATHS if MATHS_SOURCE.search(name) else 0)

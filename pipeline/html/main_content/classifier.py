@@ -7,11 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, Layout, context, features
-from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, Page, read_page
-from pipeline.html.main_content.boosted_trees import Forest, parse
+from pipeline.html.main_content.block_features import (
+    CONTEXT_NAMES,
+    NAMES,
+    BlockLayout,
+    compute_block_features,
+    context_features,
+)
+from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, PageBlocks, read_page_blocks
+from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
-from pipeline.html.main_content.render import as_markdown, as_text
+from pipeline.html.main_content.render import render_markdown, render_text
 
 BRIDGED = (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION)
 NEIGHBOUR = 0.1  # of a block's score that is that of the block before it, and of the one after it
@@ -19,37 +25,41 @@ LINKED = 0.3  # share of links above which a run of blocks is navigation
 MODEL = Path(__file__).parent / "data" / "main_content.txt"
 
 
-class Model(NamedTuple):
+class MainContentModel(NamedTuple):
     """Both stages, and the rows of the features that each asks for: NAMES, then CONTEXT_NAMES."""
 
-    first: Forest
-    second: Forest
+    first: BoostedForest
+    second: BoostedForest
     first_rows: np.ndarray
     second_rows: np.ndarray
 
 
 @cache
-def load_model(path: Path = MODEL) -> Model:
+def load_main_content_model(path: Path = MODEL) -> MainContentModel:
     """Return the model of a file."""
     with open(path, encoding="utf-8") as lines:
-        return model_of(parse(lines))
+        return build_main_content_model(parse_forests(lines))
 
 
-def model_of(forests: Mapping[str, Forest]) -> Model:
+def build_main_content_model(forests: Mapping[str, BoostedForest]) -> MainContentModel:
     """Return the two forests, "first" and "second", as a model."""
     row = {name: number for number, name in enumerate((*NAMES, *CONTEXT_NAMES))}
     first, second = forests["first"], forests["second"]
-    return Model(first, second, *(np.array([row[name] for name in forest.features]) for forest in (first, second)))
+    return MainContentModel(
+        first, second, *(np.array([row[name] for name in forest.features]) for forest in (first, second))
+    )
 
 
-def score_blocks(found: np.ndarray, layout: Layout, model: Model) -> np.ndarray:
+def score_blocks(found: np.ndarray, layout: BlockLayout, model: MainContentModel) -> np.ndarray:
     """Return for each block the probability that its words are main content, given its features."""
     scores = model.first.score(np.take(found, model.first_rows, axis=0))
-    scores = model.second.score(np.take(np.concatenate((found, context(layout, scores))), model.second_rows, axis=0))
-    return steadied(scores)
+    scores = model.second.score(
+        np.take(np.concatenate((found, context_features(layout, scores))), model.second_rows, axis=0)
+    )
+    return smooth_scores(scores)
 
 
-def steadied(score: np.ndarray) -> np.ndarray:
+def smooth_scores(score: np.ndarray) -> np.ndarray:
     """Return the scores with a part of their neighbours': content comes in runs, more surely than any model knows of
     sites unlike those that it has seen.
     """
@@ -57,7 +67,7 @@ def steadied(score: np.ndarray) -> np.ndarray:
     return (1 - 2 * NEIGHBOUR) * score + NEIGHBOUR * (around[:-2] + around[2:])
 
 
-def choose(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarray:
+def choose_blocks(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarray:
     """Return which blocks to keep: those that raise the expected F1, where `threshold` is .5.
 
     The best set for F1 holds what scores above half of the F1 it reaches (Lipton et al. 2014, "Optimal thresholding of
@@ -70,13 +80,13 @@ def choose(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarra
     return score > threshold * np.max(reached, initial=0.0)
 
 
-def bridge(kept: np.ndarray, layout: Layout) -> np.ndarray:
+def bridge_gaps(kept: np.ndarray, layout: BlockLayout) -> np.ndarray:
     """Return which blocks to keep with the tables, lists, code, definitions and headings between two of them: hardly
     linked runs of nothing else. What an author puts between two paragraphs is the author's. So is a first heading right
     above.
     """
     kept = kept.copy()
-    bridged = np.isin(layout.kind, BRIDGED) | lone_cells(layout)
+    bridged = np.isin(layout.kind, BRIDGED) | find_lone_cells(layout)
     above = int(np.argmax(kept)) - 1  # -1 where the first block is kept, or none
     if above >= 0 and layout.kind[above] == 1 and layout.link[above] < LINKED:
         kept[above] = True
@@ -89,7 +99,7 @@ def bridge(kept: np.ndarray, layout: Layout) -> np.ndarray:
     return kept
 
 
-def lone_cells(layout: Layout) -> np.ndarray:
+def find_lone_cells(layout: BlockLayout) -> np.ndarray:
     """Return which blocks are the only filled cell of their row, in a table that has rows of several."""
     rows = np.zeros(len(layout.parent), bool)
     rows[layout.container[layout.kind == ROW]] = True
@@ -101,19 +111,22 @@ def effective_threshold(threshold: float, objective: str) -> float:
     return {"balanced": threshold, "precision": threshold + 0.4 * (1 - threshold), "recall": 0.6 * threshold}[objective]
 
 
-def main_content(html: str, threshold: float, comments: bool, markdown: bool, model: Model) -> str:
+def extract_main_content(html: str, threshold: float, comments: bool, markdown: bool, model: MainContentModel) -> str:
     """Return the main content of a page as text or Markdown; "" for a page without any text."""
-    page = read_page(html)
+    page = read_page_blocks(html)
     if not page.text:
         return ""
-    layout = Layout(page)
-    kept = bridge(choose(score_blocks(features(page, layout), layout, model), layout.length, threshold), layout)
+    layout = BlockLayout(page)
+    kept = bridge_gaps(
+        choose_blocks(score_blocks(compute_block_features(page, layout), layout, model), layout.length, threshold),
+        layout,
+    )
     if comments:
-        kept |= in_comments(page, layout)
-    return (as_markdown if markdown else as_text)(page, kept)
+        kept |= find_comment_blocks(page, layout)
+    return (render_markdown if markdown else render_text)(page, kept)
 
 
-def in_comments(page: Page, layout: Layout) -> np.ndarray:
+def find_comment_blocks(page: PageBlocks, layout: BlockLayout) -> np.ndarray:
     """Return which blocks are text in a part of the page that its class names or ids call comments."""
     inside = (np.array(page.path_hints, np.int64)[layout.container] & COMMENT_BIT) != 0
     return inside & (layout.link < 0.3) & (layout.kind != BUTTON) & (layout.length >= 20)

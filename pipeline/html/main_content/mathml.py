@@ -29,7 +29,7 @@ TOKENS = frozenset(("mi", "mn", "mo"))
 DROPPED = frozenset(("annotation", "annotation-xml", "mspace", "mphantom", "-comment"))
 
 
-def annotation(node: LexborNode) -> str:
+def read_annotation(node: LexborNode) -> str:
     """Return the LaTeX that a <math> element carries (an annotation, else its alttext), or ""."""
     for child in node.css("annotation"):
         encoding = (child.attributes.get("encoding") or "").lower()
@@ -38,35 +38,35 @@ def annotation(node: LexborNode) -> str:
     return (node.attributes.get("alttext") or "").strip()
 
 
-def to_latex(node: LexborNode, depth: int = 0) -> str:
+def translate_to_latex(node: LexborNode, depth: int = 0) -> str:
     """Translate an element of presentation MathML."""
     tag = node.tag or ""
     if tag == "-text" or depth > DEEPEST:
-        return "".join(map(_symbol, node.text(deep=True).split()))
+        return "".join(map(_translate_symbol, node.text(deep=True).split()))
     if tag in DROPPED:
         return ""
     if tag in TOKENS:
         text = "".join(node.text().split())
         if tag == "mi" and len(text) > 1 and text.isascii():
             return f"\\{text} " if text in FUNCTIONS else f"\\mathrm{{{text}}}"
-        return _symbols(text)
+        return _translate_symbols(text)
     if tag in ("mtext", "ms"):
         text = " ".join(node.text().split())
         return f"\\text{{{text}}}" if text else ""
-    parts = [to_latex(child, depth + 1) for child in _elements(node)]
+    parts = [translate_to_latex(child, depth + 1) for child in _child_elements(node)]
     if tag == "mtr":
         return " & ".join(parts)
     if tag == "mtable":
         return "\\begin{matrix}" + " \\\\ ".join(parts) + "\\end{matrix}"
     if tag == "msqrt":
-        return f"\\sqrt{{{_joined(parts)}}}"
+        return f"\\sqrt{{{_join_parts(parts)}}}"
     if tag == "mfenced":
         opening, closing = node.attributes.get("open", "("), node.attributes.get("close", ")")
-        return f"{_symbols(opening or '')}{', '.join(parts)}{_symbols(closing or '')}"
-    return _arranged(tag, parts)
+        return f"{_translate_symbols(opening or '')}{', '.join(parts)}{_translate_symbols(closing or '')}"
+    return _arrange_parts(tag, parts)
 
 
-def _arranged(tag: str, parts: list[str]) -> str:
+def _arrange_parts(tag: str, parts: list[str]) -> str:
     """Put the parts of a fraction, root or script together; of anything else, in a row."""
     parts = [part.strip() for part in parts]
     first, second, third, *_ = [*parts, "", "", ""]
@@ -88,14 +88,14 @@ def _arranged(tag: str, parts: list[str]) -> str:
         if accent:
             return f"{accent}{{{first}}}"
         return f"{base}^{{{second}}}" if first.startswith(LARGE) else f"\\overset{{{second}}}{{{first}}}"
-    return _joined(parts)
+    return _join_parts(parts)
 
 
-def _elements(node: LexborNode) -> list[LexborNode]:
+def _child_elements(node: LexborNode) -> list[LexborNode]:
     return [child for child in node.iter(include_text=True) if child.tag != "-text" or child.text(deep=True).strip()]
 
 
-def _joined(parts: list[str]) -> str:
+def _join_parts(parts: list[str]) -> str:
     """Join with a space only after a command that a letter would lengthen."""
     joined: list[str] = []
     in_command, letters = False, 0  # whether all is letters since the last backslash, and how many
@@ -110,9 +110,9 @@ def _joined(parts: list[str]) -> str:
     return "".join(joined)
 
 
-def _symbols(text: str) -> str:
-    return _joined([_symbol(char) for char in text])
+def _translate_symbols(text: str) -> str:
+    return _join_parts([_translate_symbol(char) for char in text])
 
 
-def _symbol(char: str) -> str:
+def _translate_symbol(char: str) -> str:
     return INVISIBLE.get(char, OPERATORS.get(char, char))

@@ -4,7 +4,19 @@ import re
 
 import numpy as np
 
-from pipeline.html.main_content.blocks import BREAK, CODE, EMPHASIS, ITEM, MARKS, PRE, ROW, STRONG, TERM, Page, plain
+from pipeline.html.main_content.blocks import (
+    BREAK,
+    CODE,
+    EMPHASIS,
+    ITEM,
+    MARKS,
+    PRE,
+    ROW,
+    STRONG,
+    TERM,
+    PageBlocks,
+    remove_marks,
+)
 
 # A pair of marks with something between them; a mark alone, or a pair around nothing, is dropped.
 PAIRS = [
@@ -16,11 +28,11 @@ SPACED = re.compile(" {2,}")
 OTHER_LINES = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
 
-def as_text(page: Page, kept: np.ndarray) -> str:
+def render_text(page: PageBlocks, kept: np.ndarray) -> str:
     """Return the kept blocks, a line each; line breaks begin a line, list items "- ", code is as it was."""
     lines: list[str] = []
     for number in np.flatnonzero(kept).tolist():
-        text = plain(page.text[number])
+        text = remove_marks(page.text[number])
         if page.kind[number] == PRE:
             lines += [line.rstrip() for line in OTHER_LINES.sub("\n", text).split("\n") if line.strip()]
         else:
@@ -29,14 +41,14 @@ def as_text(page: Page, kept: np.ndarray) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(page: Page, kept: np.ndarray) -> str:
+def render_markdown(page: PageBlocks, kept: np.ndarray) -> str:
     """Return the kept blocks as Markdown: list items and table rows a line each, an empty line between other blocks."""
     parts: list[str] = []
     before, rows = -1, 0
     for number in np.flatnonzero(kept).tolist():
         kind, (_, _, quotes) = page.kind[number], page.layout[number]
         table = kind == ROW and before == number - 1 and page.kind[before] == ROW
-        text = _markdown(page, number)
+        text = _render_block(page, number)
         rows = rows + 1 if table else 0
         tight = table or (kind == ITEM and before >= 0 and page.kind[before] == ITEM)
         if table and rows == 1:
@@ -51,7 +63,7 @@ def as_markdown(page: Page, kept: np.ndarray) -> str:
     return "".join(parts)
 
 
-def _markdown(page: Page, number: int) -> str:
+def _render_block(page: PageBlocks, number: int) -> str:
     """Return one block."""
     text, kind = page.text[number], page.kind[number]
     depth, place, _ = page.layout[number]

@@ -15,12 +15,12 @@ import pipeline.dedup.job as dedup_module
 from pipeline.config import build_config
 from pipeline.dedup import clusters, near, tasks
 from pipeline.dedup.job import dedup
-from pipeline.html.charset import decode
+from pipeline.html.charset import decode_body
 from pipeline.html.http import parse_response
 from pipeline.io import output as output_module
 from pipeline.io.output import Output
 from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
-from pipeline.warc.reader import Record, read_records
+from pipeline.warc.reader import CrawlRecord, read_crawl_records
 from tests.pipeline.documents import LETTERS, Row, dealt, document, edited, joined, read, words, write
 from tests.shared import shared_data
 
@@ -338,11 +338,11 @@ def test_the_public_pages_own_duplicates_are_those_of_brute_force_over_all_pairs
     wanted, rows = {url for pair in pairs for url in pair}, []
     for number in range(3):
         with open(shared_data(f"crawl/public-{number:05d}.warc.gz"), "rb") as source:
-            responses = [r for r in read_records(source) if isinstance(r, Record) and r.type == "response"]
+            responses = [r for r in read_crawl_records(source) if isinstance(r, CrawlRecord) and r.type == "response"]
         for n, record in enumerate(responses):
             if record.url in wanted or n % 4 == 0:
                 page = parse_response(record.block)
-                tree = HTMLTree.parse(decode(page.body, page.header("content-type"))[0])
+                tree = HTMLTree.parse(decode_body(page.body, page.header("content-type"))[0])
                 rows.append(document(len(rows), extract_plain_text(tree), PARAMS, url=record.url))
     rows = [row for row in rows if row["minhash"]]
     duplicates, _ = run(tmp_path, dealt(rows, 3, seed=1), url=False)

@@ -8,13 +8,13 @@ from pipeline.cli.run import run
 from pipeline.config import build_config
 from pipeline.extract.splits import BATCH_CHARACTERS, BATCH_PAGES, batches
 from pipeline.extract.stages import Outcome, Page, Tools, mill, read
-from pipeline.html.charset import decode
+from pipeline.html.charset import decode_body
 from pipeline.html.engines import load_engine
-from pipeline.html.extraction_cache import Repeats
+from pipeline.html.extraction_cache import ExtractionCache
 from pipeline.html.http import parse_response
 from pipeline.io.schemas import DOCUMENT
 from pipeline.language import prefilter
-from pipeline.warc.reader import Record, read_records
+from pipeline.warc.reader import CrawlRecord, read_crawl_records
 from tests.pipeline.conftest import config
 from tests.pipeline.crawls import article, html, pages, response, write_warc
 from tests.shared import shared_data
@@ -26,10 +26,12 @@ GERMAN = [
 ]
 
 
-def records(*responses: bytes, tmp_path) -> list[Record]:
+def records(*responses: bytes, tmp_path) -> list[CrawlRecord]:
     """Return response records as the reader gives them."""
     with open(write_warc(tmp_path / "a.warc", list(responses), compress=False), "rb") as source:
-        return [item for item in read_records(source) if isinstance(item, Record) and item.type == "response"]
+        return [
+            item for item in read_crawl_records(source) if isinstance(item, CrawlRecord) and item.type == "response"
+        ]
 
 
 def tools(**over) -> Tools:
@@ -37,13 +39,13 @@ def tools(**over) -> Tools:
     return Tools(build_config({"inputs": ["x"], "output": "none", "extract": {"engine": "resiliparse"}, **over}))
 
 
-def milled(record: Record, worker: Tools) -> Outcome:
+def milled(record: CrawlRecord, worker: Tools) -> Outcome:
     """Return what becomes of one page, alone."""
     return mill([read(record, "f", worker)], worker)[0]
 
 
 def test_the_gate_drops_before_extraction_and_only_with_languages(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.extract.stages.is_checked", lambda page: False)
+    monkeypatch.setattr("pipeline.extract.stages.is_audited", lambda page: False)
     german, english = records(
         response("https://a.example/1", html(GERMAN), 1), response("https://a.example/2", html(article(2)), 2),
         tmp_path=tmp_path,
@@ -98,8 +100,11 @@ def test_columns_that_a_page_states_of_itself(tmp_path):
 
 def test_checked_pages_count_as_dropped_and_say_what_they_would_have_been(tmp_path, monkeypatch):
     """A gate that drops everything: one page in three is checked, and every one of those was a miss."""
-    monkeypatch.setattr("pipeline.extract.stages.gate", lambda pages, *given: [prefilter.Gated("xx", 0.0)] * len(pages))
-    monkeypatch.setattr("pipeline.extract.stages.is_checked", lambda page: int(page[-4:-1]) % 3 == 0)
+    monkeypatch.setattr(
+        "pipeline.extract.stages.prefilter_pages",
+        lambda pages, *given: [prefilter.PrefilterVerdict("xx", 0.0)] * len(pages),
+    )
+    monkeypatch.setattr("pipeline.extract.stages.is_audited", lambda page: int(page[-4:-1]) % 3 == 0)
     worker = tools(languages=["en"])
     outcomes = mill([read(record, "f", worker) for record in records(*pages(9), tmp_path=tmp_path)], worker)
     assert [outcome.key for outcome in outcomes] == ["language/gate"] * 8 + ["http/status"]
@@ -113,7 +118,7 @@ def test_the_ledger_counts_the_misses(tmp_path):
     crawl = write_warc(tmp_path / "a.warc.gz", [*made, *pages(20, first=200)])
     run(config([crawl], tmp_path / "out", workers=1, languages=["en"], extract={"engine": "resiliparse"}))
     totals = json.loads((tmp_path / "out/ledger.json").read_text())["totals"]
-    expected = sum(prefilter.is_checked(f"<urn:uuid:00000000-0000-4000-8000-{n:012d}>") for n in range(120))
+    expected = sum(prefilter.is_audited(f"<urn:uuid:00000000-0000-4000-8000-{n:012d}>") for n in range(120))
     assert totals["gate"] == {"checked": expected, "missed": 0} and expected
     assert totals["rejected"]["language/gate"] == 120
     assert totals["responses"] == totals["kept"] + sum(totals["rejected"].values()) == 140
@@ -124,7 +129,9 @@ def test_the_ledger_counts_the_misses(tmp_path):
 def test_what_becomes_of_a_page_does_not_depend_on_those_milled_with_it(tmp_path):
     """Real pages, good and bad, all together, one by one and in another order: the same rows and reasons."""
     with open(shared_data("crawl/public-00001.warc.gz"), "rb") as source:
-        found = [item for item in read_records(source) if isinstance(item, Record) and item.type == "response"][::25]
+        found = [
+            item for item in read_crawl_records(source) if isinstance(item, CrawlRecord) and item.type == "response"
+        ][::25]
     worker = tools(languages=["en", "de"], recipe="fineweb")
     together = mill([read(record, "f", worker) for record in found], worker)
     assert len({outcome.key for outcome in together}) > 5
@@ -137,10 +144,12 @@ def test_an_engines_text_is_the_same_under_any_address(engine):
     """What allows a body to be extracted once: of sixty real pages, no text depends on the address."""
     extract = load_engine(engine)
     with open(shared_data("crawl/public-00002.warc.gz"), "rb") as source:
-        found = [item for item in read_records(source) if isinstance(item, Record) and item.type == "response"]
+        found = [
+            item for item in read_crawl_records(source) if isinstance(item, CrawlRecord) and item.type == "response"
+        ]
     for record in found[::21]:
         made = parse_response(record.block)
-        page = decode(made.body, made.header("content-type"))[0]
+        page = decode_body(made.body, made.header("content-type"))[0]
         one, other = extract(page, record.url), extract(page, "http://other.example/2001/02/03/x?y=z")
         assert one.text == other.text, record.url
 
@@ -158,7 +167,7 @@ def test_a_body_that_comes_again_is_extracted_once_with_its_own_metadata(tmp_pat
 
 def test_what_is_remembered_is_bounded():
     engine, calls = load_engine("resiliparse"), []
-    seen = Repeats(limit=3000)
+    seen = ExtractionCache(limit=3000)
     for n in [*range(30), 29, 0]:
         seen.extract(lambda page, url: calls.append(url) or engine(page, url), html(article(n, 2)), str(n))
         assert seen.held == sum(len(page.text) for page in seen.found.values()) <= 3000

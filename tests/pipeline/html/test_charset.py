@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.html.charset import decode, replace_markup
+from pipeline.html.charset import decode_body, replace_markup
 from pipeline.html.http import parse_response
-from pipeline.warc.reader import Record, read_records
+from pipeline.warc.reader import CrawlRecord, read_crawl_records
 from tests.shared import shared_data
 
 RUSSIAN = "<html><body><p>" + "Роспотребнадзор сообщил о недостаточности данных. " * 20 + "</p></body></html>"
@@ -41,30 +41,30 @@ def meta(text: str, label: str) -> str:
     ],
 )
 def test_the_encoding_and_the_text(body, header, name):
-    text, encoding = decode(body, header)
+    text, encoding = decode_body(body, header)
     assert encoding == name
     assert ("сообщил о недостаточности данных" in text) or ("문자 인코딩을 찾는" in text)
 
 
 def test_labels_mean_what_the_web_means_by_them():
-    assert decode("<p>朱镕基 €</p>".encode("gb18030"), "text/html; charset=gb2312") == ("<p>朱镕基 €</p>", "gbk")
-    assert decode(b"<p>\x93quoted\x94 \x96 \x80</p>", "text/html; charset=iso-8859-1")[0] == "<p>“quoted” – €</p>"
-    assert decode("①髙".encode("cp932"), "text/html; charset=shift_jis")[0] == "①髙"
-    assert decode("日本".encode("iso2022_jp"), "") == ("日本", "iso-2022-jp")
+    assert decode_body("<p>朱镕基 €</p>".encode("gb18030"), "text/html; charset=gb2312") == ("<p>朱镕基 €</p>", "gbk")
+    assert decode_body(b"<p>\x93quoted\x94 \x96 \x80</p>", "text/html; charset=iso-8859-1")[0] == "<p>“quoted” – €</p>"
+    assert decode_body("①髙".encode("cp932"), "text/html; charset=shift_jis")[0] == "①髙"
+    assert decode_body("日本".encode("iso2022_jp"), "") == ("日本", "iso-2022-jp")
 
 
 def test_few_bytes_that_could_be_utf8_go_by_the_header():
-    assert decode("模式".encode("gbk"), "text/html; charset=gbk")[0] == "模式"  # is valid UTF-8 too
-    assert decode("é".encode(), "")[0] == "é"
+    assert decode_body("模式".encode("gbk"), "text/html; charset=gbk")[0] == "模式"  # is valid UTF-8 too
+    assert decode_body("é".encode(), "")[0] == "é"
 
 
 def test_wrong_bytes_and_nuls_cost_only_themselves():
     body = RUSSIAN.encode("cp1251").replace(b"<p>", b"<p>\0\0")
-    assert decode(body, "text/html; charset=windows-1251") == (RUSSIAN, "windows-1251")
-    assert decode(b"<p>\0a\0</p>") == ("<p>a</p>", "utf-8")
-    text, encoding = decode(RUSSIAN.encode().replace(b"<p>", b"<p>\xff\xfe"), "text/html; charset=utf-8")
+    assert decode_body(body, "text/html; charset=windows-1251") == (RUSSIAN, "windows-1251")
+    assert decode_body(b"<p>\0a\0</p>") == ("<p>a</p>", "utf-8")
+    text, encoding = decode_body(RUSSIAN.encode().replace(b"<p>", b"<p>\xff\xfe"), "text/html; charset=utf-8")
     assert encoding == "utf-8" and "Роспотребнадзор" in text and "\ufffd" in text
-    assert decode(b"") == ("", "utf-8")
+    assert decode_body(b"") == ("", "utf-8")
 
 
 @settings(max_examples=500, deadline=None)
@@ -73,7 +73,7 @@ def test_wrong_bytes_and_nuls_cost_only_themselves():
     st.one_of(st.text(max_size=40), st.sampled_from(["utf-16", "utf-7", "hz", "base64", "hex", "idna"])),
 )
 def test_never_raises(body, label):
-    text, encoding = decode(body, f"text/html; charset={label}")
+    text, encoding = decode_body(body, f"text/html; charset={label}")
     assert "\0" not in text and encoding
     text.encode()  # no lone surrogates
 
@@ -81,12 +81,12 @@ def test_never_raises(body, label):
 def test_the_edge_cases_all_survive():
     cases = json.loads(shared_data("edge/EXPECTED.json").read_text())["charsets.warc.gz"]["cases"]
     with shared_data("edge/charsets.warc.gz").open("rb") as source:
-        records = [i for i in read_records(source) if isinstance(i, Record) and i.type == "response"]
+        records = [i for i in read_crawl_records(source) if isinstance(i, CrawlRecord) and i.type == "response"]
     assert len(records) == len(cases) == 59
     codecs = {"gbk": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932", "iso-8859-1": "cp1252"}
     for case, record in zip(cases, records, strict=True):
         response = parse_response(record.block)
-        text, _ = decode(response.body, response.header("content-type"))
+        text, _ = decode_body(response.body, response.header("content-type"))
         true = case["true_encoding"].split()[0]
         want = response.body.decode(codecs.get(true, true), "replace").replace("\0", "").removeprefix("\ufeff")
         assert text == want, case
@@ -108,4 +108,4 @@ def test_markup_is_replaced_before_detection(data: bytes, expected: bytes) -> No
 
 def test_unclosed_markup_takes_linear_time() -> None:
     for token in (b"<!--", b"<script ", b"<", b"<style>"):
-        assert decode(b"caf\xe9 \xff\xe8 " * 10 + token * (250_000 // len(token)))[0].startswith("caf")
+        assert decode_body(b"caf\xe9 \xff\xe8 " * 10 + token * (250_000 // len(token)))[0].startswith("caf")

@@ -14,7 +14,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from pipeline.html import engines
-from pipeline.html.engines import EngineError, Extraction, PageError, load_engine, tidy
+from pipeline.html.engines import EngineError, Extraction, PageError, load_engine, tidy_lines
 from pipeline.html.sandbox import ROOT, WALL_PER_CPU
 from tests.shared import shared_data
 
@@ -84,10 +84,12 @@ def test_threads_may_share_an_engine(engine: engines.Engine) -> None:
 
 
 def test_tidy() -> None:
-    assert tidy("a\r\nb\rc\u2028d\x00\ufeff\n\n  \n") == "a\nb\nc\nd"
-    assert tidy("soft\xadhyphen zero\u200bwidth \u2060joined") == "softhyphen zerowidth joined"
-    assert tidy("ភាសា\u200bខ្មែរ fa\u200cmily") == "ភាសា\u200bខ្មែរ fa\u200cmily"  # between Khmer words; a non-joiner
-    assert tidy("  • item   one \n    code = 1\n\t- two") == "• item one\n    code = 1\n- two"
+    assert tidy_lines("a\r\nb\rc\u2028d\x00\ufeff\n\n  \n") == "a\nb\nc\nd"
+    assert tidy_lines("soft\xadhyphen zero\u200bwidth \u2060joined") == "softhyphen zerowidth joined"
+    assert (
+        tidy_lines("ភាសា\u200bខ្មែរ fa\u200cmily") == "ភាសា\u200bខ្មែរ fa\u200cmily"
+    )  # between Khmer words; a non-joiner
+    assert tidy_lines("  • item   one \n    code = 1\n\t- two") == "• item one\n    code = 1\n- two"
 
 
 def test_a_page_that_hangs_native_code_is_a_timeout_and_the_next_one_works() -> None:
@@ -113,11 +115,11 @@ def test_a_page_that_eats_memory_is_charged_for_it() -> None:
         "engines.SELF_TEST = engines.SELF_TEST_WORDS\n"
         "engines.main(['trafilatura', '5', '[]'])\n"
     )
-    helper = engines.Helper("greedy_helper")
+    helper = engines.SandboxProcess("greedy_helper")
     helper.command = [sys.executable, "-c", script]
     with pytest.raises(PageError, match="memory"):
-        engines._isolated(helper, "eat", "")
-    assert engines._isolated(helper, "fine", "").text == "fine"
+        engines._ask_sandbox(helper, "eat", "")
+    assert engines._ask_sandbox(helper, "fine", "").text == "fine"
 
 
 def test_too_large_and_unknown(engine: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,10 +140,10 @@ def test_what_an_engine_raises_is_the_pages_reason_but_a_missing_module_stops_th
 
     for error, reason in ((RecursionError(), "too-deep"), (MemoryError(), "memory"), (KeyError("x"), "parse-error")):
         with pytest.raises(PageError) as caught:
-            engines.guarded(raising(error), "", "")
+            engines.run_guarded(raising(error), "", "")
         assert caught.value.reason == reason
     with pytest.raises(EngineError, match="lxml_html_clean"):
-        engines.guarded(raising(ImportError("No module named 'lxml_html_clean'")), "", "")
+        engines.run_guarded(raising(ImportError("No module named 'lxml_html_clean'")), "", "")
 
 
 def test_an_engine_that_cannot_be_imported_is_one_line_at_loading(tmp_path: Path) -> None:
@@ -165,8 +167,8 @@ def test_an_engine_that_finds_nothing_in_its_self_test_is_broken(monkeypatch: py
 def test_the_helper_ends_with_its_parent() -> None:
     """kill -9 leaves no helper behind: its pipe closes."""
     script = (
-        "import os, signal\nfrom pipeline.html.sandbox import Helper\n"
-        "helper = Helper('pipeline.html.engines', 'resiliparse', '5', '[]')\n"
+        "import os, signal\nfrom pipeline.html.sandbox import SandboxProcess\n"
+        "helper = SandboxProcess('pipeline.html.engines', 'resiliparse', '5', '[]')\n"
         "helper.ask(b'\"\"\\n')\nprint(helper.process.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
@@ -279,7 +281,7 @@ def test_huge_pages_are_read_by_the_helper_in_bounded_time() -> None:
 )
 def test_a_page_that_a_parser_may_take_long_for_goes_to_the_sandbox(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(engines, "_isolated", lambda helper, html, url: asked.append(html))
+    monkeypatch.setattr(engines, "_ask_sandbox", lambda helper, html, url: asked.append(html))
     engine = load_engine("gristmill")
     engine(html, "")
     engine(PAGE, "")

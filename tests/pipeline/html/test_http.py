@@ -10,8 +10,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.html.http import HttpResponse, mime_of, parse_response
-from pipeline.warc.reader import Record, read_records
+from pipeline.html.http import HttpResponse, detect_mime_type, parse_response
+from pipeline.warc.reader import CrawlRecord, read_crawl_records
 from tests.shared import shared_data
 
 HTML = b"<!DOCTYPE html><html><body>" + b"".join(b"<p>paragraph %d</p>\n" % i for i in range(500)) + b"</body></html>"
@@ -144,7 +144,7 @@ def test_nothing_raises_whatever_the_headers_say(true, said, damage, cut):
         message(bytes(wrong)[cut:], "Content-Encoding: " + ", ".join(said), "Transfer-Encoding: chunked")
     )
     assert response.status == 200 and len(response.body) <= 10 << 20
-    assert mime_of(response)
+    assert detect_mime_type(response)
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_nothing_raises_whatever_the_headers_say(true, said, damage, cut):
     ],
 )
 def test_mime_by_the_header_unless_the_body_shows_otherwise(declared, body, found):
-    assert mime_of(HttpResponse(200, (("content-type", declared),), body, ())) == found
+    assert detect_mime_type(HttpResponse(200, (("content-type", declared),), body, ())) == found
 
 
 @pytest.mark.parametrize("name", ["chunked_te.warc.gz", "content_encoding.warc.gz"])
 def test_bodies_of_the_edge_files(name):
     expected = json.loads(shared_data("edge/EXPECTED.json").read_text())[name]
     with shared_data(f"edge/{name}").open("rb") as source:
-        blocks = [i.block for i in read_records(source) if isinstance(i, Record) and i.type == "response"]
+        blocks = [i.block for i in read_crawl_records(source) if isinstance(i, CrawlRecord) and i.type == "response"]
     responses = [parse_response(block) for block in blocks]
     got = [hashlib.sha1(r.body).hexdigest() for r in responses]
     cut = [n for n, r in enumerate(responses) if any(p.startswith("truncated") for p in r.problems)]
@@ -189,8 +189,8 @@ def test_bodies_of_the_edge_files(name):
         with shared_data("crawl/public-00000.warc.gz").open("rb") as source:
             whole = next(
                 parse_response(i.block).body
-                for i in read_records(source)
-                if isinstance(i, Record) and i.type == "response" and i.url == expected["urls"][n]
+                for i in read_crawl_records(source)
+                if isinstance(i, CrawlRecord) and i.type == "response" and i.url == expected["urls"][n]
             )
         assert hashlib.sha1(whole).hexdigest() == expected["body_sha1"][n]
         assert whole.startswith(responses[n].body) and len(responses[n].body) == 17_615
@@ -199,9 +199,9 @@ def test_bodies_of_the_edge_files(name):
 def test_types_of_the_mixed_file():
     with shared_data("edge/mixed_types.warc.gz").open("rb") as source:
         found = {
-            i.url.rpartition("/")[2]: (response.status, mime_of(response))
-            for i in read_records(source)
-            if isinstance(i, Record) and i.type == "response" and (response := parse_response(i.block))
+            i.url.rpartition("/")[2]: (response.status, detect_mime_type(response))
+            for i in read_crawl_records(source)
+            if isinstance(i, CrawlRecord) and i.type == "response" and (response := parse_response(i.block))
         }
     assert found["pdf-labelled-html"] == (200, "application/pdf")
     assert found["html-labelled-octet"] == found["no-content-type"] == (200, "text/html")
@@ -211,10 +211,10 @@ def test_types_of_the_mixed_file():
 
 def test_comments_before_the_first_tag_take_linear_time() -> None:
     comments = b"<!---->" * 500  # with backtracking, 2 ** 500 ways to read them
-    assert mime_of(parse_response(message(comments + b"<html><p>x"))) == "text/html"
+    assert detect_mime_type(parse_response(message(comments + b"<html><p>x"))) == "text/html"
     undeclared = b"HTTP/1.1 200 OK\r\n\r\n"
-    assert mime_of(parse_response(undeclared + comments + b"<html><p>x")) == "text/html"
-    assert mime_of(parse_response(undeclared + comments + b"Hello world")) == "text/plain"
+    assert detect_mime_type(parse_response(undeclared + comments + b"<html><p>x")) == "text/html"
+    assert detect_mime_type(parse_response(undeclared + comments + b"Hello world")) == "text/plain"
 
 
 def test_an_interim_response_before_the_final_one_is_skipped() -> None:

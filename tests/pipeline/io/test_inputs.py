@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pipeline.io import inputs
-from pipeline.io.inputs import InputError, expand, open_input
+from pipeline.io.inputs import InputError, expand_inputs, open_input
 from pipeline.io.settings import InputConfig
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
@@ -96,10 +96,12 @@ def test_no_network_is_one_line(monkeypatch):
 
 
 def test_a_list_of_paths_is_read_with_prefix_limit_and_sample(server):
-    found = expand((f"{server}/warc.paths.gz",), InputConfig(prefix=f"{server}/data/"), seed=0)
+    found = expand_inputs((f"{server}/warc.paths.gz",), InputConfig(prefix=f"{server}/data/"), seed=0)
     assert [item.path for item in found] == [f"{server}/data/crawl/a.warc.gz", f"{server}/data/crawl/b.warc.gz"]
-    assert len(expand((f"{server}/warc.paths.gz",), InputConfig(limit=1), seed=0)) == 1
-    drawn = {expand((f"{server}/warc.paths.gz",), InputConfig(sample=1), seed=seed)[0].path for seed in range(20)}
+    assert len(expand_inputs((f"{server}/warc.paths.gz",), InputConfig(limit=1), seed=0)) == 1
+    drawn = {
+        expand_inputs((f"{server}/warc.paths.gz",), InputConfig(sample=1), seed=seed)[0].path for seed in range(20)
+    }
     assert len(drawn) == 2
     assert all(path.startswith("https://data.commoncrawl.org/crawl/") for path in drawn)
 
@@ -108,14 +110,14 @@ def test_paths_globs_and_folders(tmp_path):
     for name in ("b.warc.gz", "a.warc", "c.arc.gz", "d.warc.wet.gz", "e.warc.zst", "notes.txt", "sub/f.warc.gz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    folder = expand((str(tmp_path),), InputConfig(), 0)
+    folder = expand_inputs((str(tmp_path),), InputConfig(), 0)
     names = [item.path.removeprefix(f"{tmp_path}/") for item in folder]
     assert names == ["a.warc", "b.warc.gz", "c.arc.gz", "d.warc.wet.gz", "e.warc.zst", "sub/f.warc.gz"]
     assert not any(item.named for item in folder)
-    twice = expand((f"{tmp_path}/*.warc.gz", f"{tmp_path}/b.warc.gz"), InputConfig(), 0)
+    twice = expand_inputs((f"{tmp_path}/*.warc.gz", f"{tmp_path}/b.warc.gz"), InputConfig(), 0)
     assert [(item.path, item.named) for item in twice] == [(f"{tmp_path}/b.warc.gz", True)]
-    order = expand((f"{tmp_path}/b.warc.gz", f"{tmp_path}/a.warc"), InputConfig(), 0)
-    assert order == expand((f"{tmp_path}/a.warc", f"{tmp_path}/b.warc.gz"), InputConfig(), 0)
+    order = expand_inputs((f"{tmp_path}/b.warc.gz", f"{tmp_path}/a.warc"), InputConfig(), 0)
+    assert order == expand_inputs((f"{tmp_path}/a.warc", f"{tmp_path}/b.warc.gz"), InputConfig(), 0)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +129,12 @@ def test_paths_globs_and_folders(tmp_path):
 )
 def test_what_is_missing_is_one_line(tmp_path, pattern, needle):
     with pytest.raises(InputError, match=needle):
-        expand((f"{tmp_path}/{pattern}",), InputConfig(), 0)
+        expand_inputs((f"{tmp_path}/{pattern}",), InputConfig(), 0)
 
 
 def test_a_folder_without_crawl_files_is_one_line(tmp_path):
     with pytest.raises(InputError, match="holds no .warc"):
-        expand((str(tmp_path),), InputConfig(), 0)
+        expand_inputs((str(tmp_path),), InputConfig(), 0)
 
 
 @pytest.mark.parametrize(
@@ -145,4 +147,4 @@ def test_a_folder_without_crawl_files_is_one_line(tmp_path):
 )
 def test_an_address_that_cannot_be_read_is_one_line_at_once(address, needle):
     with pytest.raises(InputError, match=needle):
-        expand((address,), InputConfig(), 0)
+        expand_inputs((address,), InputConfig(), 0)

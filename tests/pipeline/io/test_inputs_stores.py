@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from pipeline.io.inputs import InputError, expand, open_input
+from pipeline.io.inputs import InputError, expand_inputs, open_input
 from pipeline.io.output import Output
 from pipeline.io.settings import InputConfig
 
@@ -56,7 +56,7 @@ def gs(patch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_files_are_listed_and_fetched(bucket):
-    found = expand((f"{bucket}/segment/*.warc.gz",), InputConfig(), 0)
+    found = expand_inputs((f"{bucket}/segment/*.warc.gz",), InputConfig(), 0)
     assert [item.path for item in found] == [f"{bucket}/segment/a.warc.gz", f"{bucket}/segment/b.warc.gz"]
     with open_input(found[1].path, InputConfig()) as source:
         assert source.read() == b"b" * 1000
@@ -64,7 +64,7 @@ def test_files_are_listed_and_fetched(bucket):
 
 def test_what_is_not_there_is_one_line(bucket):
     with pytest.raises(InputError, match="no file matches"):
-        expand((f"{bucket}/other/*.warc.gz",), InputConfig(), 0)
+        expand_inputs((f"{bucket}/other/*.warc.gz",), InputConfig(), 0)
     with (
         pytest.raises(InputError, match=r"none\.warc\.gz: cannot be fetched") as caught,
         open_input(f"{bucket}/none.warc.gz", InputConfig()),

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.language import identify
 from pipeline.language.identify import LanguageModel
-from pipeline.language.scripts import scripts_of, written_in
+from pipeline.language.scripts import is_written_in, list_scripts
 from tests.shared import shared_data
 
 
@@ -79,12 +79,12 @@ def test_scripts_overrule_the_model_between_chinese_japanese_and_korean(said: st
     ],
 )
 def test_a_language_needs_its_script(language: str, text: str, expected: bool) -> None:
-    assert written_in(language, text) is expected
-    assert written_in(language, text * 100) is expected
+    assert is_written_in(language, text) is expected
+    assert is_written_in(language, text * 100) is expected
 
 
 def test_every_language_of_the_model_has_a_script(model: LanguageModel) -> None:
-    assert [label for label in model.model.labels if not scripts_of(label.removeprefix("__label__"))] == []
+    assert [label for label in model.model.labels if not list_scripts(label.removeprefix("__label__"))] == []
 
 
 def test_only_the_beginning_is_read(model: LanguageModel) -> None:
@@ -152,7 +152,7 @@ def test_of_532_declarations_none_is_in_a_language_that_its_script_rules_out(mod
     assert unknown <= found["und"]
     cyrillic = {name for name, text in texts.items() if len(re.findall("[\u0400-\u04ff]", text)) > len(text) / 2}
     assert len(cyrillic) > 25
-    assert all("Cyrillic" in scripts_of(answers[name][0]) for name in cyrillic - found["und"])
+    assert all("Cyrillic" in list_scripts(answers[name][0]) for name in cyrillic - found["und"])
 
 
 def test_short_texts_in_five_languages(model: LanguageModel) -> None:

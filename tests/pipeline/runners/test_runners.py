@@ -13,7 +13,7 @@ from pipeline.cli.errors import RunError
 from pipeline.cli.run import JOBS, run
 from pipeline.extract.job import join
 from pipeline.extract.splits import marker, plan
-from pipeline.io.inputs import expand
+from pipeline.io.inputs import expand_inputs
 from pipeline.io.output import Output
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dry_run, is_local
 from tests.pipeline.cli.test_run import corpus_bytes
@@ -126,7 +126,7 @@ def test_a_file_is_put_together_once_even_if_the_runner_tries_twice(crawl, tmp_p
     settings = config(crawl, tmp_path / "out")
     run(settings, jobs=("extract",))
     output = Output(settings.output)
-    (file, *_) = plan(expand(settings.inputs, settings.input, settings.seed), settings)
+    (file, *_) = plan(expand_inputs(settings.inputs, settings.input, settings.seed), settings)
     shard = Path(output.path("documents", f"{file.name}.parquet"))
     before = shard.stat().st_mtime_ns
     assert output.exists(*marker(file))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
-from pipeline.url.blocklists import ListError, Part, compile_parts, open_list, read_parts, read_table
+from pipeline.url.blocklists import ListError, ListPart, compile_parts, open_list, read_parts, read_table
 from pipeline.url.filter import UrlFilter, UrlRules
 
 LISTS = {
@@ -47,7 +47,7 @@ def info(name: str, **over) -> tarfile.TarInfo:
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.sets(st.text(max_size=6), max_size=20)), st.randoms())
 def test_the_table_is_a_map_from_names_to_categories(lists: dict[str, set[str]], draw: random.Random) -> None:
-    parts = [Part(category, False, sorted(names)) for category, names in sorted(lists.items())]
+    parts = [ListPart(category, False, sorted(names)) for category, names in sorted(lists.items())]
     table = compile_parts(parts)
     draw.shuffle(parts)
     again = compile_parts(parts)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.url.canonical import canonical_url, host, site
+from pipeline.url.canonical import canonical_url, url_domain, url_host
 from tests.shared import shared_data
 
 SAME = [
@@ -120,7 +120,7 @@ ADDRESS = st.builds(
 def test_canonical_is_idempotent_and_never_raises(url: str) -> None:
     once = canonical_url(url)
     assert canonical_url(once) == once
-    host(url), site(url)
+    url_host(url), url_domain(url)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +138,14 @@ def test_canonical_is_idempotent_and_never_raises(url: str) -> None:
     ],
 )
 def test_site(url: str, expected: str) -> None:
-    assert site(url) == expected
+    assert url_domain(url) == expected
 
 
 def test_sites_of_the_public_pages() -> None:
     """The index names each page's site by another reading of the suffix list."""
     with gzip.open(shared_data("crawl/index.jsonl.gz"), "rt") as lines:
         pages = [json.loads(line) for line in lines]
-    differing = {(page["site"], site(page["url"])) for page in pages if page["site"] != site(page["url"])}
+    differing = {(page["site"], url_domain(page["url"])) for page in pages if page["site"] != url_domain(page["url"])}
     assert not differing
     keys = {page["url"]: canonical_url(page["url"]) for page in pages}
     assert all(canonical_url(key) == key for key in keys.values())

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.url.topic_by_address import DOMAINS, TABLE, domain
+from pipeline.url.topic_by_address import DOMAINS, TABLE, find_topic
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ from pipeline.url.topic_by_address import DOMAINS, TABLE, domain
     ],
 )
 def test_known_addresses(url: str, expected: str) -> None:
-    assert domain(url) == expected
+    assert find_topic(url) == expected
 
 
 def test_a_title_breaks_a_tie_of_nothing_but_one_word_is_not_enough() -> None:
-    assert domain("https://example.com/1", "Physics and chemistry of water") == "science"
-    assert domain("https://example.com/1", "The chemistry between us") == "other"
-    assert domain("https://example.com/movies/1", "Physics and chemistry") == "entertainment"
+    assert find_topic("https://example.com/1", "Physics and chemistry of water") == "science"
+    assert find_topic("https://example.com/1", "The chemistry between us") == "other"
+    assert find_topic("https://example.com/movies/1", "Physics and chemistry") == "entertainment"
 
 
 def test_the_table_fits_the_labels() -> None:
@@ -53,4 +53,4 @@ def test_the_table_fits_the_labels() -> None:
 
 @given(st.text(max_size=60), st.text(max_size=30))
 def test_always_one_of_the_labels(url: str, title: str) -> None:
-    assert domain(url, title) in DOMAINS
+    assert find_topic(url, title) in DOMAINS

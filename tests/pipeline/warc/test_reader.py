@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.warc.reader import (
-    EmptyFile,
+    CrawlRecord,
+    EmptyCrawlFile,
     NotACrawlFile,
-    Record,
-    Unreadable,
-    page_record_type,
-    read_records,
-    split_points,
+    UnreadableRange,
+    find_page_record_type,
+    find_split_points,
+    read_crawl_records,
 )
 from tests.shared import shared_data
 
@@ -41,17 +41,17 @@ def page(number: int, size: int = 300) -> bytes:
     return warc(f"http://a.test/{number}", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>" + noise)
 
 
-def read(data: bytes, *bounds: int | None, **options: int) -> list[Record | Unreadable]:
-    return list(read_records(io.BytesIO(data), *bounds, **options))
+def read(data: bytes, *bounds: int | None, **options: int) -> list[CrawlRecord | UnreadableRange]:
+    return list(read_crawl_records(io.BytesIO(data), *bounds, **options))
 
 
-def urls(items: Iterable[Record | Unreadable]) -> list[str]:
+def urls(items: Iterable[CrawlRecord | UnreadableRange]) -> list[str]:
     """The URLs of whole records."""
-    return [i.url for i in items if isinstance(i, Record) and i.truncated is None]
+    return [i.url for i in items if isinstance(i, CrawlRecord) and i.truncated is None]
 
 
-def unread(items: Iterable[Record | Unreadable]) -> list[tuple[int, int, str]]:
-    return [(i.offset, i.length, i.reason) for i in items if isinstance(i, Unreadable)]
+def unread(items: Iterable[CrawlRecord | UnreadableRange]) -> list[tuple[int, int, str]]:
+    return [(i.offset, i.length, i.reason) for i in items if isinstance(i, UnreadableRange)]
 
 
 PAGES = [page(i) for i in range(4)]
@@ -88,7 +88,7 @@ def test_the_whole_file_in_one_member(how):
     items = read(data)
     assert urls(items) == WANTED
     assert [i.offset for i in items] == [sum(map(len, PAGES[:n])) for n in range(4)]  # in the decompressed stream
-    assert split_points(io.BytesIO(data), 1) == ([i.offset for i in items] if how == "plain" else [0])
+    assert find_split_points(io.BytesIO(data), 1) == ([i.offset for i in items] if how == "plain" else [0])
 
 
 def test_records_that_run_over_several_members():
@@ -144,7 +144,7 @@ def test_a_length_that_lies_costs_only_its_own_record(how, lie):
     for data in (b"".join(map(COMPRESS[how], records)), COMPRESS[how](b"".join(records))):
         items = read(data)
         assert urls(items) == WANTED
-        assert [i.url for i in items if isinstance(i, Record) and i.truncated] == ["http://a.test/liar"]
+        assert [i.url for i in items if isinstance(i, CrawlRecord) and i.truncated] == ["http://a.test/liar"]
         assert not unread(items)
 
 
@@ -222,7 +222,7 @@ def test_zeros_at_the_end_are_padding():
 
 
 def test_what_is_no_crawl_file():
-    with pytest.raises(EmptyFile):
+    with pytest.raises(EmptyCrawlFile):
         read(b"")
     for data in (
         b"<html><h1>404</h1></html>",
@@ -233,10 +233,10 @@ def test_what_is_no_crawl_file():
     ):
         with pytest.raises(NotACrawlFile) as error:
             read(data)
-        assert "\n" not in str(error.value) and not isinstance(error.value, EmptyFile)
+        assert "\n" not in str(error.value) and not isinstance(error.value, EmptyCrawlFile)
         with pytest.raises(NotACrawlFile):
-            page_record_type(io.BytesIO(data))
-        assert split_points(io.BytesIO(data), 1) == [0]
+            find_page_record_type(io.BytesIO(data))
+        assert find_split_points(io.BytesIO(data), 1) == [0]
     bad = gzip.compress(b"<html>")
     assert urls(read(bad * 3 + gzip.compress(PAGES[0]))) == WANTED[:1]  # one record makes it a crawl file
     assert len(unread(read(bad * 3 + gzip.compress(PAGES[0])))) == 3
@@ -245,9 +245,9 @@ def test_what_is_no_crawl_file():
 def test_page_record_type():
     info = gzip.compress(warc("", b"software: x", "warcinfo"))
     wet = info + gzip.compress(warc("http://a.test", b"text", "conversion"))
-    assert page_record_type(io.BytesIO(wet)) == "conversion"
-    assert page_record_type(io.BytesIO(info + gzip.compress(PAGES[0]))) == "response"
-    assert page_record_type(io.BytesIO(info)) == "response"
+    assert find_page_record_type(io.BytesIO(wet)) == "conversion"
+    assert find_page_record_type(io.BytesIO(info + gzip.compress(PAGES[0]))) == "response"
+    assert find_page_record_type(io.BytesIO(info)) == "response"
 
 
 def test_a_bomb_is_cut_in_bounded_memory():
@@ -271,7 +271,7 @@ def test_a_bomb_is_cut_in_bounded_memory():
 
 
 def ranges_of(data: bytes, target: int) -> list[tuple[int, int | None]]:
-    points = split_points(io.BytesIO(data), target)
+    points = find_split_points(io.BytesIO(data), target)
     return list(zip(points, [*points[1:], None], strict=True))
 
 
@@ -307,7 +307,7 @@ def test_ranges_together_are_the_whole_and_no_good_record_is_lost(compress, part
         assert len(wanted) < 2
         return
     assert [item for a, b in ranges_of(data, target) for item in read(data, a, b)] == whole
-    found = Counter(i.block for i in whole if isinstance(i, Record))
+    found = Counter(i.block for i in whole if isinstance(i, CrawlRecord))
     for record in wanted[:-1]:  # the last may have been cut
         found[record.split(b"\r\n\r\n", 1)[1][:-4]] -= 1
     assert min(found.values(), default=0) >= 0
@@ -338,10 +338,10 @@ def test_the_crawl_is_read_in_full():
     path = shared_data("crawl/public-00001.warc.gz")
     wanted = {(r["offset"], r["length"], r["record_id"]) for r in index if r["file"].endswith(path.name)}
     with path.open("rb") as source:
-        items = list(read_records(source))
+        items = list(read_crawl_records(source))
         size = source.seek(0, 2)
-        points = split_points(source, size // 8)
-    assert all(isinstance(i, Record) for i in items) and sum(i.length for i in items) == size
+        points = find_split_points(source, size // 8)
+    assert all(isinstance(i, CrawlRecord) for i in items) and sum(i.length for i in items) == size
     assert {(i.offset, i.length, i.id) for i in items if i.type == "response"} == wanted
     assert len(points) > 5 and set(points) <= {i.offset for i in items}
 
@@ -373,9 +373,9 @@ EDGE = {  # file: whole records of the pages' type, records cut, reasons of what
 def test_what_can_be_recovered_from_faulty_files_is(name):
     expected = json.loads(shared_data("edge/EXPECTED.json").read_text())[name]
     with shared_data(f"edge/{name}").open("rb") as source:
-        kind = page_record_type(source)
-        items = list(read_records(source))
-    pages = [i for i in items if isinstance(i, Record) and i.type == kind]
+        kind = find_page_record_type(source)
+        items = list(read_crawl_records(source))
+    pages = [i for i in items if isinstance(i, CrawlRecord) and i.type == kind]
     whole, cut, reasons = EDGE[name]
     assert (len([p for p in pages if not p.truncated]), len([p for p in pages if p.truncated])) == (whole, cut)
     assert [reason for *_, reason in unread(items)] == reasons
@@ -388,7 +388,7 @@ def test_what_can_be_recovered_from_faulty_files_is(name):
 def test_files_with_no_record_are_one_clear_error():
     for name in ("empty.warc.gz", "html_error_page.warc.gz"):
         with shared_data(f"edge/{name}").open("rb") as source, pytest.raises(NotACrawlFile, match=name):
-            list(read_records(source))
+            list(read_crawl_records(source))
 
 
 REAL = {  # counted once by hand or by warcio, kept as known answers
@@ -414,7 +414,7 @@ REAL = {  # counted once by hand or by warcio, kept as known answers
 @pytest.mark.parametrize("name", REAL)
 def test_real_files_hold_what_is_known(name):
     with shared_data(f"real/{name}").open("rb") as source:
-        assert Counter(i.type for i in read_records(source) if isinstance(i, Record)) == REAL[name]
+        assert Counter(i.type for i in read_crawl_records(source) if isinstance(i, CrawlRecord)) == REAL[name]
 
 
 def test_every_real_file_is_read_as_warcio_reads_it_or_better():
@@ -424,14 +424,14 @@ def test_every_real_file_is_read_as_warcio_reads_it_or_better():
     for path in sorted(p for p in shared_data("real").rglob("*") if p.is_file()):
         with path.open("rb") as source:
             try:
-                items = list(read_records(source))
+                items = list(read_crawl_records(source))
             except NotACrawlFile:
                 assert not any(part in path.suffixes for part in (".warc", ".arc")), path
                 continue
             size = source.seek(0, 2)
-            pieces = [*split_points(source, max(size // 4, 1)), None]
+            pieces = [*find_split_points(source, max(size // 4, 1)), None]
             ranges = zip(pieces, pieces[1:], strict=False)
-            assert [i for a, b in ranges for i in read_records(source, a, b)] == items, path
+            assert [i for a, b in ranges for i in read_crawl_records(source, a, b)] == items, path
         theirs = []
         try:
             with path.open("rb") as source:
@@ -439,7 +439,7 @@ def test_every_real_file_is_read_as_warcio_reads_it_or_better():
                     theirs.append((record.rec_headers.get_header("WARC-Record-ID"), record.raw_stream.read()))
         except Exception:
             theirs = theirs[:-1]
-        whole = [i for i in items if isinstance(i, Record) and not i.truncated]
+        whole = [i for i in items if isinstance(i, CrawlRecord) and not i.truncated]
         ours = {(i.id, i.block) for i in whole}
         for identity, block in theirs:
             if any(i.id == identity for i in whole):

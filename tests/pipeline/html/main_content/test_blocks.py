@@ -5,19 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.html.main_content.blocks import BREAK, ITEM, PARAGRAPH, PRE, ROW, plain, read_page
-from pipeline.html.main_content.class_hints import name_hints
-from pipeline.html.main_content.render import as_markdown, as_text
+from pipeline.html.main_content.blocks import BREAK, ITEM, PARAGRAPH, PRE, ROW, read_page_blocks, remove_marks
+from pipeline.html.main_content.class_hints import find_name_hints
+from pipeline.html.main_content.render import render_markdown, render_text
 
 
 def text_of(html: str) -> str:
-    page = read_page(html)
-    return as_text(page, np.ones(len(page.text), bool))
+    page = read_page_blocks(html)
+    return render_text(page, np.ones(len(page.text), bool))
 
 
 def markdown_of(html: str) -> str:
-    page = read_page(html)
-    return as_markdown(page, np.ones(len(page.text), bool))
+    page = read_page_blocks(html)
+    return render_markdown(page, np.ones(len(page.text), bool))
 
 
 def test_nothing_is_glued_and_no_word_is_cut() -> None:
@@ -37,12 +37,14 @@ def test_a_data_row_is_one_line_and_a_layout_cell_is_not() -> None:
 
 
 def test_code_keeps_its_white_space() -> None:
-    page = read_page("<pre><code>def f(x):\n    if  x:\n\treturn <b>1</b>\n</code></pre><p>Use <code>f()</code>.")
+    page = read_page_blocks(
+        "<pre><code>def f(x):\n    if  x:\n\treturn <b>1</b>\n</code></pre><p>Use <code>f()</code>."
+    )
     assert page.kind == [PRE, PARAGRAPH]
     assert page.text[0] == "def f(x):\n    if  x:\n\treturn 1"
     kept = np.ones(2, bool)
-    assert as_text(page, kept).startswith("def f(x):\n    if  x:\n\treturn 1\n")
-    assert as_markdown(page, kept) == "```\ndef f(x):\n    if  x:\n\treturn 1\n```\n\nUse `f()`."
+    assert render_text(page, kept).startswith("def f(x):\n    if  x:\n\treturn 1\n")
+    assert render_markdown(page, kept) == "```\ndef f(x):\n    if  x:\n\treturn 1\n```\n\nUse `f()`."
 
 
 def test_line_numbers_beside_code_are_left_out_and_other_numbers_are_not() -> None:
@@ -57,9 +59,9 @@ def test_what_a_page_says_of_itself() -> None:
     head = """<title>Mill\n prices</title><meta property="og:type" content=" Article ">
         <meta name="description" content="a"><meta property="og:description" content="What a sack costs">
         <meta property="og:type" content="website">"""
-    page = read_page(f"<html><head>{head}</head><body class='single-post'><p>Rye.</p></body></html>")
+    page = read_page_blocks(f"<html><head>{head}</head><body class='single-post'><p>Rye.</p></body></html>")
     assert (page.title, page.sort, page.description) == ("Mill prices", "article", "What a sack costs")
-    assert page.names == name_hints("single-post") != 0
+    assert page.names == find_name_hints("single-post") != 0
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_lists_and_quotes() -> None:
     html = "<h2>Title</h2><ol><li>one<ul><li>in</li></ul></li><li><p>two</p><p>more</p></li></ol><blockquote>q"
     assert text_of(html) == "Title\n- one\n- in\n- two\nmore\nq"
     assert markdown_of(html) == "## Title\n\n1. one\n    - in\n2. two\n\nmore\n\n> q"
-    assert read_page(html).kind == [2, ITEM, ITEM, ITEM, PARAGRAPH, PARAGRAPH]
+    assert read_page_blocks(html).kind == [2, ITEM, ITEM, ITEM, PARAGRAPH, PARAGRAPH]
 
 
 def test_markdown_tables_and_emphasis() -> None:
@@ -111,7 +113,7 @@ def test_markdown_tables_and_emphasis() -> None:
         "<table><tr><th>A<th>B</tr><tr><td>1<td>2</tr><tr><td>3<td>4</tr></table><p>a <b>bold </b>word, <em></em>x<br>y"
     )
     assert markdown_of(html) == "| A | B |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n\na **bold** word, x\\\ny"
-    assert read_page(html).kind[:3] == [ROW] * 3
+    assert read_page_blocks(html).kind[:3] == [ROW] * 3
 
 
 @settings(max_examples=60, deadline=None)
@@ -122,7 +124,7 @@ def test_markdown_tables_and_emphasis() -> None:
     max_leaves=20,
 ))  # fmt: skip
 def test_whatever_the_tags_the_columns_agree_and_containers_span_their_blocks(html: str) -> None:
-    page = read_page(html)
+    page = read_page_blocks(html)
     columns = (page.text, page.kind, page.container, page.link_characters, page.links, page.layout)
     assert len({len(column) for column in columns}) == 1
     assert all(0 <= first <= end <= len(page.text) for first, end in zip(page.first, page.end, strict=True))
@@ -132,10 +134,10 @@ def test_whatever_the_tags_the_columns_agree_and_containers_span_their_blocks(ht
             if container == 0:
                 break
             container = page.parent[container]
-    assert all(plain(text).strip() for text in page.text)
-    assert all(BREAK not in text for text in as_text(page, np.ones(len(page.text), bool)))
+    assert all(remove_marks(text).strip() for text in page.text)
+    assert all(BREAK not in text for text in render_text(page, np.ones(len(page.text), bool)))
 
 
 def test_deep_nesting_needs_no_recursion() -> None:
-    page = read_page("<div><span>" * 10_000 + "deep")
+    page = read_page_blocks("<div><span>" * 10_000 + "deep")
     assert page.text == ["deep"]

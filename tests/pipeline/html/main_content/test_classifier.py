@@ -5,10 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.html.main_content.block_features import Layout
-from pipeline.html.main_content.blocks import read_page
-from pipeline.html.main_content.boosted_trees import parse
-from pipeline.html.main_content.classifier import bridge, choose, load_model, main_content, steadied
+from pipeline.html.main_content.block_features import BlockLayout
+from pipeline.html.main_content.blocks import read_page_blocks
+from pipeline.html.main_content.boosted_trees import parse_forests
+from pipeline.html.main_content.classifier import (
+    bridge_gaps,
+    choose_blocks,
+    extract_main_content,
+    load_main_content_model,
+    smooth_scores,
+)
 
 SENTENCE = "The river turns the wheel, the wheel turns the stone, and nobody in the village remembers another time."
 PAGE = f"""<title>How mills work</title><body>
@@ -24,7 +30,7 @@ PAGE = f"""<title>How mills work</title><body>
 
 def test_a_forest_asks_its_questions_and_adds_its_leaves() -> None:
     text = "# a comment\nforest f\nfeatures length link\nbias 0\ntree length>10.5 link>0.25 : 0 10000 -20000 5\n"
-    forest = parse(text.splitlines())["f"]
+    forest = parse_forests(text.splitlines())["f"]
     rows = np.array([[1, 20, 1, 20], [0, 0, 0.5, 0.5]], np.float32)
     odds = np.array([0, 1, -2, 0.0005])
     assert forest.score(rows) == pytest.approx(1 / (1 + np.exp(-odds)), abs=6e-5)
@@ -33,11 +39,11 @@ def test_a_forest_asks_its_questions_and_adds_its_leaves() -> None:
 @pytest.mark.parametrize("line", ["tree length>1 : 1", "tree height>1 : 1 2", "tree length>x : 1 2", "leaf 3"])
 def test_a_broken_model_is_one_line_with_its_number(line: str) -> None:
     with pytest.raises(ValueError, match="model, line 3: "):
-        parse(["forest f", "features length", line])
+        parse_forests(["forest f", "features length", line])
 
 
 def test_a_block_scores_the_same_alone_and_among_others() -> None:
-    first = load_model().first
+    first = load_main_content_model().first
     rows = np.random.default_rng(0).normal(20, 60, (len(first.features), 3000)).astype(np.float32)
     together = first.score(rows)
     assert len(set(together.tolist())) > 20
@@ -53,7 +59,7 @@ def test_a_higher_threshold_keeps_less_and_half_is_the_best_expected_f1(blocks: 
         whole = length[kept].sum() + (score * length).sum()
         return 2 * right / whole if whole else 0.0
 
-    kept = [choose(score, length, threshold) for threshold in (0.2, 0.5, 0.8)]
+    kept = [choose_blocks(score, length, threshold) for threshold in (0.2, 0.5, 0.8)]
     assert (kept[0] | kept[1] == kept[0]).all() and (kept[1] | kept[2] == kept[1]).all()
     order = np.argsort(-score)
     best = max(expected(np.isin(np.arange(len(score)), order[:count])) for count in range(len(score) + 1))
@@ -64,34 +70,34 @@ def test_what_stands_between_two_kept_paragraphs_is_kept_if_an_author_put_it_the
     table = "<table><tr><td>Rye<td>12</tr><tr><td>Oats<td></tr><tr><td colspan=2>All prices</tr></table>"
     steps = "<ul><li>Fill the hopper<li>Lower the stone</ul>"
     links = "<ul><li><a href=/a>Mills</a><li><a href=/b>Rivers</a></ul>"
-    page = read_page(
+    page = read_page_blocks(
         f"<p>First.</p>{table}<p>Second.</p>{steps}<p>Third.</p>{links}<p>Fourth.</p><p>Aside.</p><p>Last.</p>"
     )
     ends = np.array([text in ("First.", "Second.", "Third.", "Fourth.", "Last.") for text in page.text])
-    kept = bridge(ends, Layout(page))
+    kept = bridge_gaps(ends, BlockLayout(page))
     left_out = [text for text, keep in zip(page.text, kept, strict=True) if not keep]
     assert left_out == ["Mills", "Rivers", "Aside."]
 
 
 def test_a_score_leans_on_its_neighbours_and_stays_a_score() -> None:
-    assert steadied(np.array([0.0, 1.0, 1.0, 0.0, 1.0])) == pytest.approx([0.1, 0.9, 0.9, 0.2, 0.9])
-    assert steadied(np.ones(3)) == pytest.approx(np.ones(3)) and len(steadied(np.zeros(0))) == 0
+    assert smooth_scores(np.array([0.0, 1.0, 1.0, 0.0, 1.0])) == pytest.approx([0.1, 0.9, 0.9, 0.2, 0.9])
+    assert smooth_scores(np.ones(3)) == pytest.approx(np.ones(3)) and len(smooth_scores(np.zeros(0))) == 0
 
 
 def test_the_shipped_model_finds_the_main_content_and_its_structure() -> None:
-    model = load_model()
-    lines = main_content(PAGE, 0.5, False, False, model).split("\n")
+    model = load_main_content_model()
+    lines = extract_main_content(PAGE, 0.5, False, False, model).split("\n")
     assert "How mills work" in lines and SENTENCE in lines and f"After that, {SENTENCE}" in lines
     assert not any("Some other page" in line or "rights reserved" in line for line in lines)
     assert "Rye | 12" in lines and "    return flour" in lines
-    markdown = main_content(PAGE, 0.5, False, True, model)
+    markdown = extract_main_content(PAGE, 0.5, False, True, model)
     assert "# How mills work\n\n" in markdown and "```\ngrind(grain):\n    return flour\n```" in markdown
 
 
 def test_comments_are_taken_when_asked_for() -> None:
-    model = load_model()
-    assert "grandfather" not in main_content(PAGE, 0.5, False, False, model)
-    assert "grandfather" in main_content(PAGE, 0.5, True, False, model)
+    model = load_main_content_model()
+    assert "grandfather" not in extract_main_content(PAGE, 0.5, False, False, model)
+    assert "grandfather" in extract_main_content(PAGE, 0.5, True, False, model)
 
 
 def test_the_model_says_how_it_was_trained_and_is_small() -> None:
