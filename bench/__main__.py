@@ -19,6 +19,7 @@ NAMES = (
     "dedup",
     "dedup_peers",
     "gpu",
+    "trainer_cpu",
     "tokenizer",
     "repeated_lines",
 )

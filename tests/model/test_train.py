@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from model import tokenizer as tokenizer_files
 from model.__main__ import main
 from model.config import ScheduleConfig, TrainerError
 from model.config_reader import build_trainer_config, load_trainer_config
-from model.data import open_corpus
+from model.data import BatchPrefetcher, open_corpus
 from model.optimizer import learning_rate_scale
 from model.run_folder import lock_run_folder, read_training_log
 from model.train import Trainer, train_gpt
@@ -34,15 +35,25 @@ def without_time(run: Path) -> list[dict[str, float]]:
     return [{key: value for key, value in line.items() if key not in times} for line in read_training_log(run)]
 
 
-def kill_at(config_file: Path, output: Path, lines: int) -> None:
-    """Train in a process of its own and kill -9 it once its log has so many lines."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "model", "train", str(config_file), "--set", *RESUME, f"output={output}"],
+def start_training(config_file: Path, output: Path, keys: list[str]) -> subprocess.Popen[str]:
+    """Train in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "model", "train", str(config_file), "--set", *keys, f"output={output}"],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def wait_for_log(process: subprocess.Popen[str], output: Path, lines: int) -> None:
+    """Wait until the log has so many lines."""
     deadline = time.monotonic() + 100
     while process.poll() is None and time.monotonic() < deadline and len(read_training_log(output)) < lines:
         time.sleep(0.005)
+
+
+def kill_at(config_file: Path, output: Path, lines: int) -> None:
+    """Train in a process of its own and kill -9 it once its log has so many lines."""
+    process = start_training(config_file, output, RESUME)
+    wait_for_log(process, output, lines)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, process.communicate()[1]
     assert lines <= len(read_training_log(output)) < STEPS
@@ -67,6 +78,52 @@ def test_killed_twice_and_a_checkpoint_torn_the_curve_is_equal_to_the_last_bit(t
         first, second = ((run / f"checkpoints/{STEPS}" / name).read_bytes() for run in (whole, killed))
         assert first == second
     assert checkpoint.list_checkpoint_steps(killed / "checkpoints") == [STEPS - 10, STEPS]
+
+
+@pytest.mark.parametrize(("number", "name", "code"), [(signal.SIGTERM, "SIGTERM", 143), (signal.SIGINT, "SIGINT", 130)])
+def test_a_signal_ends_the_run_with_a_checkpoint_and_one_line_and_it_resumes(tmp_path, config_file, number, name, code):
+    keys = ["steps=3000", "evaluate_every=100000", "checkpoint.every=100000"]
+    process = start_training(config_file, tmp_path / "run", keys)
+    wait_for_log(process, tmp_path / "run", 5)
+    process.send_signal(number)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == code, errors
+    step = checkpoint.list_checkpoint_steps(tmp_path / "run/checkpoints")[-1]
+    assert errors.splitlines()[1:] == [f"model: stopped by {name}; the same command continues from step {step}"]
+    log = read_training_log(tmp_path / "run")
+    assert log[-1]["step"] == step and 5 <= step < 3000
+    config = load_trainer_config(config_file, keys)
+    with closing(open_corpus(config)) as corpus:
+        trainer = Trainer(config, corpus, torch.device("cpu"), tmp_path / "run")
+        assert trainer.step == step and read_training_log(tmp_path / "run") == log
+
+
+def test_a_signal_while_the_run_waits_for_tokens_ends_it_too(tmp_path, config_file, monkeypatch, capsys):
+    """Nothing is trained meanwhile, so it ends at once, with a checkpoint of the steps that were done."""
+    get_batch = BatchPrefetcher.get_batch
+
+    def wait(self, key, following):
+        if key[0] == 3:
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(30)
+        return get_batch(self, key, following)
+
+    monkeypatch.setattr(BatchPrefetcher, "get_batch", wait)
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert main(["train", str(config_file), "--set", "checkpoint.every=100"]) == 143
+    assert "stopped by SIGTERM; the same command continues from step 3\n" in capsys.readouterr().err
+    assert checkpoint.list_checkpoint_steps(tmp_path / "run/checkpoints") == [3]
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+def test_what_a_killed_run_left_is_removed_when_it_resumes(config_file, tmp_path):
+    train_gpt(load_trainer_config(config_file, ["steps=4"]))
+    run = tmp_path / "run"
+    (run / "checkpoints/.writing-3").mkdir()
+    (run / ".log.jsonl.tmp-killed").touch()
+    shutil.rmtree(run / "checkpoints/4")
+    train_gpt(load_trainer_config(config_file, ["steps=4"]))
+    assert not [path for path in run.rglob(".*") if path.name != ".lock"]
 
 
 def test_a_run_leaves_what_the_contract_names_and_is_not_done_twice(config_file, tmp_path, capsys):
@@ -254,6 +311,19 @@ def test_minutes_stop_by_the_clock(config_file, tmp_path):
     assert log[-2]["seconds"] <= 3.0 <= last["seconds"] and "bits_per_byte" in last
     assert last["learning_rate"] < max(entry["learning_rate"] for entry in log)  # it decays towards the end
     assert checkpoint.list_checkpoint_steps(tmp_path / "run/checkpoints")[-1] == last["step"]
+
+
+def test_by_the_clock_the_first_step_learns_and_a_run_that_learned_nothing_says_so(
+    config_file, tmp_path, capsys, monkeypatch
+):
+    keys = ["steps=null", "minutes=0.02", "evaluate_every=1000", "optimizer.learning_rate=1e-9"]
+    train_gpt(load_trainer_config(config_file, keys))
+    assert read_training_log(tmp_path / "run")[0]["learning_rate"] > 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "learned next to nothing" in line]
+    assert len(lines) == 1 and "for the frequencies of the tokens alone; give it more minutes" in lines[0]
+    monkeypatch.setattr(Trainer, "evaluate", lambda self: {"validation_loss": 3.0})  # 3.2 for the frequencies
+    train_gpt(load_trainer_config(config_file, [*keys, f"output={tmp_path}/other"]))
+    assert "learned next to nothing" not in capsys.readouterr().err
 
 
 def test_a_loss_that_blows_up_stops_the_run_and_keeps_the_last_whole_checkpoint(config_file, tmp_path, fails):
