@@ -22,8 +22,8 @@ from pipeline.dedup.job import begin, dedup, run_task, summary
 from pipeline.dedup.tasks import Job
 from pipeline.io.output import Output
 from pipeline.io.schemas import DOCUMENT
-from pipeline.publish.line_removal import gone_lines
-from pipeline.publish.plan import dropped_rows
+from pipeline.publish.candidates import read_duplicate_rows
+from pipeline.publish.line_removal import read_removed_lines
 from pipeline.text.line_keys import LINE_PRESETS
 
 SHARD = 50_000  # pages
@@ -116,11 +116,11 @@ def measured(config: Config) -> str:
     size = few = 0
     dropping = 0.0
     for name in names:
-        gone, first = dropped_rows(output, name), 0
+        gone, first = read_duplicate_rows(output, name), 0
         with output.parquet("documents", f"{name}.parquet") as file:
             for batch in file.iter_batches(columns=["text"], batch_size=1024):
-                start, lines = own_cpu(), gone_lines(output, name, config.dedup)
-                left = lines.cut(batch, range(first, first + batch.num_rows))[1] if lines else []
+                start, lines = own_cpu(), read_removed_lines(output, name, config.dedup)
+                left = lines.remove_from(batch, range(first, first + batch.num_rows))[1] if lines else []
                 dropping += own_cpu() - start
                 few += sum(page is not None and not page.enough for page in left)
                 texts = enumerate(batch.column("text").to_pylist(), first)

@@ -111,11 +111,11 @@ def topic_model(crawl: str) -> "TopicModel":
 
 def search(sets: str, texts: list[str]) -> None:
     """Print how long the sets take to index, and how fast texts are searched for their items."""
-    from pipeline.io.evaluation_sets import passages, read_sets
+    from pipeline.io.evaluation_sets import build_passages, read_evaluation_sets
     from pipeline.text.ngram_index import NgramIndex
 
     start = own_cpu()
-    index = NgramIndex.build((passages(item) for item in read_sets((sets,))), 13, 8)
+    index = NgramIndex.build((build_passages(item) for item in read_evaluation_sets((sets,))), 13, 8)
     print(f"{'index, seconds':24} {own_cpu() - start:8.1f}   {len(index.hashes):,} n-grams")
     size, speeds = sum(len(text.encode("utf-8", "replace")) for text in texts) / 1e6, []
     for _ in range(RUNS):

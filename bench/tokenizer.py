@@ -47,7 +47,7 @@ def run(crawl: str) -> None:
                     writer.row({"language": "", "text": text})
             config = build_config({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": size}})
             began = time.monotonic()
-            facts = train_tokenizer(output, config)
+            facts = train_tokenizer(output, config.tokenizer)
             name = f"ours, {facts['vocabulary']:,}"
             print(f"{name}: trained in {time.monotonic() - began:.0f} s on {len(seen):,} pages")
             counters[name] = counter(Tokenizer.from_file(output.path("tokenizer", "tokenizer.json")))

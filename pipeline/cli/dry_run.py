@@ -12,7 +12,7 @@ from pipeline.dedup.job import build as build_dedup
 from pipeline.extract.job import build as build_extract
 from pipeline.extract.splits import plan
 from pipeline.io.inputs import expand_inputs
-from pipeline.publish.job import build as build_publish
+from pipeline.publish.job import build_publish
 from pipeline.runners.beam_options import beam_options, check_flags, is_dataflow
 
 SHUFFLES = ("beam:transform:group_by_key:v1", "beam:transform:combine_per_key:v1")

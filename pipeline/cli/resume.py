@@ -7,9 +7,11 @@ import yaml
 
 from pipeline.cli.errors import RunError
 from pipeline.config import Config, compare_configs, config_values, dump_config
-from pipeline.io.evaluation_sets import fingerprints
+from pipeline.io.evaluation_sets import fingerprint_evaluation_sets
 from pipeline.io.output import WORK, Output, fingerprint
-from pipeline.publish import dsir_target, extra_sources, topics
+from pipeline.publish.dsir import fingerprint_target
+from pipeline.publish.extra_sources import fingerprint_sources
+from pipeline.publish.topics import fingerprint_topics
 from pipeline.settings import ConfigError
 
 # The sections of the config that decide the result of each stage, besides the documents that it reads.
@@ -84,9 +86,10 @@ def compute_stage_key(
     values = config_values(config)
     read: list[Any] = []
     if name == "publish":
-        read = [*fingerprints(config.decontaminate.sets), *dsir_target.fingerprints(config.weights.dsir.target)]
-        read += extra_sources.fingerprints(config.publish.extra_anneal_sources)
-        read += topics.fingerprints(config.weights.topics)
+        read = [*fingerprint_evaluation_sets(config.decontaminate.sets)]
+        read += fingerprint_target(config.weights.dsir.target)
+        read += fingerprint_sources(config.publish.extra_anneal_sources)
+        read += fingerprint_topics(config.weights.topics)
     settings = {key: values[key] for key in STAGE_SETTINGS[name]}
     return fingerprint([settings, files, *read, *([earlier] if earlier else [])])
 

@@ -24,11 +24,13 @@ from pipeline.cli.run_extract import extract, extracted
 from pipeline.cli.write_ledger import write_ledger
 from pipeline.config import Config
 from pipeline.extract.splits import plan
-from pipeline.io.evaluation_sets import find_sets
+from pipeline.io.evaluation_sets import find_evaluation_sets
 from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
-from pipeline.publish import dsir_target, extra_sources, topics
+from pipeline.publish.dsir import find_target_files
+from pipeline.publish.extra_sources import check_sources
+from pipeline.publish.topics import fingerprint_topics
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run
 
 JOBS = ("extract", "dedup", "publish")
@@ -72,10 +74,10 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
     Raises ValueError or OSError with one line.
     """
     if "publish" in jobs:
-        find_sets(config.decontaminate.sets)
-        dsir_target.fingerprints(config.weights.dsir.target)
-        extra_sources.check(config.publish.extra_anneal_sources)
-        topics.fingerprints(config.weights.topics)
+        find_evaluation_sets(config.decontaminate.sets)
+        find_target_files(config.weights.dsir.target)
+        check_sources(config.publish.extra_anneal_sources)
+        fingerprint_topics(config.weights.topics)
     if "extract" in jobs:
         find_files(config)
         refuse_idle(config)
@@ -103,11 +105,11 @@ def run_stage(
 
         result = dedup(output, config, list(files), flags)
     else:
-        from pipeline.publish.job import publish
+        from pipeline.publish.job import publish_corpus
         from pipeline.publish.tokenizer import train_tokenizer
 
-        result = {"publish": publish(output, config, list(files), beam_options(flags, "publish"))}
-        result["tokenizer"] = train_tokenizer(output, config)
+        result = {"publish": publish_corpus(output, config, list(files), beam_options(flags, "publish"))}
+        result["tokenizer"] = train_tokenizer(output, config.tokenizer)
     output.write_json({"key": key, "against": earlier, "result": result}, WORK, f"{name}.json")
     return result
 

@@ -14,7 +14,7 @@ from pipeline.io.ledger import (
     sum_file_ledgers,
 )
 from pipeline.io.output import Output
-from pipeline.publish import extra_sources
+from pipeline.publish.result import find_extra_problems
 
 
 def write_ledger(output: Output, files: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> Ledger:
@@ -55,7 +55,7 @@ def add_published(totals: LedgerTotals, result: Mapping[str, Any]) -> list[str]:
     problems = find_publish_problems(totals, pages.total(), "in total")
     totals.repeated = Counter(result["repeated"])
     if result["added"]:
-        problems += extra_sources.problems(result["added"])
+        problems += find_extra_problems(result["added"])
         totals.added = result["added"]
     totals.masked = result["contaminated"]["masked"] or None
     return problems

@@ -1,7 +1,7 @@
-"""Evaluation sets read as they are: JSONL, CSV and text, compressed or in a tar; what pages are searched for.
+"""Reads evaluation sets in the forms in which they are published: JSONL, CSV and text, compressed or in a tar.
 
-An item is a JSON line, a CSV row, or a paragraph of a text. Its texts are the strings within, in their order, without
-labels and ids: ARC, PIQA, OpenBookQA and MMLU are understood in the forms in which they are passed around.
+An item is a JSON line, a CSV row, or a paragraph of a text. Its texts are the strings in it, in their order, without
+labels and ids. The published files of ARC, PIQA, OpenBookQA and MMLU can be read.
 """
 
 import csv
@@ -20,14 +20,14 @@ from typing import IO, Any, NamedTuple
 
 import fsspec
 
-from pipeline.io.text_files import ending, files_of, unpacked
+from pipeline.io.text_files import list_named_files, match_ending, open_decompressed
 
-# Keys whose strings are not asked or answered: ids, labels, and what a harness keeps beside an item.
+# Keys whose strings are neither question nor answer: ids, labels, and what an evaluation harness stores with an item.
 LABELS = frozenset(
     "id idx ind index label labels gold answer_key answerkey answer_idx answer_index subject category split source task"
     " dataset metadata meta type url fold activity_label source_id split_type question_id doc_id".split()
 )
-# Keys of what is asked, which stands before the rest whatever the order in the file; also a CSV header's first cell.
+# Keys of the question, which comes first whatever the order in the file; also the first cell of a CSV header.
 QUESTION = frozenset("question question_stem stem prompt query goal problem ctx sentence input text passage".split())
 BEFORE = re.compile(r"^\s*(?:question|q)\s*:\s*", re.IGNORECASE)
 AFTER = re.compile(r"\s*\b(?:answer|a)\s*:\s*$", re.IGNORECASE)
@@ -38,121 +38,126 @@ BROKEN = (EOFError, lzma.LZMAError, zlib.error, tarfile.TarError, gzip.BadGzipFi
 
 
 class EvaluationSetError(ValueError):
-    """An evaluation set that cannot be read; its text is one line."""
+    """An evaluation set that cannot be read. Its message is one line."""
 
 
-class Item(NamedTuple):
-    """One item: its set (the file's name), its place there (`12`, or `dev/law.csv 12`, from 1), and its texts."""
+class EvaluationItem(NamedTuple):
+    """One item: its set (the file's name), its number there from 1 (`12`, or `dev/law.csv 12`), and its texts."""
 
     set: str
     name: str
     texts: tuple[str, ...]
 
 
-def find_sets(paths: tuple[str, ...]) -> list[str]:
+def find_evaluation_sets(paths: tuple[str, ...]) -> list[str]:
     """Return the files that files, folders and globs name, sorted within each; each once.
 
     Raises EvaluationSetError where a path names none.
     """
     found: dict[str, None] = {}
     for path in paths:
-        names = files_of(path, form)
+        names = list_named_files(path, set_format)
         if not names:
             raise EvaluationSetError(f"decontaminate.sets: {path}: no evaluation set there ({', '.join(FORMATS)}, tar)")
         for name in names:
-            if not form(name):
+            if not set_format(name):
                 known = ", ".join([*FORMATS, ".tar"])
                 raise EvaluationSetError(f"decontaminate.sets: {name}: not one of {known}, with .gz, .xz, .bz2")
             found.setdefault(name)
     return list(found)
 
 
-def form(name: str) -> str:
+def set_format(name: str) -> str:
     """Return the ending that says how a file is read, "" for none, ".tar" for any archive."""
-    return ".tar" if name.lower().endswith(ARCHIVES) else ending(name, FORMATS)
+    return ".tar" if name.lower().endswith(ARCHIVES) else match_ending(name, FORMATS)
 
 
-def fingerprints(paths: tuple[str, ...]) -> list[tuple[str, str]]:
+def fingerprint_evaluation_sets(paths: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the name and a hash of the bytes of each file that the paths name."""
     found = []
-    for path in find_sets(paths):
+    for path in find_evaluation_sets(paths):
         with fsspec.open(path, "rb") as file:
             found.append((path.rsplit("/", 1)[-1], hashlib.file_digest(file, "sha256").hexdigest()))
     return found
 
 
-def read_sets(paths: tuple[str, ...]) -> Iterator[Item]:
+def read_evaluation_sets(paths: tuple[str, ...]) -> Iterator[EvaluationItem]:
     """Yield every item of the sets, in their order. Raises EvaluationSetError, OSError."""
-    for path in find_sets(paths):
+    for path in find_evaluation_sets(paths):
         name = path.rsplit("/", 1)[-1]
         try:
             with fsspec.open(path, "rb") as file:
-                if form(name) == ".tar":
-                    yield from archived(file, name)
+                if set_format(name) == ".tar":
+                    yield from read_archive_items(file, name)
                 else:
-                    yield from (Item(name, *item) for item in read_items(unpacked(file, name), form(name)))
+                    yield from (
+                        EvaluationItem(name, *item)
+                        for item in read_set_items(open_decompressed(file, name), set_format(name))
+                    )
         except (*BROKEN, json.JSONDecodeError) as error:
             raise EvaluationSetError(
-                f"{path}: cannot be read as {form(name)}: {' '.join(str(error).split())}"
+                f"{path}: cannot be read as {set_format(name)}: {' '.join(str(error).split())}"
             ) from error
 
 
-def archived(file: IO[bytes], name: str) -> Iterator[Item]:
+def read_archive_items(file: IO[bytes], name: str) -> Iterator[EvaluationItem]:
     """Yield the items of the files in a tar, by the files' names."""
     with tarfile.open(fileobj=file, mode="r:*") as archive:
         for member in sorted(archive.getmembers(), key=lambda member: member.name):
             hidden = fnmatch.fnmatch(member.name.rsplit("/", 1)[-1], "[._]*")
-            content = archive.extractfile(member) if member.isfile() and form(member.name) and not hidden else None
+            content = (
+                archive.extractfile(member) if member.isfile() and set_format(member.name) and not hidden else None
+            )
             if content:
-                for place, texts in read_items(unpacked(content, member.name), form(member.name)):
-                    yield Item(name, f"{member.name} {place}", texts)
+                for place, texts in read_set_items(open_decompressed(content, member.name), set_format(member.name)):
+                    yield EvaluationItem(name, f"{member.name} {place}", texts)
 
 
-def read_items(file: IO[bytes], form: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def read_set_items(file: IO[bytes], file_format: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the number, from 1, and the texts of each item of a file that has any."""
-    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="" if form in (".csv", ".tsv") else None)
-    if form in (".txt", ".text"):
+    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="" if file_format in (".csv", ".tsv") else None)
+    if file_format in (".txt", ".text"):
         items: Iterator[Any] = iter(PARAGRAPH.split(lines.read()))
-    elif form in (".csv", ".tsv"):
-        items = rows(lines, "\t" if form == ".tsv" else ",")
-    elif form == ".json":
+    elif file_format in (".csv", ".tsv"):
+        items = read_csv_rows(lines, "\t" if file_format == ".tsv" else ",")
+    elif file_format == ".json":
         whole = json.load(lines)
         items = iter(whole if isinstance(whole, list) else [whole])
     else:
         items = (json.loads(line) if line.strip() else None for line in lines)
     for number, item in enumerate(items, 1):
-        texts = tuple(filter(None, map(stripped, strings(item))))
+        texts = tuple(filter(None, map(strip_prompt_marks, iterate_strings(item))))
         if texts:
             yield str(number), texts
 
 
-def rows(lines: IO[str], delimiter: str) -> Iterator[list[str]]:
-    """Yield the rows of a CSV; a header, whose first cell names a question, as an empty one."""
+def read_csv_rows(lines: IO[str], delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows of a CSV. A header, whose first cell is one of QUESTION, becomes an empty row."""
     csv.field_size_limit(min(sys.maxsize, 1 << 30))
     for number, row in enumerate(csv.reader(lines, delimiter=delimiter)):
         yield [] if not number and row and row[0].strip().lower() in QUESTION else row
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Yield the strings of an item in their order, without labels: strings under LABELS, and single characters."""
+def iterate_strings(value: Any) -> Iterator[str]:
+    """Yield the strings of an item in their order, without strings under LABELS and single characters."""
     if isinstance(value, str):
         if len(value.strip()) > 1:
             yield value
     elif isinstance(value, dict):
         for key in sorted(value, key=lambda key: key.lower() not in QUESTION):
             if key.lower() not in LABELS:
-                yield from strings(value[key])
+                yield from iterate_strings(value[key])
     elif isinstance(value, list):
         for inner in value:
-            yield from strings(inner)
+            yield from iterate_strings(inner)
 
 
-def stripped(text: str) -> str:
-    """Return a text without a harness's `Question:` before and `Answer:` behind it."""
+def strip_prompt_marks(text: str) -> str:
+    """Return a text without `Question:` at its start and `Answer:` at its end, which evaluation harnesses add."""
     return AFTER.sub("", BEFORE.sub("", text)).strip()
 
 
-def passages(item: Item) -> list[str]:
-    """Return what of an item a page may hold: the question, all texts in order, the question with each other text."""
+def build_passages(item: EvaluationItem) -> list[str]:
+    """Return the passages to search for: the question, all texts in order, the question with each other text."""
     first, *others = item.texts
     return [first, " ".join(item.texts), *(f"{first} {other}" for other in others if len(others) > 1)]

@@ -1,130 +1,166 @@
-"""Pages that hold items of evaluation sets: an index of the items made once, and what it finds in a documents shard.
+"""Finds items of evaluation sets in pages: an index of the items made once, and what it finds in a documents shard.
 
-The index lies under the output's `.work/`, where every worker maps the same files; the spans that it finds are rows of
-`contaminated/`, from which the second pass over the text masks.
+The index is stored in the output's `.work/`, where every worker maps the same files into memory. The spans that it
+finds are rows of `contaminated/`; the stage that copies the texts masks them from there.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.config import Config
-from pipeline.io.evaluation_sets import EvaluationSetError, passages, read_sets
+from pipeline.io.evaluation_sets import EvaluationSetError, build_passages, read_evaluation_sets
 from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import CONTAMINATED
-from pipeline.publish import extra_sources
-from pipeline.text.ngram_index import NgramIndex, mask_spans
+from pipeline.publish.result import ContaminationCounts, EvaluationSetCounts
+from pipeline.publish.settings import DecontaminateConfig
+from pipeline.text.ngram_index import ContaminatedSpan, NgramIndex, mask_spans
 
-FOLDER = "contaminated"
-INDEX = f"{WORK}/contamination"
+CONTAMINATED_FOLDER = "contaminated"
+INDEX_FOLDER = f"{WORK}/contamination"
 
 
-class Known(NamedTuple):
+class ContaminationIndex(NamedTuple):
     """The n-grams of the items, and (set, item) by the items' numbers."""
 
     ngrams: NgramIndex
     names: list[tuple[str, str]]
 
 
-class Page(NamedTuple):
-    """What becomes of a page with hits: `size` is UTF-8 bytes of its text without them, 0 where it is dropped."""
+class ScannedPage(NamedTuple):
+    """What a page is known by in `contaminated/`; `row` is its row in the shard."""
 
-    rows: list[dict[str, Any]]
+    id: str
+    url: str | None
+    row: int
+
+
+class ContaminationHit(NamedTuple):
+    """A row of `contaminated/`: a span of a page that an evaluation item has."""
+
+    id: str
+    url: str | None
+    row: int
+    set: str
+    item: str
+    action: str
+    start: int
+    end: int
+    ngrams: int
+    text: str
+
+
+class ContaminatedPage(NamedTuple):
+    """A page with hits. `size` is the UTF-8 bytes of its text without them, 0 where the page is dropped."""
+
+    hits: list[ContaminationHit]
     size: int
 
 
-def prepare(output: Output, config: Config) -> dict[str, int]:
+def build_contamination_index(output: Output, config: DecontaminateConfig) -> dict[str, int]:
     """Write the index of the configured sets, if there are any. Returns how many items each has.
 
     Raises EvaluationSetError, OSError.
     """
-    output.remove(FOLDER)
-    output.remove(INDEX)
-    wanted = config.decontaminate
-    if not wanted.sets:
+    output.remove(CONTAMINATED_FOLDER)
+    output.remove(INDEX_FOLDER)
+    if not config.sets:
         return {}
     names: list[tuple[str, str]] = []
 
-    def named() -> Iterator[list[str]]:
-        for item in read_sets(wanted.sets):
+    def iterate_passages() -> Iterator[list[str]]:
+        for item in read_evaluation_sets(config.sets):
             names.append((item.set, item.name))
-            yield passages(item)
+            yield build_passages(item)
 
-    index = NgramIndex.build(named(), wanted.ngram, min(wanted.min_question_words, wanted.ngram))
+    index = NgramIndex.build(iterate_passages(), config.ngram, min(config.min_question_words, config.ngram))
     if not names:
-        raise EvaluationSetError(f"decontaminate.sets: no item in {', '.join(wanted.sets)}")
+        raise EvaluationSetError(f"decontaminate.sets: no item in {', '.join(config.sets)}")
     for field in fields(NgramIndex)[2:]:
-        with output.write(INDEX, f"{field.name}.npy") as out:
+        with output.write(INDEX_FOLDER, f"{field.name}.npy") as out:
             np.save(out, getattr(index, field.name), allow_pickle=False)
-    output.write_json({"ngram": index.ngram, "short": index.short, "names": names}, INDEX, "index.json")
-    sets: dict[str, int] = defaultdict(int)
-    for name, _ in names:
-        sets[name] += 1
-    return dict(sets)
+    output.write_json({"ngram": index.ngram, "short": index.short, "names": names}, INDEX_FOLDER, "index.json")
+    return dict(Counter(name for name, _ in names))
 
 
 @lru_cache(maxsize=1)
-def load(root: str, made: str) -> Known:
-    """Return the index of an output, mapped where that is a folder; `made` tells one in the same place from another."""
+def load_contamination_index(root: str, version: str) -> ContaminationIndex:
+    """Return the index of an output. `version` tells it from an earlier one in the same place."""
     output = Output(root)
-    facts = output.read_json(INDEX, "index.json")
-    arrays = {field.name: read_array(output, f"{field.name}.npy") for field in fields(NgramIndex)[2:]}
-    return Known(NgramIndex(facts["ngram"], facts["short"], **arrays), [(name, item) for name, item in facts["names"]])
+    facts = output.read_json(INDEX_FOLDER, "index.json")
+    arrays = {field.name: read_index_array(output, f"{field.name}.npy") for field in fields(NgramIndex)[2:]}
+    names = [(name, item) for name, item in facts["names"]]
+    return ContaminationIndex(NgramIndex(facts["ngram"], facts["short"], **arrays), names)
 
 
-def read_array(output: Output, name: str) -> np.ndarray:
-    """Return an array of the index, mapped where it is a file on this machine."""
+def read_index_array(output: Output, name: str) -> np.ndarray:
+    """Return an array of the index, mapped into memory where it is a file on this machine."""
+    array: np.ndarray
     if output.local:
-        return np.load(output.path(INDEX, name), mmap_mode="r", allow_pickle=False)
-    with output.open(INDEX, name) as source:
-        return np.load(source, allow_pickle=False)
+        array = np.load(output.path(INDEX_FOLDER, name), mmap_mode="r", allow_pickle=False)
+        return array
+    with output.open(INDEX_FOLDER, name) as source:
+        array = np.load(source, allow_pickle=False)
+    return array
 
 
-class Finder:
+class ContaminationScanner:
     """Finds items in pages, with the output's index."""
 
-    def __init__(self, root: str, action: str):
+    def __init__(self, root: str, config: DecontaminateConfig) -> None:
         """Load the index, once a process."""
         output = Output(root)
-        self.known = load(root, str(output.fs.info(output.path(INDEX, "index.json"))))
-        self.action = action
+        self.index = load_contamination_index(root, str(output.fs.info(output.path(INDEX_FOLDER, "index.json"))))
+        self.action = config.action
 
-    def find(self, rows: Sequence[dict[str, Any]], texts: Sequence[str]) -> list[Page | None]:
-        """Return what becomes of each page (id, url, row); None for one without hits."""
+    def scan_pages(self, pages: Sequence[ScannedPage], texts: Sequence[str]) -> list[ContaminatedPage | None]:
+        """Return what the hits make of each page; None for a page without hits."""
         return [
-            self.page(row, text, spans) if spans else None
-            for row, text, spans in zip(rows, texts, self.known.ngrams.spans(texts), strict=True)
+            self.judge_page(page, text, spans) if spans else None
+            for page, text, spans in zip(pages, texts, self.index.ngrams.spans(texts), strict=True)
         ]
 
-    def page(self, row: dict[str, Any], text: str, spans: list[Any]) -> Page:
-        """Return a page with its hits; masked to nothing it is dropped."""
+    def judge_page(self, page: ScannedPage, text: str, spans: Sequence[ContaminatedSpan]) -> ContaminatedPage:
+        """Return a page with its hits. A page of which masking leaves nothing is dropped."""
         left = mask_spans(text, [(span.start, span.end) for span in spans]) if self.action == "mask" else ""
         action = "mask" if left else "drop"
-        hits = []
-        for span in spans:
-            name, item = self.known.names[span.item]
-            place = {"start": span.start, "end": span.end, "ngrams": span.ngrams, "text": text[span.start : span.end]}
-            hits.append(row | {"set": name, "item": item, "action": action} | place)
-        return Page(hits, len(left.encode("utf-8", "surrogatepass")))
+        hits = [
+            ContaminationHit(
+                *page,
+                *self.index.names[span.item],
+                action=action,
+                start=span.start,
+                end=span.end,
+                ngrams=span.ngrams,
+                text=text[span.start : span.end],
+            )
+            for span in spans
+        ]
+        return ContaminatedPage(hits, len(left.encode("utf-8", "surrogatepass")))
 
 
-def write_hits(output: Output, name: str, hits: list[dict[str, Any]]) -> None:
-    """Write a documents shard's hits, where it has any."""
-    if hits:
-        with output.table_writer(CONTAMINATED, FOLDER, f"{name}.parquet") as writer:
-            for hit in hits:
-                writer.row(hit)
+def open_scanner(root: str, config: DecontaminateConfig) -> ContaminationScanner | None:
+    """Return a scanner, or None where no evaluation sets are configured."""
+    return ContaminationScanner(root, config) if config.sets else None
 
 
-def masks(output: Output, name: str) -> dict[int, list[tuple[int, int]]]:
-    """Return the spans to mask in a documents shard by row, rising."""
-    if not output.exists(FOLDER, f"{name}.parquet"):
+def write_hits(output: Output, name: str, hits: Iterable[ContaminationHit]) -> None:
+    """Write a documents shard's hits; a shard without hits has no file."""
+    rows = [hit._asdict() for hit in hits]
+    if rows:
+        with output.table_writer(CONTAMINATED, CONTAMINATED_FOLDER, f"{name}.parquet") as writer:
+            for row in rows:
+                writer.row(row)
+
+
+def read_mask_spans(output: Output, name: str) -> dict[int, list[tuple[int, int]]]:
+    """Return the spans to mask in a documents shard, rising, by row."""
+    if not output.exists(CONTAMINATED_FOLDER, f"{name}.parquet"):
         return {}
-    with output.parquet(FOLDER, f"{name}.parquet") as file:
+    with output.parquet(CONTAMINATED_FOLDER, f"{name}.parquet") as file:
         columns = file.read(columns=["row", "start", "end", "action"]).to_pydict()
     spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for row, start, end, action in zip(*columns.values(), strict=True):
@@ -133,23 +169,29 @@ def masks(output: Output, name: str) -> dict[int, list[tuple[int, int]]]:
     return {row: sorted(some) for row, some in spans.items()}
 
 
-def summary(output: Output, items: dict[str, int]) -> dict[str, Any]:
-    """Return pages dropped and masked, and for each set [its items, items found, pages that hold some, spans].
+def count_contamination(output: Output, items: dict[str, int], shards: Iterable[str]) -> ContaminationCounts:
+    """Return the counts of what was found. `items` has the number of items of each set.
 
-    Texts of clean sources are among the second alone: the ledger counts them with their source.
+    Pages are counted in documents `shards` alone; the other files of `contaminated/` are those of extra sources.
     """
-    pages: dict[str, int] = {"drop": 0, "mask": 0}
-    found: dict[str, tuple[set[str], set[tuple[str, int]], list[int]]] = {name: (set(), set(), [0]) for name in items}
-    for name in output.list(FOLDER, ".parquet"):
-        with output.parquet(FOLDER, name) as file:
+    pages: Counter[str] = Counter()
+    documents = {f"{name}.parquet" for name in shards}
+    found: dict[str, set[str]] = {name: set() for name in items}
+    holders: dict[str, set[tuple[str, int]]] = {name: set() for name in items}
+    spans: Counter[str] = Counter()
+    for name in output.list(CONTAMINATED_FOLDER, ".parquet"):
+        with output.parquet(CONTAMINATED_FOLDER, name) as file:
             columns = file.read(columns=["row", "set", "item", "action"]).to_pydict()
-        seen: dict[int, str] = {}
-        for row, of, item, action in zip(*columns.values(), strict=True):
-            seen[row] = action
-            found[of][0].add(item)
-            found[of][1].add((name, row))
-            found[of][2][0] += 1
-        for action in () if name.startswith(extra_sources.PREFIX) else seen.values():
-            pages[action] += 1
-    sets = {name: [items[name], len(some), len(held), spans[0]] for name, (some, held, spans) in found.items()}
+        actions: dict[int, str] = {}
+        for row, of_set, item, action in zip(*columns.values(), strict=True):
+            actions[row] = action
+            found[of_set].add(item)
+            holders[of_set].add((name, row))
+            spans[of_set] += 1
+        if name in documents:
+            pages.update(actions.values())
+    sets: dict[str, EvaluationSetCounts] = {
+        name: {"items": items[name], "found": len(found[name]), "pages": len(holders[name]), "spans": spans[name]}
+        for name in items
+    }
     return {"dropped": pages["drop"], "masked": pages["mask"], "sets": sets}

@@ -1,106 +1,104 @@
-"""The publish job: `documents/` less `duplicates/`, mixed by weights, shuffled and split into `corpus/`.
+"""The publish job: documents/ without duplicates/, sampled by the mixture, shuffled and split into corpus/.
 
-The bytes of the corpus depend on the pages and the config alone: a split's rows are ordered by a hash of the seed and
-the page's id, and cut into shards by ranges of that hash.
+The bytes of the corpus depend on the pages and the config alone: the rows of a split are ordered by a hash of the seed
+and the page's id, and cut into shards by ranges of that hash.
 """
 
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.config import Config
 from pipeline.io.output import WORK, Output
-from pipeline.publish import decontaminate, dsir_target, extra_sources
-from pipeline.publish.add_extra_sources import AddClean
-from pipeline.publish.plan import Candidates, Plan, Planned, dropped_rows
-from pipeline.publish.write_shards import SPLITS, add, gather, partition, shard_counts, sizes
+from pipeline.publish.candidates import ReadCandidates, read_duplicate_rows
+from pipeline.publish.decontaminate import build_contamination_index, count_contamination
+from pipeline.publish.dsir import write_target_counts
+from pipeline.publish.extra_sources import (
+    EXTRA_FOLDER,
+    AddExtraSources,
+    check_sources,
+    extra_shard_name,
+    find_source_files,
+    sum_source_counts,
+)
+from pipeline.publish.gather_shards import GatherShards
+from pipeline.publish.partition_pages import PartitionPages
+from pipeline.publish.result import FileCounts, PublishResult, ShardCounts, new_shard_counts, sum_shard_counts
+from pipeline.publish.sampling import CapSites, ExcludePages, ResamplePages, SamplePages, SelectAnneal
 
-SHOWN = 3  # reasons that an error names
+REASONS_SHOWN = 3  # in an error
 
 
 class EmptyCorpus(ValueError):
-    """No page is left to publish; its text is one line."""
+    """No page is left to publish. The message is one line."""
 
 
-def build(pipeline: beam.Pipeline, root: str, config: Config, shards: list[str]) -> None:
-    """Add the job to a Beam pipeline."""
-    files = tuple(extra_sources.find(config.publish.extra_anneal_sources))
-    names = (*shards, *(extra_sources.shard(n) for n in range(len(files))))
-    shard = pipeline | "shards" >> beam.Create(list(enumerate(shards)))
-    plans = shard | "candidates" >> Candidates(root, config) | "plan" >> Plan(config)
+def build_publish(pipeline: beam.Pipeline, root: str, config: Config, shards: Sequence[str]) -> None:
+    """Add the job to a Beam pipeline. `shards` are the names of the documents shards."""
+    files = tuple(find_source_files(config.publish.extra_anneal_sources))
+    names = (*shards, *(extra_shard_name(n) for n in range(len(files))))
+    numbered = pipeline | "documents shards" >> beam.Create(list(enumerate(shards))).with_output_types(tuple[int, str])
+    judged = numbered | "read candidates" >> ReadCandidates(root, config) | "exclude pages" >> ExcludePages()
+    if config.weights.dsir.target:
+        judged |= "resample pages" >> ResamplePages(config)
+    if config.weights.max_pages_per_site:
+        judged |= "cap sites" >> CapSites(config.weights.max_pages_per_site, config.seed)
+    planned = judged | "sample pages" >> SamplePages(config) | "select anneal" >> SelectAnneal(config)
     if files:
-        plans = plans | "clean sources" >> AddClean(root, config, tuple(shards), files)
-    size_by_split = plans | "sizes" >> beam.FlatMap(sizes) | "sum" >> beam.CombinePerKey(sum)
-    sums = beam.pvalue.AsDict(size_by_split)
-    counts = pipeline | "one" >> beam.Create([None]) | "counts" >> beam.Map(count_shards, sums, config.publish.shard_mb)
-    partitioned = (
-        plans
-        | "by documents shard" >> beam.Map(by_documents_shard)
-        | "documents shards" >> beam.GroupByKey()
-        | "partition" >> beam.FlatMap(partition, beam.pvalue.AsSingleton(counts), names, config, root)
-    )
-    every = counts | "every shard" >> beam.FlatMap(every_target)
-    _ = (
-        (partitioned, every)
-        | "targets" >> beam.Flatten()
-        | "corpus shards" >> beam.GroupByKey()
-        | "gather" >> beam.Map(gather, names, config, root)
-    )
+        planned |= "add extra sources" >> AddExtraSources(root, config, tuple(shards), files)
+    row_groups = planned | "partition pages" >> PartitionPages(root, config, names)
+    _ = row_groups | "gather shards" >> GatherShards(root, config, names)
 
 
-def count_shards(_: None, size_by_split: dict[str, int], shard_mb: int) -> dict[str, int]:
-    """Return how many shards each split has."""
-    return shard_counts(size_by_split, shard_mb)
+def publish_corpus(output: Output, config: Config, shards: Sequence[str], options: PipelineOptions) -> PublishResult:
+    """Run the job over the documents `shards` and return what it counted.
 
-
-def by_documents_shard(plan: Planned) -> tuple[int, Planned]:
-    """Return a page's plan under the shard that holds its text."""
-    return plan.page.shard, plan
-
-
-def every_target(counts: dict[str, int]) -> list[tuple[str, int]]:
-    """Return a mark for each corpus shard, so that one without rows is written too."""
-    return [(f"{split}-{n:05d}-of-{counts[split]:05d}", -1) for split in SPLITS for n in range(counts[split])]
-
-
-def publish(output: Output, config: Config, shards: list[str], options: PipelineOptions) -> dict[str, Any]:
-    """Run the job. Returns each shard's counts, the repeats, the mixture in bytes, what decontamination found, and what
-    clean sources added to anneal/.
-
-    Raises EmptyCorpus, EvaluationSetError, CleanSourceError.
+    Raises EmptyCorpus, EvaluationSetError, ExtraSourceError, DsirTargetError.
     """
     output.remove("corpus")
     output.remove(WORK, "publish")
-    items = decontaminate.prepare(output, config)
-    dsir_target.prepare(output, config)
-    extra_sources.check(config.publish.extra_anneal_sources)
-    output.remove(extra_sources.FOLDER)
+    items = build_contamination_index(output, config.decontaminate)
+    write_target_counts(output, config.weights.dsir)
+    check_sources(config.publish.extra_anneal_sources)
+    output.remove(EXTRA_FOLDER)
     with beam.Pipeline(options=options) as pipeline:
-        build(pipeline, output.root, config, shards)
-    result = summary(output, shards) | {"contaminated": decontaminate.summary(output, items)}
-    result["added"] = extra_sources.summary(output, extra_sources.find(config.publish.extra_anneal_sources))
+        build_publish(pipeline, output.root, config, shards)
+    by_shard = {name: read_shard_counts(output, name) for name in shards}
+    whole = sum_shard_counts(by_shard.values())
+    result: PublishResult = {
+        "files": {name: FileCounts(held_out=c["held_out"], published=c["published"]) for name, c in by_shard.items()},
+        "repeated": whole["repeated"],
+        "mixture": whole["mixture"],
+        "by_language": whole["by_language"],
+        "contaminated": count_contamination(output, items, shards),
+        "added": sum_source_counts(output, find_source_files(config.publish.extra_anneal_sources)),
+    }
     output.remove(WORK, "publish")
-    output.remove(extra_sources.FOLDER)
-    if not sum(sum(counts["published"].values()) for counts in result["files"].values()):
+    output.remove(EXTRA_FOLDER)
+    if not sum(whole["published"].values()):
         output.remove("corpus")
         raise EmptyCorpus(
-            f"{output.root}: no page is left to publish: {where_pages_went(output, shards, result['files'])}; "
+            f"{output.root}: no page is left to publish: {explain_empty_corpus(output, shards, whole['held_out'])}; "
             f"see `python -m pipeline inspect {output.root}`"
         )
     return result
 
 
-def where_pages_went(output: Output, shards: list[str], files: dict[str, Any]) -> str:
+def read_shard_counts(output: Output, name: str) -> ShardCounts:
+    """Return what was counted for a documents shard. A shard without candidates has no file of counts."""
+    path = (WORK, "publish", f"{name}.json")
+    counts: ShardCounts = output.read_json(*path)["counts"] if output.exists(*path) else new_shard_counts()
+    return counts
+
+
+def explain_empty_corpus(output: Output, shards: Sequence[str], held_out: Mapping[str, int]) -> str:
     """Return in a few words why no page is left: held out, duplicates, or rejected before."""
-    held: Counter[str] = Counter()
-    for counts in files.values():
-        held.update(counts["held_out"])
-    duplicates = sum(len(dropped_rows(output, name)) for name in shards)
-    if held:
-        kept = held.total() + duplicates
-        return f"of {kept:,} kept, {duplicates:,} are duplicates, the rest is held out: {most(held)}"
+    duplicates = sum(len(read_duplicate_rows(output, name)) for name in shards)
+    if held_out:
+        kept = sum(held_out.values()) + duplicates
+        return f"of {kept:,} kept, {duplicates:,} are duplicates, the rest is held out: {list_reasons(held_out)}"
     if duplicates:
         return f"all {duplicates:,} that were kept are duplicates of pages in the outputs of dedup.previous_outputs"
     rejected: Counter[str] = Counter()
@@ -108,42 +106,11 @@ def where_pages_went(output: Output, shards: list[str], files: dict[str, Any]) -
         with output.parquet("rejected", name) as file:
             for batch in file.iter_batches(columns=["stage", "reason"]):
                 rejected.update("/".join(pair) for pair in zip(*batch.to_pydict().values(), strict=True))
-    return f"{rejected.total():,} were rejected: {most(rejected)}" if rejected else "there was none in the inputs"
+    return f"{rejected.total():,} were rejected: {list_reasons(rejected)}" if rejected else "the inputs have no pages"
 
 
-def most(counts: Counter[str]) -> str:
+def list_reasons(counts: Mapping[str, int]) -> str:
     """Return the most frequent reasons with their counts."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{reason} {n:,}" for reason, n in ordered[:SHOWN])
-    return shown + (", ..." if len(ordered) > SHOWN else "")
-
-
-def summary(output: Output, shards: list[str]) -> dict[str, Any]:
-    """Add up what the partitions counted.
-
-    `mixture` has [pages, bytes before, bytes that the mix wants of the train sites' pages within the cap a site, bytes
-    in train] by kind and name. What is wanted and what came out differ by the cap on repeats and by the draws.
-    `by_language` has the bytes of domains and quality buckets by language.
-    """
-    files, repeated = {}, Counter({"train": 0, "anneal": 0})
-    mixture: dict[str, dict[str, list[int]]] = {"domain": {}, "language": {}, "quality": {}}
-    by_language: dict[str, dict[str, dict[str, list[int]]]] = {"domain": {}, "quality": {}}
-    nothing: dict[str, Any] = {"held_out": {}, "published": dict.fromkeys(SPLITS, 0)}
-    nothing |= {"repeated": {}, "mixture": {}, "by_language": {}}
-    for name in shards:
-        path = (WORK, "publish", f"{name}.json")
-        counts = output.read_json(*path)["counts"] if output.exists(*path) else nothing
-        files[name] = {key: counts[key] for key in ("held_out", "published")}
-        repeated.update(counts["repeated"])
-        for kind, entries in counts["mixture"].items():
-            for key, values in entries.items():
-                add(mixture[kind].setdefault(key, [0] * len(values)), values)
-        for kind, names in counts["by_language"].items():
-            for key, languages in names.items():
-                for language, values in languages.items():
-                    add(by_language[kind].setdefault(key, {}).setdefault(language, [0] * len(values)), values)
-    ordered = {kind: dict(sorted(entries.items(), key=lambda e: (-e[1][1], e[0]))) for kind, entries in mixture.items()}
-    in_order = {
-        kind: {key: dict(sorted(names[key].items())) for key in sorted(names)} for kind, names in by_language.items()
-    }
-    return {"files": files, "repeated": dict(repeated), "mixture": ordered, "by_language": in_order}
+    shown = ", ".join(f"{reason} {n:,}" for reason, n in ordered[:REASONS_SHOWN])
+    return shown + (", ..." if len(ordered) > REASONS_SHOWN else "")

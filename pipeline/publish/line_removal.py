@@ -1,7 +1,7 @@
-"""Pages without the lines that the dedup job found repeated (`repeated_lines/`), for the publish job's passes.
+"""Removes the lines that the dedup job found repeated (`repeated_lines/`) from the texts that the publish job reads.
 
-What is left of a page is published if it is enough; nothing else of the page is computed anew: its measures and its
-quality score are those of the text in documents/.
+A page is published if enough of its text remains. Nothing else of the page changes: its statistics and its quality
+score are those of the text in documents/.
 """
 
 from collections.abc import Sequence
@@ -13,38 +13,40 @@ from pipeline.dedup.settings import DedupConfig, LinesConfig
 from pipeline.io.output import Output
 from pipeline.text.line_keys import RemainingText, remove_spans
 
-FOLDER = "repeated_lines"
-HELD_OUT = "repeated-lines"  # why a page is not published of which they leave too little
+REPEATED_LINES_FOLDER = "repeated_lines"
+REPEATED_LINES_REASON = "repeated-lines"  # why a page is not published of whose text too little remains
 
 
-class GoneLines:
-    """The lines that go from the pages of a documents shard."""
+class RemovedLines:
+    """The lines that are removed from the pages of a documents shard."""
 
-    def __init__(self, output: Output, name: str, config: LinesConfig):
-        """Read where they are: 16 bytes a line."""
+    def __init__(self, output: Output, name: str, config: LinesConfig) -> None:
+        """Read where the lines are: 16 bytes a line."""
         self.params = config.line_params()
-        with output.parquet(FOLDER, f"{name}.parquet") as file:
+        with output.parquet(REPEATED_LINES_FOLDER, f"{name}.parquet") as file:
             found = file.read(columns=["row", "start", "end"])
         self.rows, self.starts, self.ends = (column.to_numpy() for column in found.columns)
 
-    def left(self, row: int, text: str) -> RemainingText | None:
-        """Return what is left of a row's text; None where nothing goes."""
+    def remaining_text(self, row: int, text: str) -> RemainingText | None:
+        """Return what remains of a row's text; None where no line is removed."""
         first, last = np.searchsorted(self.rows, [row, row + 1])
         if first == last:
             return None
         spans = zip(self.starts[first:last].tolist(), self.ends[first:last].tolist(), strict=True)
         return remove_spans(text, spans, self.params)
 
-    def cut(self, batch: pa.RecordBatch, rows: Sequence[int]) -> tuple[pa.RecordBatch, list[RemainingText | None]]:
-        """Return pages with what is left of their texts, and that for each of them; None where nothing goes."""
+    def remove_from(
+        self, batch: pa.RecordBatch, rows: Sequence[int]
+    ) -> tuple[pa.RecordBatch, list[RemainingText | None]]:
+        """Return pages with the remaining texts, and for each page what `remaining_text` returns."""
         texts = batch.column("text").to_pylist()
-        found = [self.left(row, text) if text else None for row, text in zip(rows, texts, strict=True)]
+        found = [self.remaining_text(row, text) if text else None for row, text in zip(rows, texts, strict=True)]
         cut = [text if left is None else left.text for text, left in zip(texts, found, strict=True)]
         return batch.set_column(batch.schema.get_field_index("text"), "text", pa.array(cut, pa.string())), found
 
 
-def gone_lines(output: Output, name: str, config: DedupConfig) -> GoneLines | None:
-    """Return the lines that go from a documents shard's pages; None where none were looked for."""
-    if config.repeated_lines is None or not output.exists(FOLDER, f"{name}.parquet"):
+def read_removed_lines(output: Output, name: str, config: DedupConfig) -> RemovedLines | None:
+    """Return the lines to remove from a documents shard's pages; None where the dedup job did not look for any."""
+    if config.repeated_lines is None or not output.exists(REPEATED_LINES_FOLDER, f"{name}.parquet"):
         return None
-    return GoneLines(output, name, config.repeated_lines)
+    return RemovedLines(output, name, config.repeated_lines)

@@ -1,192 +1,166 @@
-"""The mix: how often a page is published, and where. Pure functions of a page, the config and the corpus's totals.
+"""The mixture: the weight of a page by its domain, language and quality bucket. Pure functions.
 
-Everything that looks random is a hash of the seed and the page's id, so that it is the same for any order and sharding.
+A weight is how often a page is published: 1 once, 2 twice, 0.5 half of the pages. The weights of the config multiply.
+Where shares are asked for, iterative proportional fitting (Deming & Stephan 1940) scales the weights of all cells
+(domain, language, quality bucket) until every share holds. The mixture keeps the size that it would have without
+shares, as far as the floor and the cap on repeats allow.
 """
 
-import hashlib
-from bisect import bisect_left
-from collections.abc import Mapping
-from itertools import accumulate
-from typing import Any, NamedTuple
+import json
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
-from pipeline.config import Config
-from pipeline.publish.mixture_fit import Cell, Factor, fit
+from pipeline.publish.distribution import ScoreDistribution
+from pipeline.publish.settings import SharesConfig, WeightsConfig
 
-SCORE_DIGITS = 4  # quality scores are counted at this resolution; quantiles of the corpus come from these counts
+FITTING_ROUNDS = 200  # a fixed number, so that nothing depends on how fast it converges; 20 are enough for most
 
 
-class Candidate(NamedTuple):
-    """A page that is no duplicate, without its text. `size` is UTF-8 bytes of text."""
+PartName = str | int | None  # a domain, a language or a bucket; None: all parts of a dimension without a share
 
-    shard: int
-    row: int
-    id: str
-    site: str
+
+class MixtureCell(NamedTuple):
+    """The pages that share a domain, a language and a quality bucket; `bucket` is None for pages without a score."""
+
     domain: str
     language: str
-    quality: float | None
-    size: int
-    content: bytes = b""  # a hash of address, date and text, for pages that share an id
-    contaminated: bool = False  # to be dropped for what it holds of evaluation sets
-    importance: float = 0.0  # by DSIR, with its noise
-    emptied: bool = False  # repeated lines leave too little of it
-    topic: str = ""  # by the classifier, where there is one; `domain` follows it where its score is enough
-    topic_score: float = 0.0
+    bucket: int | None
 
 
-class Scores(NamedTuple):
-    """How the pages' rounded scores are distributed: the distinct ones, rising, and how many pages lie below each."""
+class CellWeight(NamedTuple):
+    """How often the mixture wants the pages of a cell, and the weight within the floor and the cap on repeats."""
 
-    values: tuple[float, ...] = ()
-    below: tuple[int, ...] = (0,)  # one more than values: the last counts every scored page
-    pages: int = 0  # scored or not
+    wanted: float
+    weight: float
 
 
-class Totals(NamedTuple):
-    """What must be known of all candidates: bytes by domain, the scores, the draw's ends."""
+class ShareTarget(NamedTuple):
+    """The shares of the mixture's bytes that the named parts of one dimension are to have; they sum to at most 1."""
+
+    dimension: Literal["domain", "language", "bucket"]
+    shares: Mapping[PartName, float]
+
+
+class CorpusTotals(NamedTuple):
+    """What a page's decision needs to know of all pages: bytes by domain, the scores, the draws for validation."""
 
     domains: Mapping[str, int]
-    scores: Scores
-    draws: tuple[float, float] = (0.0, 0.0)  # the lowest and highest of the sites' draws for validation
-    factors: Mapping[Cell, Factor] = {}  # where shares are asked for, what they make of the weights
+    scores: ScoreDistribution
+    draws: tuple[float, float] = (0.0, 0.0)  # the lowest and the highest number that a site drew for validation
+    fitted: Mapping[MixtureCell, CellWeight] = {}  # empty where no shares are asked for
 
 
-class Copies(NamedTuple):
-    """What becomes of a page: `held_out` names why it is not published, or is empty."""
-
-    weight: float
-    target: float  # what the mix asks for before the cap on repeats
-    split: str  # train or validation
-    times: int
-    held_out: str
-    anneal: bool = False
+def count_buckets(weights: WeightsConfig) -> int:
+    """Return into how many quality buckets the weights or the shares cut the scores."""
+    return len(weights.quality) or len(weights.shares.quality)
 
 
-def uniform(*parts: object) -> float:
-    """Return a number in [0, 1) from a hash of the parts."""
-    text = "\x00".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64
+def encode_cell(cell: MixtureCell) -> str:
+    """Return a cell as JSON: a key whose bytes are equal on every worker."""
+    return json.dumps(cell)
 
 
-def rounded(quality: float) -> float:
-    """Return a score at the resolution at which scores are counted."""
-    return round(quality, SCORE_DIGITS)
+def decode_cell(key: str) -> MixtureCell:
+    """Return the cell of a key."""
+    return MixtureCell(*json.loads(key))
 
 
-def distribution(counts: Mapping[float, int], pages: int) -> Scores:
-    """Return the distribution of rounded scores, given how many pages have which, and how many pages there are."""
-    values = sorted(counts)
-    return Scores(tuple(values), tuple(accumulate((counts[value] for value in values), initial=0)), pages)
-
-
-def below_and_equal(score: float, scores: Scores) -> tuple[int, int]:
-    """Return how many pages score less, and how many the same; the score is one as they were counted."""
-    place = bisect_left(scores.values, score)
-    found = place < len(scores.values) and scores.values[place] == score
-    return scores.below[place], scores.below[place + 1] - scores.below[place] if found else 0
-
-
-def bucket(quality: float | None, scores: Scores, buckets: int) -> int | None:
-    """Return the quantile bucket of a score, 0 the worst; None without a score or without buckets.
-
-    Pages of one rounded score are in one bucket: the one that holds their middle.
-    """
-    if quality is None or not buckets:
-        return None
-    below, equal = below_and_equal(rounded(quality), scores)
-    return min(int((below + equal / 2) / max(1, scores.below[-1]) * buckets), buckets - 1)
-
-
-def domain_factor(domain: str, totals: Totals, temperature: float) -> float:
+def temperature_factor(domain: str, sizes: Mapping[str, int], temperature: float) -> float:
     """Return how much a temperature raises or lowers a domain: its share ^ (1 / T), normalised, over its share."""
-    whole = sum(totals.domains.values())
+    whole = sum(sizes.values())
     if temperature == 1.0 or not whole:
         return 1.0
-    shares = {name: size / whole for name, size in totals.domains.items() if size}
+    shares = {name: size / whole for name, size in sizes.items() if size}
     flat = {name: share ** (1 / temperature) for name, share in shares.items()}
     return flat[domain] / sum(flat.values()) / shares[domain] if domain in shares else 1.0
 
 
-def buckets(config: Config) -> int:
-    """Return into how many buckets the weights or the shares cut the scores."""
-    return len(config.weights.quality) or len(config.weights.shares.quality)
+def multiply_weights(cell: MixtureCell, sizes: Mapping[str, int], weights: WeightsConfig) -> float:
+    """Return the product of a cell's weights. `sizes` are bytes by domain."""
+    factor = weights.domains.get(cell.domain, 1.0) * weights.languages.get(cell.language, 1.0)
+    factor *= weights.quality[cell.bucket] if weights.quality and cell.bucket is not None else 1.0
+    return factor * temperature_factor(cell.domain, sizes, weights.temperature)
 
 
-def cell(page: Candidate, scores: Scores, config: Config) -> Cell:
-    """Return the cell of a page: domain, language, quality bucket."""
-    return page.domain, page.language, bucket(page.quality, scores, buckets(config))
+def weigh_cell(cell: MixtureCell, totals: CorpusTotals, weights: WeightsConfig) -> CellWeight:
+    """Return the weight of a cell's pages: the fitted one where shares are asked for, else the product of weights."""
+    if totals.fitted:
+        return totals.fitted[cell]
+    wanted = multiply_weights(cell, totals.domains, weights)
+    return CellWeight(wanted, min(max(wanted, weights.min_weight if wanted else 0.0), weights.max_repeats))
 
 
-def product(place: Cell, totals: Totals, config: Config) -> float:
-    """Return the product of a cell's weights."""
-    mix, (domain, language, number) = config.weights, place
-    factor = mix.domains.get(domain, 1.0) * mix.languages.get(language, 1.0)
-    factor *= mix.quality[number] if mix.quality and number is not None else 1.0
-    return factor * domain_factor(domain, totals, mix.temperature)
-
-
-def fitted(sizes: Mapping[Cell, int], totals: Totals, config: Config) -> dict[Cell, Factor]:
-    """Return what the shares asked for make of each cell's weight; {} where none are. `sizes` are the cells' bytes."""
-    mix = config.weights
-    asked = mix.shares
-    shares: list[tuple[int, dict[Any, float]]] = [
-        (0, dict(asked.domains)),
-        (1, dict(asked.languages)),
-        (2, dict(enumerate(asked.quality))),
+def share_targets(shares: SharesConfig) -> list[ShareTarget]:
+    """Return the shares that are asked for, a target for each dimension that has any."""
+    targets = [
+        ShareTarget("domain", {name: share for name, share in shares.domains.items()}),
+        ShareTarget("language", {name: share for name, share in shares.languages.items()}),
+        ShareTarget("bucket", {number: share for number, share in enumerate(shares.quality)}),
     ]
-    if not any(named for _, named in shares):
+    return [target for target in targets if target.shares]
+
+
+def fit_shares(
+    sizes: Mapping[MixtureCell, int], totals: CorpusTotals, weights: WeightsConfig
+) -> dict[MixtureCell, CellWeight]:
+    """Return each cell's weight by the shares that are asked for; {} where none are. `sizes` are bytes."""
+    targets = share_targets(weights.shares)
+    if not targets:
         return {}
-    natural = {place: product(place, totals, config) for place in sizes}
-    return fit(sizes, natural, shares, mix.min_weight, mix.max_repeats)
+    natural = {cell: multiply_weights(cell, totals.domains, weights) for cell in sizes}
+    return fit_weights(sizes, natural, targets, weights.min_weight, weights.max_repeats)
 
 
-def target(page: Candidate, totals: Totals, config: Config) -> Factor:
-    """Return how often the mix wants a page, and what the floor and the cap on repeats leave of that."""
-    mix, place = config.weights, cell(page, totals.scores, config)
-    if totals.factors:
-        return totals.factors[place]
-    wanted = product(place, totals, config)
-    return Factor(wanted, min(max(wanted, mix.min_weight if wanted else 0.0), mix.max_repeats))
+def fit_weights(
+    sizes: Mapping[MixtureCell, int],
+    natural: Mapping[MixtureCell, float],
+    targets: Sequence[ShareTarget],
+    least: float,
+    most: float,
+) -> dict[MixtureCell, CellWeight]:
+    """Return each cell's weight after fitting, within [least, most].
 
-
-def resampled(page: Candidate, drawn: Scores, config: Config) -> bool:
-    """Return whether a page is of the share that DSIR keeps, given the importances of all; ties are drawn by hash."""
-    below, equal = below_and_equal(page.importance, drawn)
-    better = drawn.below[-1] - below - equal
-    kept = config.weights.dsir.keep * drawn.pages - better
-    return uniform(config.seed, "dsir tie", page.id) < kept / equal
-
-
-def anneals(page: Candidate, train: Scores, config: Config) -> bool:
-    """Return whether a train page is of the best `publish.anneal` share of them; equal scores are drawn by hash."""
-    if page.quality is None:
-        return False
-    below, equal = below_and_equal(rounded(page.quality), train)
-    better = train.below[-1] - below - equal
-    return uniform(config.seed, "anneal", page.id) < (config.publish.anneal * train.pages - better) / equal
-
-
-def draw(page: Candidate, seed: int) -> float:
-    """Return the number by which a page's site is drawn for validation; a page without a site is its own."""
-    return uniform(seed, "validation", page.site or page.id)
-
-
-def validates(page: Candidate, totals: Totals, config: Config) -> bool:
-    """Return whether a page is of a site held for validation; of two sites or more, one always is."""
-    mine, (lowest, highest) = draw(page, config.seed), totals.draws
-    return mine < config.publish.validation or (mine == lowest < highest and config.publish.validation > 0)
-
-
-def decide(page: Candidate, held: str, totals: Totals, config: Config) -> Copies:
-    """Return what becomes of a page, but for annealing; `held` names why it is held out whatever the mix, or is empty.
-
-    Validation goes by site, so that no site is on both sides.
+    `sizes` are bytes. `natural` has the weights that hold without shares; a weight of 0 stays 0. Parts without a share
+    divide the rest as they would without shares. A share of a part that no page is in goes to all others in proportion.
     """
-    split = "validation" if validates(page, totals, config) else "train"
-    if held:  # the mix is one of the other pages
-        return Copies(0.0, 0.0, split, 0, held)
-    wanted, weight = target(page, totals, config)
-    times = int(weight) + (uniform(config.seed, "copies", page.id) < weight % 1)
-    if not times:
-        return Copies(weight, wanted, split, 0, "mix")
-    return Copies(weight, wanted, split, times if split == "train" else 1, "")
+    cells = sorted((cell for cell in sizes if sizes[cell] and natural[cell]), key=lambda cell: repr(tuple(cell)))
+    wanted = scale_weights({cell: natural[cell] for cell in cells}, sizes, targets, 0.0, float("inf"))
+    weights = scale_weights({cell: natural[cell] for cell in cells}, sizes, targets, least, most)
+    return {cell: CellWeight(wanted.get(cell, 0.0), weights.get(cell, 0.0)) for cell in sizes}
+
+
+def scale_weights(
+    weights: dict[MixtureCell, float],
+    sizes: Mapping[MixtureCell, int],
+    targets: Sequence[ShareTarget],
+    least: float,
+    most: float,
+) -> dict[MixtureCell, float]:
+    """Return the weights after FITTING_ROUNDS of scaling each dimension's parts to their shares, within the bounds."""
+    whole = sum(sizes[cell] * weight for cell, weight in weights.items())
+    named = [(target.shares, named_parts(weights, target)) for target in targets]
+    for _ in range(FITTING_ROUNDS):
+        for shares, parts in named:
+            have: dict[PartName, float] = {}
+            for cell, weight in weights.items():
+                have[parts[cell]] = have.get(parts[cell], 0.0) + sizes[cell] * weight
+            ratios = scale_ratios(shares, have, whole)
+            for cell, weight in weights.items():
+                weights[cell] = min(max(weight * ratios.get(parts[cell], 1.0), least), most)
+    return weights
+
+
+def named_parts(cells: Mapping[MixtureCell, float], target: ShareTarget) -> dict[MixtureCell, PartName]:
+    """Return the part of a target that each cell is in; None for cells in a part without a share."""
+    parts = {cell: getattr(cell, target.dimension) for cell in cells}
+    return {cell: part if part in target.shares else None for cell, part in parts.items()}
+
+
+def scale_ratios(
+    shares: Mapping[PartName, float], have: Mapping[PartName, float], whole: float
+) -> dict[PartName, float]:
+    """Return by how much each part is to be scaled, so that it has its share of `whole` bytes; None is the rest."""
+    rest = max(0.0, 1 - sum(shares.values()))
+    asked = {part: rest if part is None else shares[part] for part, size in have.items() if size}
+    present = sum(asked.values()) or 1.0  # a part that no page is in leaves its share to the others
+    return {part: share / present * whole / have[part] for part, share in asked.items()}

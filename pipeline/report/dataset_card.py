@@ -37,14 +37,14 @@ def write_card(output: Output, config: Config, book: Ledger, facts: dict[str, An
     """
     totals = book.totals
     published, repeated = totals.published or Counter(), totals.repeated or Counter()
-    languages = [name for name, (pages, *_) in facts["publish"]["mixture"]["language"].items() if name and pages]
+    languages = [name for name, sums in facts["publish"]["mixture"]["language"].items() if name and sums["pages"]]
     rows = {split: published[split] + repeated[split] for split in SPLITS}
     added = totals.added or {}
     rows["anneal"] += sum(counts["published"] + counts["repeated"] for counts in added.values())
     sizes = {"documents": totals.kept, "rejected": totals.rejected.total()}
     sizes["duplicates"] = totals.duplicates.total()
     sizes["repeated_lines"] = (totals.repeated_lines or {}).get("lines", [0])[0]
-    sizes["contaminated"] = sum(spans for *_, spans in facts["publish"]["contaminated"]["sets"].values())
+    sizes["contaminated"] = sum(counts["spans"] for counts in facts["publish"]["contaminated"]["sets"].values())
     others = [name for name, n in sizes.items() if n]
     values = {
         "header": front_matter(config.recipe, languages, rows, others),

@@ -11,7 +11,7 @@ from pipeline.config import Config, build_config
 from pipeline.filters.chain import RulesConfig, check_rules
 from pipeline.io.inputs import open_input
 from pipeline.io.output import Output
-from pipeline.publish.line_removal import HELD_OUT, gone_lines
+from pipeline.publish.line_removal import REPEATED_LINES_REASON, read_removed_lines
 from pipeline.report.inspect_output import InspectError, find, rows, table, verdict
 from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
@@ -134,8 +134,8 @@ def print_lines(output: Output, config: Config, page: dict[str, Any], out: Conso
         return ""
     before = len(page["text"])
     name = page["shard"].removesuffix(".parquet")
-    lines = gone_lines(output, name, config.dedup)
-    left = lines.left(gone[0]["row"], page["text"]) if lines else None
+    lines = read_removed_lines(output, name, config.dedup)
+    left = lines.remaining_text(gone[0]["row"], page["text"]) if lines else None
     after = f", {len(left.text):,} of {before:,} characters are left" if left else ""
     out.print(f"lines      {len(gone):,} go, which other pages have too{after}")
     for row in gone[:MOST_CHANGES]:
@@ -143,7 +143,7 @@ def print_lines(output: Output, config: Config, page: dict[str, Any], out: Conso
         out.print(f"  on {row['pages']:,} pages: {escape(line)}")
     if len(gone) > MOST_CHANGES:
         out.print(f"  ... and {len(gone) - MOST_CHANGES} more")
-    return HELD_OUT if left and not left.enough else ""
+    return REPEATED_LINES_REASON if left and not left.enough else ""
 
 
 def print_difference(source: Output, page: dict[str, Any], kept_id: str, out: Console) -> None:

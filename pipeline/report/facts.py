@@ -124,17 +124,21 @@ def mixture(facts: Mapping[str, Any]) -> dict[str, list[Part]]:
     for kind, parts in facts["publish"]["mixture"].items():
         by_language = facts["publish"]["by_language"].get(kind, {})
         tokens = {}
-        for name, (_, *sums) in parts.items():
+        for name, sums in parts.items():
             languages = by_language.get(name, {name if kind == "language" else "all": sums})
             rows = [
-                [n / ratios.get(language, ratios.get("all", 1.0)) for n in row] for language, row in languages.items()
+                [
+                    row[key] / ratios.get(language, ratios.get("all", 1.0))
+                    for key in ("bytes", "wanted_bytes", "train_bytes")
+                ]
+                for language, row in languages.items()
             ]
             tokens[name] = [sum(column) for column in zip(*rows, strict=True)]
         wholes = [sum(column) for column in zip(*tokens.values(), strict=True)]
         mixed[kind] = []
-        for name, (pages, *_) in parts.items():
+        for name, sums in parts.items():
             before, target, after = map(of, tokens[name], wholes)
-            mixed[kind].append(Part(name or "none", pages, before, target, after, round(tokens[name][2])))
+            mixed[kind].append(Part(name or "none", sums["pages"], before, target, after, round(tokens[name][2])))
     return mixed
 
 
@@ -163,7 +167,7 @@ def common(config: Config, book: Ledger, facts: Mapping[str, Any]) -> dict[str, 
 
 def train_bytes(facts: Mapping[str, Any]) -> int:
     """Return the UTF-8 bytes of text in the train split, repeats included."""
-    return sum(after for *_, after in facts["publish"]["mixture"]["language"].values())
+    return sum(sums["train_bytes"] for sums in facts["publish"]["mixture"]["language"].values())
 
 
 def settings(config: Config) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pipeline.dedup.settings import LinesConfig
 from pipeline.io import output as output_module
 from pipeline.io.ledger import Ledger, LedgerTotals
 from pipeline.io.output import Output
-from pipeline.publish.job import publish
+from pipeline.publish.job import publish_corpus
 from pipeline.report.explain import explain
 from pipeline.report.inspect_output import print_funnel, print_reason, rows, with_lines
 from pipeline.runners.beam_options import beam_options
@@ -219,7 +219,7 @@ def published(root, rows, deal, lines, **over):
     off = {"url": False, "exact": False, "near": False, "repeated_lines": lines}
     made = build_config({"inputs": ["x"], "output": str(root), "dedup": off, "publish": {"validation": 0.2}, **over})
     dedup(output, made, names)
-    result = publish(output, made, names, beam_options([]))
+    result = publish_corpus(output, made, names, beam_options([]))
     rows_out = read(output, "corpus/train") + read(output, "corpus/validation")
     held = sum(sum(counts["held_out"].values()) for counts in result["files"].values())
     assert held + len(rows_out) == len(rows)

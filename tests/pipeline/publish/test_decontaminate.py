@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.cli.resume import compute_stage_key
 from pipeline.config import build_config
-from pipeline.io.evaluation_sets import EvaluationSetError, passages, read_sets
-from pipeline.publish.job import publish
+from pipeline.io.evaluation_sets import EvaluationSetError, build_passages, read_evaluation_sets
+from pipeline.publish.job import publish_corpus
 from pipeline.runners.beam_options import beam_options
 from pipeline.text.ngram_index import MASK, NgramIndex
 from tests.pipeline.documents import dealt, document, read, write
@@ -57,7 +57,7 @@ def run(root, shards, sets, **over):
     wanted = {"sets": sets, **over}
     base = {"inputs": ["x"], "output": str(root / "out"), "publish": {"validation": 0.1}}
     config = build_config({**base, "decontaminate": wanted})
-    result = publish(output, config, names, beam_options([]))
+    result = publish_corpus(output, config, names, beam_options([]))
     held = sum(sum(counts["held_out"].values()) for counts in result["files"].values())
     published = sum(sum(counts["published"].values()) for counts in result["files"].values())
     assert held + published == sum(map(len, shards))
@@ -85,7 +85,10 @@ def test_pages_with_items_are_dropped_and_each_hit_is_listed_with_its_span(tmp_p
     published = {row["id"] for row in read(output, "corpus/train") + read(output, "corpus/validation")}
     assert published == set(texts) - set(hits)
     assert sum(counts["held_out"].get("contaminated", 0) for counts in result["files"].values()) == 4
-    found = {"mill.jsonl.gz": [2, 2, 4, 4], "law.csv": [1, 0, 0, 0]}
+    found = {
+        "mill.jsonl.gz": {"items": 2, "found": 2, "pages": 4, "spans": 4},
+        "law.csv": {"items": 1, "found": 0, "pages": 0, "spans": 0},
+    }
     assert result["contaminated"] == {"dropped": 4, "masked": 0, "sets": found}
 
 
@@ -98,7 +101,7 @@ def test_masked_pages_lose_the_spans_alone_and_sharding_changes_nothing(tmp_path
     assert left["<urn:uuid:00000000>"] == f"{prose(0)}{MASK}? {prose(10)}"
     assert left["<urn:uuid:00000002>"] == f"{prose(2)}{MASK}? {prose(12)}"
     assert all(left[row["id"]] == row["text"] for row in rows[4:])
-    after = sum(values[3] for values in result["mixture"]["language"].values())
+    after = sum(sums["train_bytes"] for sums in result["mixture"]["language"].values())
     assert after == sum(len(row["text"].encode()) for row in read(output, "corpus/train"))
     again, _ = run(tmp_path / "b", dealt(rows, 5, seed=2), sets, action="mask")
     assert digests(again) == digests(output)
@@ -129,7 +132,7 @@ def test_a_short_question_that_many_items_ask_tells_nothing():
 
 def test_published_sets_are_read_as_they_are_and_real_prose_has_none_of_them():
     folder = shared_data("eval/arc_easy.jsonl.gz").parent
-    items = list(read_sets((str(folder),)))
+    items = list(read_evaluation_sets((str(folder),)))
     by_set = {name: [item for item in items if item.set == name] for name in {item.set for item in items}}
     assert {name: len(some) for name, some in by_set.items()} == {
         "arc_easy.jsonl.gz": 2376,
@@ -143,7 +146,7 @@ def test_published_sets_are_read_as_they_are_and_real_prose_has_none_of_them():
     law = by_set["mmlu-test.tar.xz"][0]
     assert law.name.endswith("abstract_algebra_test.csv 2") and law.texts[0].startswith("Find the degree")
     some = [item for name in ("arc_easy.jsonl.gz", "mmlu-dev.tar.xz") for item in by_set[name]]
-    index = NgramIndex.build((passages(item) for item in some), 13, 8)
+    index = NgramIndex.build((build_passages(item) for item in some), 13, 8)
     planted = f"{prose(1)}\n1. {question}\n(a) {choices[0].lower()}"
     assert [(some[span.item].texts[0]) for span in index.spans([planted])[0]] == [question]
     with gzip.open(shared_data("crawl/gold.jsonl.gz"), "rt") as lines:
@@ -174,5 +177,5 @@ def test_a_set_that_cannot_be_read_is_one_line(tmp_path, name, content, needle):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(EvaluationSetError, match=needle) as error:
-        list(read_sets((str(tmp_path / name),)))
+        list(read_evaluation_sets((str(tmp_path / name),)))
     assert name in str(error.value) and "\n" not in str(error.value)

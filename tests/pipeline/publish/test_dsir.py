@@ -6,8 +6,8 @@ import lzma
 import numpy as np
 import pytest
 
-from pipeline.publish.dsir import count, log_importance, log_ratio, noisy
-from pipeline.publish.mixture import uniform
+from pipeline.publish.distribution import hash_uniform
+from pipeline.publish.dsir import add_gumbel_noise, compute_log_ratio, count_features, log_importance
 from tests.shared import shared_data
 
 
@@ -24,17 +24,19 @@ def corpora() -> dict[str, list[str]]:
 
 
 def test_pages_like_the_target_are_drawn_from_a_crawl_that_has_few(corpora):
-    target = count(corpora["nltk_inaugural"], 10_000)
+    target = count_features(corpora["nltk_inaugural"], 10_000)
     speeches = corpora["nltk_state_union"][:60]
     crawl = speeches + corpora["nltk_abc"] + corpora["nltk_webtext"]
     assert len(crawl) > 3 * len(speeches)
-    values = log_importance(crawl, log_ratio(target, count(crawl, 10_000)))
-    drawn = sorted(range(len(crawl)), key=lambda n: noisy(values[n], uniform(0, "dsir", n)))[-len(speeches) :]
+    values = log_importance(crawl, compute_log_ratio(target, count_features(crawl, 10_000)))
+    drawn = sorted(range(len(crawl)), key=lambda n: add_gumbel_noise(values[n], hash_uniform(0, "dsir", n)))[
+        -len(speeches) :
+    ]
     assert sum(n < len(speeches) for n in drawn) > 0.9 * len(speeches)
 
 
 def test_a_text_has_the_same_importance_alone_and_among_others():
-    ratio = log_ratio(np.arange(64), np.arange(64)[::-1].copy())
+    ratio = compute_log_ratio(np.arange(64), np.arange(64)[::-1].copy())
     texts = ["", "mill", "the mill", "Мельница стоит у реки", "a " * 70_000, "水车", "."]
     alone = [log_importance([text], ratio)[0] for text in texts]
     assert log_importance(texts, ratio) == alone
@@ -44,5 +46,7 @@ def test_a_text_has_the_same_importance_alone_and_among_others():
 
 def test_the_draw_is_without_replacement_by_importance():
     """Gumbel noise: of two pages the first is drawn as often as its share of the weights (Kool et al. 2019)."""
-    wins = sum(noisy(1.0, uniform(n, "a")) > noisy(0.0, uniform(n, "b")) for n in range(4000))
+    wins = sum(
+        add_gumbel_noise(1.0, hash_uniform(n, "a")) > add_gumbel_noise(0.0, hash_uniform(n, "b")) for n in range(4000)
+    )
     assert wins / 4000 == pytest.approx(np.e / (1 + np.e), abs=0.02)

@@ -1,4 +1,4 @@
-"""Clean sources go into anneal/ as asked: their shares, once where nothing is asked, never what validation has."""
+"""Extra sources go into anneal/ as asked: their shares, once where nothing is asked, never what validation has."""
 
 import gzip
 import json
@@ -12,11 +12,19 @@ import pytest
 
 from classifiers.__main__ import main as classifiers
 from pipeline.config import build_config
-from pipeline.publish import dsir_target, extra_sources
-from pipeline.publish.extra_sources import CleanSourceError, check, factors, find, problems
-from pipeline.publish.job import publish
-from pipeline.publish.mixture_fit import Factor
-from pipeline.publish.topics import fingerprints
+from pipeline.publish import extra_sources
+from pipeline.publish.dsir import fingerprint_target
+from pipeline.publish.extra_sources import (
+    ExtraSourceError,
+    check_sources,
+    find_source_files,
+    fingerprint_sources,
+    weigh_sources,
+)
+from pipeline.publish.job import publish_corpus
+from pipeline.publish.mixture import CellWeight
+from pipeline.publish.result import find_extra_problems
+from pipeline.publish.topics import fingerprint_topics
 from pipeline.runners.beam_options import beam_options
 from pipeline.settings import ConfigError
 from pipeline.text.minhash import MinHashParams
@@ -38,7 +46,7 @@ def run(root, **sections):
     config = build_config(
         {"inputs": ["x"], "output": str(root), "publish": fixed | sections.pop("publish", {}), **sections}
     )
-    return output, publish(output, config, names, beam_options([]))
+    return output, publish_corpus(output, config, names, beam_options([]))
 
 
 def texts_of(output, split):
@@ -48,7 +56,7 @@ def texts_of(output, split):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """A publish job without clean sources."""
+    """A publish job without extra sources."""
     return run(tmp_path_factory.mktemp("plain") / "out")[0]
 
 
@@ -81,14 +89,16 @@ def test_shares_hold_and_nothing_else_changes(tmp_path, plain):
     }
     counts = added[str(tmp_path / "wiki.parquet")]
     assert counts["published"] + counts["repeated"] == sum(row["id"].startswith("w") for row in rows)
-    assert not problems(added) and problems({"x": counts | {"texts": 99}})
+    assert not find_extra_problems(added) and find_extra_problems({"x": counts | {"texts": 99}})
     again, _ = run(tmp_path / "again", publish={"extra_anneal_sources": dict(reversed(sources.items()))})
     assert texts_of(again, "anneal") == rows
 
 
-@pytest.mark.parametrize("rows", [extra_sources.ROWS, 3])  # read at a time: with 3, some have no page of validation
+@pytest.mark.parametrize(
+    "rows", [extra_sources.EXTRA_ROWS, 3]
+)  # read at a time: with 3, some have no page of validation
 def test_what_validation_or_an_evaluation_set_has_stays_out(tmp_path, monkeypatch, plain, rows):
-    monkeypatch.setattr(extra_sources, "ROWS", rows)
+    monkeypatch.setattr(extra_sources, "EXTRA_ROWS", rows)
     first, second, third = texts_of(plain, "validation")[:3]
     train = texts_of(plain, "train")[0]
     near = joined("en", edited(third["text"].split(), ["mill"] * 2, random.Random(1)))
@@ -115,24 +125,28 @@ def test_what_validation_or_an_evaluation_set_has_stays_out(tmp_path, monkeypatc
     (added,) = result["added"].values()
     assert added["texts"] == 6 and added["held_out"] == {"contaminated": 1, "validation": 3}
     assert [(row["id"], row["set"]) for row in read(output, "contaminated")] == [("asks", "quiz.jsonl")]
-    assert result["contaminated"] == {"dropped": 0, "masked": 0, "sets": {"quiz.jsonl": [1, 1, 1, 1]}}  # no page has it
+    assert result["contaminated"] == {
+        "dropped": 0,
+        "masked": 0,
+        "sets": {"quiz.jsonl": {"items": 1, "found": 1, "pages": 1, "spans": 1}},
+    }  # no page has it
 
 
-def test_factors_of_the_shares():
+def test_the_weights_of_sources_give_them_their_shares():
     most = 4
-    assert factors({"a": 100}, 300, {"a": None}, most) == {"a": Factor(1.0, 1.0)}
-    assert factors({"a": 100}, 300, {"a": 0.5}, most) == {"a": Factor(3.0, 3.0)}
-    assert factors({"a": 100, "b": 100}, 100, {"a": 0.5, "b": None}, most) == {
-        "a": Factor(2.0, 2.0),
-        "b": Factor(1.0, 1.0),
+    assert weigh_sources({"a": 100}, 300, {"a": None}, most) == {"a": CellWeight(1.0, 1.0)}
+    assert weigh_sources({"a": 100}, 300, {"a": 0.5}, most) == {"a": CellWeight(3.0, 3.0)}
+    assert weigh_sources({"a": 100, "b": 100}, 100, {"a": 0.5, "b": None}, most) == {
+        "a": CellWeight(2.0, 2.0),
+        "b": CellWeight(1.0, 1.0),
     }
-    assert factors({"a": 10}, 300, {"a": 0.5}, most) == {"a": Factor(30.0, 4.0)}
-    assert factors({"a": 100, "b": 100}, 0, {"a": 0.5, "b": 0.25}, most) == {
-        "a": Factor(1.0, 1.0),
-        "b": Factor(0.5, 0.5),
+    assert weigh_sources({"a": 10}, 300, {"a": 0.5}, most) == {"a": CellWeight(30.0, 4.0)}
+    assert weigh_sources({"a": 100, "b": 100}, 0, {"a": 0.5, "b": 0.25}, most) == {
+        "a": CellWeight(1.0, 1.0),
+        "b": CellWeight(0.5, 0.5),
     }
-    assert factors({"a": 100}, 0, {"a": 0.0}, most)["a"].weight == 0
-    assert factors({}, 5, {"a": 0.5}, most) == {}
+    assert weigh_sources({"a": 100}, 0, {"a": 0.0}, most)["a"].weight == 0
+    assert weigh_sources({}, 5, {"a": 0.5}, most) == {}
 
 
 def test_sources_that_cannot_be_used_are_one_line(tmp_path):
@@ -151,10 +165,12 @@ def test_sources_that_cannot_be_used_are_one_line(tmp_path):
         "numbers.parquet",
         "absent.jsonl",
     ):
-        with pytest.raises(CleanSourceError) as error:
-            check({str(tmp_path / name): None})
+        with pytest.raises(ExtraSourceError) as error:
+            check_sources({str(tmp_path / name): None})
         assert name in str(error.value) and "\n" not in str(error.value)
-    assert [file.path[-9:] for file in find({str(tmp_path / "*.txt"): 0.1, str(tmp_path): None})][0] == "empty.txt"
+    assert [file.path[-9:] for file in find_source_files({str(tmp_path / "*.txt"): 0.1, str(tmp_path): None})][
+        0
+    ] == "empty.txt"
     with pytest.raises(ConfigError, match="leave room"):
         build_config({"inputs": ["x"], "output": "o", "publish": {"extra_anneal_sources": {"a": 0.5, "b": 0.5}}})
 
@@ -177,7 +193,7 @@ def test_another_text_of_the_same_size_is_another_source(tmp_path):
         for path in (source, folder):
             path.write_bytes(written)
             os.utime(path, (1e9 + second, 1e9 + second))
-        found.append((extra_sources.fingerprints({str(source): None}), dsir_target.fingerprints(str(folder))))
+        found.append((fingerprint_sources({str(source): None}), fingerprint_target(str(folder))))
     assert found[0][0] != found[1][0]
     assert found[0][1] != found[1][1]
 
@@ -195,11 +211,11 @@ def test_topics_are_columns_and_the_mix_goes_by_them(tmp_path):
     output, names = write(tmp_path / "out", [[document(n, t) for n, t in enumerate(about[100:])]])
     weights = {"topics": {"model": str(tmp_path / "model")}, "domains": {"health": 0}}
     config = build_config({"inputs": ["x"], "output": str(output.root), "weights": weights})
-    result = publish(output, config, names, beam_options([]))
+    result = publish_corpus(output, config, names, beam_options([]))
     rows = [row for split in ("train", "validation") for row in texts_of(output, split)]
     assert (
         len(rows) == 100 and {row["topic"] for row in rows} == {"news"} and {row["domain"] for row in rows} == {"news"}
     )
     assert all(0.5 <= row["topic_score"] <= 1 for row in rows)
-    assert result["mixture"]["domain"]["health"][0] == 100
-    assert fingerprints(config.weights.topics)
+    assert result["mixture"]["domain"]["health"]["pages"] == 100
+    assert fingerprint_topics(config.weights.topics)

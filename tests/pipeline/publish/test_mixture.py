@@ -11,8 +11,9 @@ from pipeline.config import build_config
 from pipeline.io import output as shards_module
 from pipeline.io.output import Output
 from pipeline.io.schemas import CORPUS, DUPLICATE, REJECTED
-from pipeline.publish.job import EmptyCorpus, publish
-from pipeline.publish.write_shards import PART, in_order
+from pipeline.publish.gather_shards import sort_rows
+from pipeline.publish.job import EmptyCorpus, publish_corpus
+from pipeline.publish.partition_pages import PARTITION
 from pipeline.runners.beam_options import beam_options
 from tests.pipeline.documents import document, read, write
 from tests.pipeline.publish.test_tokenizer import corpus
@@ -25,12 +26,12 @@ def run(root, shards, **sections):
     config = build_config(
         {"inputs": ["x"], "output": str(root), "publish": {"validation": 0.2} | sections.pop("publish", {}), **sections}
     )
-    return output, publish(output, config, names, beam_options([]))
+    return output, publish_corpus(output, config, names, beam_options([]))
 
 
-def shares(values, place):
-    whole = sum(entry[place] for entry in values.values())
-    return {name: entry[place] / whole for name, entry in values.items()}
+def shares(values, key):
+    whole = sum(entry[key] for entry in values.values())
+    return {name: entry[key] / whole for name, entry in values.items()}
 
 
 def test_the_mixture_is_reported_against_its_target(tmp_path):
@@ -39,15 +40,17 @@ def test_the_mixture_is_reported_against_its_target(tmp_path):
     output, result = run(tmp_path, [rows[:350], rows[350:]], weights=weights)
     train = read(output, "corpus/train")
     mixture = result["mixture"]
-    assert shares(mixture["domain"], 1) == {"news": 0.5, "code": 0.5}
-    assert shares(mixture["domain"], 2)["code"] == pytest.approx(8 / 8.5, abs=0.01)  # asked for
-    assert shares(mixture["domain"], 3)["code"] == pytest.approx(4 / 4.5, abs=0.02)  # after the cap on repeats
+    assert shares(mixture["domain"], "bytes") == {"news": 0.5, "code": 0.5}
+    assert shares(mixture["domain"], "wanted_bytes")["code"] == pytest.approx(8 / 8.5, abs=0.01)  # asked for
+    assert shares(mixture["domain"], "train_bytes")["code"] == pytest.approx(
+        4 / 4.5, abs=0.02
+    )  # after the cap on repeats
     size = len(TEXT.encode())
     for kind in ("domain", "language"):
-        for name, (pages, before, _, after) in mixture[kind].items():
-            assert pages == sum(row[kind] == name for row in rows) and before == pages * size
-            assert after == sum(row[kind] == name for row in train) * size
-    assert mixture["language"]["ru"][2:] == [0, 0]
+        for name, sums in mixture[kind].items():
+            assert sums["pages"] == sum(row[kind] == name for row in rows) and sums["bytes"] == sums["pages"] * size
+            assert sums["train_bytes"] == sum(row[kind] == name for row in train) * size
+    assert (mixture["language"]["ru"]["wanted_bytes"], mixture["language"]["ru"]["train_bytes"]) == (0, 0)
     assert list(mixture["quality"]) == ["unscored"]
 
 
@@ -58,10 +61,10 @@ def test_the_target_of_a_temperature_is_what_comes_out_of_pages_within_the_cap(t
     weights = {"max_pages_per_site": 100, "temperature": 2, "max_repeats": 100}
     _, result = run(tmp_path, [rows], weights=weights, publish={"validation": 0})
     domains = result["mixture"]["domain"]
-    assert shares(domains, 1)["code"] == pytest.approx(2 / 3)
+    assert shares(domains, "bytes")["code"] == pytest.approx(2 / 3)
     wanted = 2**-0.5 / (1 + 2**-0.5)  # of sizes 1 : 2 after the cap
-    assert shares(domains, 2)["code"] == pytest.approx(wanted, abs=1e-3)
-    assert shares(domains, 3)["code"] == pytest.approx(wanted, abs=0.05)
+    assert shares(domains, "wanted_bytes")["code"] == pytest.approx(wanted, abs=1e-3)
+    assert shares(domains, "train_bytes")["code"] == pytest.approx(wanted, abs=0.05)
 
 
 def test_shares_come_out_within_the_cap_on_repeats(tmp_path):
@@ -71,9 +74,9 @@ def test_shares_come_out_within_the_cap_on_repeats(tmp_path):
     weights = {"shares": {"domains": {"code": 0.5}, "quality": [0.1, 0.9]}, "max_repeats": 3}
     _, result = run(tmp_path, [rows[:400], rows[400:]], weights=weights, publish={"validation": 0})
     mixture = result["mixture"]
-    assert shares(mixture["domain"], 2)["code"] == pytest.approx(0.5, abs=0.01)
-    assert shares(mixture["quality"], 2) == pytest.approx({"bucket 1": 0.1, "bucket 2": 0.9}, abs=0.01)
-    assert shares(mixture["domain"], 3)["code"] > 0.4  # 3 times its 10 % of good pages, and 10 % of others
+    assert shares(mixture["domain"], "wanted_bytes")["code"] == pytest.approx(0.5, abs=0.01)
+    assert shares(mixture["quality"], "wanted_bytes") == pytest.approx({"bucket 1": 0.1, "bucket 2": 0.9}, abs=0.01)
+    assert shares(mixture["domain"], "train_bytes")["code"] > 0.4  # 3 times its 10 % of good pages, and 10 % of others
 
 
 def test_resampling_draws_the_pages_like_the_target_by_id_alone(tmp_path):
@@ -138,7 +141,7 @@ def test_an_empty_corpus_says_where_the_pages_went(tmp_path):
             writer.row({"id": str(n), "stage": "language", "reason": "low-score" if n < 7 else "none"})
     with pytest.raises(EmptyCorpus, match="9 were rejected: language/low-score 7, language/none 2; see"):
         run(tmp_path / "none", [[]])
-    with pytest.raises(EmptyCorpus, match="there was none in the inputs"):
+    with pytest.raises(EmptyCorpus, match="the inputs have no pages"):
         run(tmp_path / "nothing", [])
 
 
@@ -153,13 +156,13 @@ def test_an_earlier_corpus_and_what_was_worked_with_are_gone(tmp_path):
 def test_a_corpus_shard_is_put_in_order_without_a_second_copy_of_it(monkeypatch):
     monkeypatch.setattr(shards_module, "ROW_GROUP_BYTES", 1 << 20)
     rows = [{"id": str(n), "text": f"{n:05d} " * 2000, "order": hashlib.md5(b"%d" % n).digest()} for n in range(2000)]
-    parts = [pa.Table.from_pylist(rows[n::7], schema=PART) for n in range(7)]
+    parts = [pa.Table.from_pylist(rows[n::7], schema=PARTITION) for n in range(7)]
     held = sum(part.nbytes for part in parts)
     before = pa.default_memory_pool()
     pool = pa.proxy_memory_pool(before)  # a new one has a peak of its own
     pa.set_memory_pool(pool)
     try:
-        groups = [table.column("id").to_pylist() for table in in_order(parts)]
+        groups = [table.column("id").to_pylist() for table in sort_rows(parts)]
         assert 0 < pool.max_memory() < held / 4
     finally:
         pa.set_memory_pool(before)

@@ -10,9 +10,10 @@ import pytest
 from pipeline.config import build_config
 from pipeline.io import output as shards_module
 from pipeline.io.schemas import DUPLICATE
-from pipeline.publish import write_shards as transforms
-from pipeline.publish.job import EmptyCorpus, publish
-from pipeline.publish.write_shards import SPLITS, Place, by_target, in_memory, shard_of
+from pipeline.publish import partition_pages
+from pipeline.publish.job import EmptyCorpus, publish_corpus
+from pipeline.publish.partition_pages import SPILL, CopyPlace, group_by_memory, shard_of_order, split_shard
+from pipeline.publish.result import SPLITS
 from pipeline.runners.local_pool import beam_options
 from tests.pipeline.documents import Row, dealt, document, joined, read, words, write
 
@@ -32,7 +33,7 @@ def run(root, shards, gone=(), weights=None, cut=None):
     config = build_config(
         {"inputs": ["x"], "output": str(root), "weights": weights or {}, "publish": CUT | (cut or {})}
     )
-    return output, names, publish(output, config, names, beam_options([]))
+    return output, names, publish_corpus(output, config, names, beam_options([]))
 
 
 def digests(output) -> dict[str, str]:
@@ -155,7 +156,7 @@ def test_a_split_is_cut_into_shuffled_shards_of_the_size_asked_for(done):
 
 
 def test_neither_sharding_nor_order_nor_memory_changes_a_byte(pages, gone, done, tmp_path, monkeypatch):
-    monkeypatch.setattr(transforms, "HELD_BYTES", 100_000)
+    monkeypatch.setattr(partition_pages, "HELD_BYTES", 100_000)
     output, _, result = run(tmp_path, [*dealt(pages, 4, seed=2), []], gone, MIX)
     assert digests(output) == digests(done[0])
     assert {k: v for k, v in result.items() if k != "files"} == {k: v for k, v in done[2].items() if k != "files"}
@@ -184,21 +185,23 @@ def test_a_corpus_without_pages_is_an_error_and_leaves_nothing(tmp_path, weights
 
 def test_a_documents_shard_is_cut_in_bounded_memory(tmp_path, monkeypatch):
     """A shard of 25 MB of text goes to 16 corpus shards with a few MB held at a time."""
-    monkeypatch.setattr(transforms, "HELD_BYTES", 2 << 20)
+    monkeypatch.setattr(partition_pages, "HELD_BYTES", 2 << 20)
     stock = words("en", random.Random(3), 4000)
     rows = [document(n, joined("en", random.Random(n).choices(stock, k=17_000))) for n in range(250)]
     output, (name,) = write(tmp_path, [rows])
-    targets: dict[str, list[Place]] = {}
+    targets: dict[str, list[CopyPlace]] = {}
     for n, row in enumerate(rows):
-        targets.setdefault(f"train-{n * 7 % 16:05d}", []).append(Place(n, n.to_bytes(16, "big"), 1.0, len(row["text"])))
+        targets.setdefault(f"train-{n * 7 % 16:05d}", []).append(
+            CopyPlace(n, n.to_bytes(16, "big"), 1.0, len(row["text"]))
+        )
     targets = dict(sorted(targets.items()))
-    assert len(in_memory(targets)) >= 8
+    assert len(group_by_memory(targets)) >= 8
     pool, before = pa.system_memory_pool(), pa.default_memory_pool()  # a pool that nothing else uses has its own peak
     assert pool.backend_name != before.backend_name and pool.max_memory() < 1 << 20
     pa.set_memory_pool(pool)
     try:
         found = {}
-        for target, table in by_target(output, name, targets):
+        for target, table in split_shard(output, name, targets, {}, None, SPILL):
             found[target] = [(row["id"], row["text"]) for row in table.select(["id", "text"]).to_pylist()]
         assert pool.max_memory() < 12 << 20, pool.max_memory()
     finally:
@@ -209,6 +212,6 @@ def test_a_documents_shard_is_cut_in_bounded_memory(tmp_path, monkeypatch):
 
 def test_shards_are_equal_ranges_of_the_hash():
     orders = [n.to_bytes(1, "big") + bytes(15) for n in range(256)]
-    assert Counter(shard_of(order, 4) for order in orders) == dict.fromkeys(range(4), 64)
-    assert [shard_of(order, 7) for order in orders] == sorted(shard_of(order, 7) for order in orders)
-    assert shard_of(b"\xff" * 16, 3) == 2
+    assert Counter(shard_of_order(order, 4) for order in orders) == dict.fromkeys(range(4), 64)
+    assert [shard_of_order(order, 7) for order in orders] == sorted(shard_of_order(order, 7) for order in orders)
+    assert shard_of_order(b"\xff" * 16, 3) == 2

@@ -15,18 +15,26 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from pipeline.config import Config, build_config
+from pipeline.config import build_config
 from pipeline.io.output import Output
 from pipeline.io.schemas import CORPUS
-from pipeline.publish.tokenizer import MAX_PIECE, SPECIAL, new_tokenizer, pattern, texts, train_tokenizer
+from pipeline.publish.settings import TokenizerConfig
+from pipeline.publish.tokenizer import (
+    MAX_PIECE,
+    SPECIAL,
+    new_tokenizer,
+    read_split_texts,
+    split_pattern,
+    train_tokenizer,
+)
 from tests.pipeline.crawls import article
 from tests.shared import ROOT
 
 CODE = "def mill(grain):\n    for sack in grain:\n        if sack > 1234567:\n\t\treturn  sack\n\n\n"
 
 
-def settings(**over) -> Config:
-    return build_config({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": 500} | over})
+def settings(**over) -> TokenizerConfig:
+    return build_config({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": 500} | over}).tokenizer
 
 
 def corpus(root: Path, shards: list[list[tuple[str, str]]]) -> Output:
@@ -76,14 +84,14 @@ def test_any_text_comes_back(text):
 
 @given(st.text(), st.integers(1, 3))
 def test_the_pattern_takes_every_character_and_groups_digits(text, digits):
-    pieces = regex.findall(pattern(digits), text)
+    pieces = regex.findall(split_pattern(digits), text)
     assert "".join(pieces) == text
     assert all(len(piece) <= digits for piece in pieces if regex.search(r"\p{N}", piece))
 
 
 @pytest.mark.parametrize("run", ["a", " a", "字", "=", " ", "\n", "\t", "\u0301", "a\u0301", "\u200b"])
 def test_a_run_without_end_is_cut_so_that_one_page_cannot_hold_the_training(tmp_path, run):
-    pieces = regex.findall(pattern(2), run * 1000)
+    pieces = regex.findall(split_pattern(2), run * 1000)
     assert "".join(pieces) == run * 1000 and max(map(len, pieces)) <= MAX_PIECE + 1  # and a leading space
 
 
@@ -93,7 +101,7 @@ def test_a_page_of_a_million_letters_is_trained_on(tmp_path):
 
 
 def test_indentation_is_one_piece_and_digits_go_in_groups():
-    assert regex.findall(pattern(2), "\n\n        if x == 12345:") == [
+    assert regex.findall(split_pattern(2), "\n\n        if x == 12345:") == [
         "\n\n",
         "        ",
         "if",
@@ -103,8 +111,8 @@ def test_indentation_is_one_piece_and_digits_go_in_groups():
         *"12 34 5".split(),
         ":",
     ]
-    assert regex.findall(pattern(3), "1234567") == ["123", "456", "7"]
-    assert regex.findall(pattern(2), "\t\treturn it's") == ["\t\t", "return", " it", "'s"]
+    assert regex.findall(split_pattern(3), "1234567") == ["123", "456", "7"]
+    assert regex.findall(split_pattern(2), "\t\treturn it's") == ["\t\t", "return", " it", "'s"]
 
 
 def test_trained_it_is_exact_has_its_special_tokens_first_and_a_round_size(trained, tokenizer):
@@ -122,7 +130,7 @@ def test_trained_it_is_exact_has_its_special_tokens_first_and_a_round_size(train
 def test_bytes_per_token_are_what_encoding_the_corpus_takes(trained, tokenizer):
     output, facts = trained
     for language in ("all", "en", "ru"):
-        some = [text for name, text in texts(output, "corpus/train") if language in ("all", name)]
+        some = [text for name, text in read_split_texts(output, "corpus/train") if language in ("all", name)]
         tokens = sum(len(tokenizer.encode(text).ids) for text in some)
         assert facts["bytes_per_token"][language] == pytest.approx(
             sum(len(t.encode()) for t in some) / tokens, abs=1e-3
@@ -145,8 +153,8 @@ def test_the_same_corpus_gives_the_same_bytes_with_any_number_of_threads(trained
     digest = hashlib.sha256(output.open("tokenizer", "tokenizer.json").read()).hexdigest()
     program = (
         "import sys; from pipeline.config import build_config; from pipeline.io.output import Output;"
-        "from pipeline.tokenizer import train_tokenizer;"
-        "c = build_config({'inputs': ['x'], 'output': 'x', 'tokenizer': {'vocab_size': 500}});"
+        "from pipeline.publish.tokenizer import train_tokenizer;"
+        "c = build_config({'inputs': ['x'], 'output': 'x', 'tokenizer': {'vocab_size': 500}}).tokenizer;"
         "train_tokenizer(Output(sys.argv[1]), c)"
     )
     for threads, hash_seed in (("1", "1"), ("3", "2")):
@@ -162,10 +170,10 @@ def test_the_sample_is_spread_over_the_shards_and_nothing_beyond_it_is_read(tmp_
     monkeypatch.setattr(
         pq.ParquetFile, "iter_batches", lambda *a, **k: (batches.append(1) or batch for batch in read(*a, **k))
     )
-    found = [text[:4] for _, text in texts(output, "corpus/train", 400_000)]
+    found = [text[:4] for _, text in read_split_texts(output, "corpus/train", 400_000)]
     assert found == [f"{shard}{n:03}" for shard in "abcd" for n in range(100)]
     assert len(batches) == 4
-    assert len(list(texts(output, "corpus/train"))) == 2400
+    assert len(list(read_split_texts(output, "corpus/train"))) == 2400
 
 
 def test_a_corpus_with_too_few_pairs_ends_with_a_smaller_vocabulary_and_says_so(tmp_path):

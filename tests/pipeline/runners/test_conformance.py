@@ -202,7 +202,7 @@ def remembering(add_input):
 
 def test_no_element_is_changed(watched_run):
     assert watched_run["totals"]["published"]["train"] > 20  # the watched jobs did their work
-    for name in ("MillPiece.process", "DoTask.process", "tasks_after", "read_candidates", "within_cap", "gather"):
+    for name in ("MillPiece.process", "DoTask.process", "tasks_after", "read_candidates", "judge_site", "gather_shard"):
         assert CALLED.get(name), f"{name} was not watched"
 
 

@@ -1,4 +1,4 @@
-"""The mix: what weights, temperature, buckets and draws mean for a page, whatever the order of the corpus."""
+"""Sampling: what weights, temperature, buckets and draws mean for a page, whatever the order of the corpus."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,27 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Config, build_config
-from pipeline.publish.mixture import (
-    Candidate,
-    Scores,
-    Totals,
-    anneals,
-    bucket,
-    decide,
-    distribution,
-    domain_factor,
-    draw,
-    rounded,
-    target,
-)
+from pipeline.publish.candidates import CandidatePage
+from pipeline.publish.distribution import ScoreDistribution, build_distribution, find_bucket, round_score
+from pipeline.publish.mixture import CorpusTotals, temperature_factor, weigh_cell
+from pipeline.publish.sampling import decide_sampling, draw_site, find_cell, in_anneal
 from pipeline.settings import ConfigError
 
-NONE = Totals({"news": 1}, Scores(), (0.0, 0.0))
+NONE = CorpusTotals({"news": 1}, ScoreDistribution(), (0.0, 0.0))
 
 
-def page(number: int = 0, **over) -> Candidate:
+def page(number: int = 0, **over) -> CandidatePage:
     facts = {"site": f"s{number}.example", "domain": "news", "language": "en", "quality": None, "size": 100}
-    return Candidate(0, number, f"<urn:uuid:{number}>", **facts | over)
+    return CandidatePage(0, number, f"<urn:uuid:{number}>", **facts | over)
 
 
 def mix(publish: dict | None = None, **weights) -> Config:
@@ -39,63 +30,67 @@ def mix(publish: dict | None = None, **weights) -> Config:
 @pytest.mark.parametrize("weight, least, most", [(0, 0, 0), (0.5, 450, 550), (1, 1000, 1000), (2, 2000, 2000)])
 def test_a_weight_is_how_often_a_page_is_published_on_average(weight, least, most):
     config = mix(domains={"news": weight})
-    copies = [decide(page(n), "", NONE, config) for n in range(1000)]
-    assert least <= sum(c.times for c in copies) <= most
-    assert all(c.held_out == ("" if c.times else "mix") for c in copies)
+    copies = [decide_sampling(page(n), "", NONE, config) for n in range(1000)]
+    assert least <= sum(c.copies for c in copies) <= most
+    assert all(c.exclusion == ("" if c.copies else "mix") for c in copies)
 
 
 def test_a_part_of_a_copy_is_drawn_and_repeats_are_capped():
     config = mix(languages={"en": 2.25})
-    times = Counter(decide(page(n), "", NONE, config).times for n in range(2000))
+    times = Counter(decide_sampling(page(n), "", NONE, config).copies for n in range(2000))
     assert set(times) == {2, 3} and 0.2 < times[3] / 2000 < 0.3
-    capped = decide(page(), "", NONE, mix(domains={"news": 9}, max_repeats=3))
-    assert (capped.times, capped.weight, capped.target) == (3, 3.0, 9.0)
+    capped = decide_sampling(page(), "", NONE, mix(domains={"news": 9}, max_repeats=3))
+    assert (capped.copies, capped.weight, capped.wanted) == (3, 3.0, 9.0)
 
 
 def test_the_floor_is_below_every_weight_but_0():
     config = mix(domains={"news": 0.1, "adult": 0}, min_weight=0.5)
-    weights = [decide(page(domain=domain), "", NONE, config).weight for domain in ("news", "code", "adult")]
+    weights = [decide_sampling(page(domain=domain), "", NONE, config).weight for domain in ("news", "code", "adult")]
     assert weights == [0.5, 1.0, 0.0]
 
 
 def test_factors_multiply_and_an_unscored_page_has_none_for_its_quality():
-    scores = distribution({n / 10: 1 for n in range(10)}, 20)
+    scores = build_distribution({n / 10: 1 for n in range(10)}, 20)
     config = mix(domains={"news": 2}, languages={"de": 3}, quality=[0.5, 1, 2])
-    totals = Totals({"news": 1}, scores)
-    assert target(page(language="de", quality=0.9), totals, config).wanted == 2 * 3 * 2
-    assert target(page(language="de", quality=0.0), totals, config).wanted == 2 * 3 * 0.5
-    assert target(page(language="de"), totals, config).wanted == 2 * 3
-    assert target(page(domain="code"), totals, config).wanted == 1
+    totals = CorpusTotals({"news": 1}, scores)
+
+    def wanted(candidate):
+        return weigh_cell(find_cell(candidate, scores, config), totals, config.weights).wanted
+
+    assert wanted(page(language="de", quality=0.9)) == 2 * 3 * 2
+    assert wanted(page(language="de", quality=0.0)) == 2 * 3 * 0.5
+    assert wanted(page(language="de")) == 2 * 3
+    assert wanted(page(domain="code")) == 1
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=200), st.integers(1, 7))
 def test_buckets_are_quantiles(values, buckets):
-    scores = distribution(Counter(map(rounded, values)), len(values))
-    numbers = [bucket(value, scores, buckets) for value in values]
+    scores = build_distribution(Counter(map(round_score, values)), len(values))
+    numbers = [find_bucket(value, scores, buckets) for value in values]
     assert all(number is not None and 0 <= number < buckets for number in numbers)
-    by_score = sorted(zip(map(rounded, values), numbers, strict=True))
+    by_score = sorted(zip(map(round_score, values), numbers, strict=True))
     assert [number for _, number in by_score] == sorted(numbers)  # a better page is never in a worse bucket
-    if len(set(map(rounded, values))) == len(values) and len(values) % buckets == 0:
+    if len(set(map(round_score, values))) == len(values) and len(values) % buckets == 0:
         assert set(Counter(numbers).values()) == {len(values) // buckets}
 
 
 def test_pages_of_one_score_share_the_bucket_of_their_middle():
-    scores = distribution({0.1: 40, 0.5: 50, 0.9: 10}, 100)
-    assert [bucket(value, scores, 4) for value in (0.1, 0.5, 0.9)] == [0, 2, 3]
-    assert bucket(0.5, distribution({0.5: 9}, 9), 3) == 1
+    scores = build_distribution({0.1: 40, 0.5: 50, 0.9: 10}, 100)
+    assert [find_bucket(value, scores, 4) for value in (0.1, 0.5, 0.9)] == [0, 2, 3]
+    assert find_bucket(0.5, build_distribution({0.5: 9}, 9), 3) == 1
 
 
 def test_pages_without_scores_or_buckets_have_none():
-    assert bucket(None, distribution({0.5: 1}, 1), 4) is None
-    assert bucket(0.5, distribution({0.5: 1}, 1), 0) is None
+    assert find_bucket(None, build_distribution({0.5: 1}, 1), 4) is None
+    assert find_bucket(0.5, build_distribution({0.5: 1}, 1), 0) is None
 
 
 @given(st.dictionaries(st.sampled_from(["news", "code", "forum", "other"]), st.integers(1, 10**12), min_size=1))
 def test_temperature_flattens_the_domains_shares(sizes):
-    totals, whole = Totals(sizes, Scores()), sum(sizes.values())
+    whole = sum(sizes.values())
 
     def shares(temperature):
-        return {name: domain_factor(name, totals, temperature) * size / whole for name, size in sizes.items()}
+        return {name: temperature_factor(name, sizes, temperature) * size / whole for name, size in sizes.items()}
 
     for temperature in (1.0, 2.0, 1e9):
         assert sum(shares(temperature).values()) == pytest.approx(1)
@@ -109,45 +104,47 @@ def test_temperature_flattens_the_domains_shares(sizes):
 @pytest.mark.parametrize("share", [0, 0.03, 0.25, 1])
 def test_anneal_is_the_best_share_of_the_train_pages(share):
     pages = [page(n, quality=(n * 7 % 1000) / 1000) for n in range(1000)] + [page(n) for n in range(1000, 1500)]
-    train = distribution(Counter(rounded(p.quality) for p in pages if p.quality is not None), len(pages))
+    train = build_distribution(Counter(round_score(p.quality) for p in pages if p.quality is not None), len(pages))
     config = mix({"anneal": share})
-    chosen = {p.quality for p in pages if anneals(p, train, config)}
+    chosen = {p.quality for p in pages if in_anneal(p, train, config)}
     wanted = min(1000, round(1500 * share))
     assert chosen == {n / 1000 for n in range(1000 - wanted, 1000)}
 
 
 def test_of_equally_good_pages_the_ones_to_anneal_are_drawn():
     pages = [page(n, quality=0.5) for n in range(4000)]
-    config, train = mix({"anneal": 0.1}), distribution({0.5: 4000}, 4000)
-    chosen = [anneals(p, train, config) for p in pages]
+    config, train = mix({"anneal": 0.1}), build_distribution({0.5: 4000}, 4000)
+    chosen = [in_anneal(p, train, config) for p in pages]
     assert 330 < sum(chosen) < 470
     other = replace(config, seed=1)
-    assert chosen != [anneals(p, train, other) for p in pages]
+    assert chosen != [in_anneal(p, train, other) for p in pages]
 
 
 def test_validation_takes_whole_sites_once_each_page():
     config = mix({"validation": 0.2}, domains={"news": 3})
-    copies = {(s, n): decide(page(n, site=f"s{s}.example"), "", NONE, config) for s in range(300) for n in range(3)}
+    copies = {
+        (s, n): decide_sampling(page(n, site=f"s{s}.example"), "", NONE, config) for s in range(300) for n in range(3)
+    }
     held = {s for (s, _), c in copies.items() if c.split == "validation"}
     assert 40 <= len(held) <= 80
     for (s, _), c in copies.items():
-        assert (c.split, c.times) == (("validation", 1) if s in held else ("train", 3))
+        assert (c.split, c.copies) == (("validation", 1) if s in held else ("train", 3))
 
 
 def test_of_two_sites_or_more_one_is_held_for_validation_however_small_its_share():
     sites = [page(n) for n in range(5)]
     config = mix({"validation": 1e-9})
-    draws = [draw(p, config.seed) for p in sites]
-    totals = Totals({"news": 1}, Scores(), (min(draws), max(draws)))
-    assert sum(decide(p, "", totals, config).split == "validation" for p in sites) == 1
-    alone = Totals({"news": 1}, Scores(), (draws[0], draws[0]))
-    assert decide(sites[0], "", alone, config).split == "train"
-    assert all(decide(p, "", totals, mix()).split == "train" for p in sites)  # a share of 0 means none
+    draws = [draw_site(p, config.seed) for p in sites]
+    totals = CorpusTotals({"news": 1}, ScoreDistribution(), (min(draws), max(draws)))
+    assert sum(decide_sampling(p, "", totals, config).split == "validation" for p in sites) == 1
+    alone = CorpusTotals({"news": 1}, ScoreDistribution(), (draws[0], draws[0]))
+    assert decide_sampling(sites[0], "", alone, config).split == "train"
+    assert all(decide_sampling(p, "", totals, mix()).split == "train" for p in sites)  # a share of 0 means none
 
 
-def test_pages_over_the_cap_of_a_site_are_held_out_for_that():
-    copies = decide(page(), "site-cap", NONE, mix(domains={"news": 0}))
-    assert (copies.held_out, copies.times) == ("site-cap", 0)
+def test_pages_over_the_cap_of_a_site_are_exclusion_for_that():
+    copies = decide_sampling(page(), "site-cap", NONE, mix(domains={"news": 0}))
+    assert (copies.exclusion, copies.copies) == ("site-cap", 0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""Distributions of scores, and numbers drawn by hash: quantiles and shares that do not depend on order or sharding.
+
+Everything that looks random is a hash of the seed and the page's id, so that a page's number is its own.
+"""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import NamedTuple
+
+SCORE_DIGITS = 4  # quality scores are counted at this resolution; the corpus's quantiles come from these counts
+
+
+class ScoreDistribution(NamedTuple):
+    """The distinct scores, rising, and how many pages have a score below each."""
+
+    values: tuple[float, ...] = ()
+    below: tuple[int, ...] = (0,)  # one more than values: the last counts every scored page
+    pages: int = 0  # scored or not
+
+
+def hash_uniform(*parts: object) -> float:
+    """Return a number in [0, 1) from a hash of the parts."""
+    text = "\x00".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64
+
+
+def round_score(score: float) -> float:
+    """Return a score at the resolution at which scores are counted."""
+    return round(score, SCORE_DIGITS)
+
+
+def build_distribution(counts: Mapping[float, int], pages: int) -> ScoreDistribution:
+    """Return the distribution of scores. `counts` has the pages of each score, `pages` counts unscored pages too."""
+    values = sorted(counts)
+    below = accumulate((counts[value] for value in values), initial=0)
+    return ScoreDistribution(tuple(values), tuple(below), pages)
+
+
+def count_below_and_equal(score: float, scores: ScoreDistribution) -> tuple[int, int]:
+    """Return how many pages have a lower score, and how many have this one. The score is rounded as they are."""
+    place = bisect_left(scores.values, score)
+    found = place < len(scores.values) and scores.values[place] == score
+    return scores.below[place], scores.below[place + 1] - scores.below[place] if found else 0
+
+
+def find_bucket(score: float | None, scores: ScoreDistribution, buckets: int) -> int | None:
+    """Return the quantile bucket of a score, 0 for the lowest; None without a score or without buckets.
+
+    Pages of one rounded score are in one bucket: the bucket that holds their middle.
+    """
+    if score is None or not buckets:
+        return None
+    below, equal = count_below_and_equal(round_score(score), scores)
+    return min(int((below + equal / 2) / max(1, scores.below[-1]) * buckets), buckets - 1)
+
+
+def in_top_share(score: float, scores: ScoreDistribution, share: float, drawn: float) -> bool:
+    """Return whether a page is in the best `share` of all pages, scored or not.
+
+    The score is one of the distribution. Where only some of the pages with this score belong to the share, `drawn`
+    decides: a number in [0, 1) of the page's own.
+    """
+    below, equal = count_below_and_equal(score, scores)
+    better = scores.below[-1] - below - equal
+    return drawn < (share * scores.pages - better) / equal
