@@ -1,4 +1,4 @@
-"""What a page says, apart from how it looks: blocks of text composed from a stock."""
+"""Compose the content of a page: blocks of text from a stock of sentences."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from demo.grammar import Author, Section, Stock, Voice
 
-# Sentences per paragraph, as units of the stock (a unit is one or two sentences).
+# Units of a stock per paragraph, at least and at most. A unit is one or two sentences.
 PARAGRAPH = (2, 3)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a page: `kind` h2, p, ul, ol, pre, quote, post, faq, table or links.
+    """A block of a page. `kind` is h2, p, ul, ol, pre, quote, post, faq, table or links.
 
-    `text` is the text of h2, p, pre, quote and of a post's body; `items` the entries of a list, the rows of a table
-    as `name => value`, the questions of a faq as `question => answer`, and a post's (author, signature).
+    `text` is the text of h2, p, pre and quote, and the body of a post. `items` are the entries of a list, the rows of
+    a table as `name => value`, the questions of a faq as `question => answer`, or the (author, signature) of a post.
     """
 
     kind: str
@@ -24,8 +24,8 @@ class Block:
     items: tuple[str, ...] = ()
 
 
-def blocks_text(blocks: list[Block]) -> str:
-    """The main text of a page, a line for each paragraph, list entry or row: what a perfect extractor would return."""
+def join_block_texts(blocks: list[Block]) -> str:
+    """Return the main text of a page, as a perfect extractor would: one line a paragraph, list entry or row."""
     lines: list[str] = []
     for block in blocks:
         if block.kind in ("ul", "ol"):
@@ -37,10 +37,10 @@ def blocks_text(blocks: list[Block]) -> str:
     return "\n".join(lines)
 
 
-def compose(author: Author, stock: Stock, rng: random.Random, headings: bool = True) -> tuple[str, list[Block]]:
-    """A title and the blocks of one page: every section of the stock in turn, optional ones with probability .7."""
-    voice = author.voice(stock, rng)
-    title = author.title(voice)
+def compose_page(author: Author, stock: Stock, rng: random.Random, headings: bool = True) -> tuple[str, list[Block]]:
+    """Return the title and the blocks of a page. Optional sections of the stock occur with probability .7."""
+    voice = author.choose_voice(stock, rng)
+    title = author.choose_title(voice)
     blocks: list[Block] = []
     for section in stock.sections:
         if section.optional and rng.random() > 0.7:
@@ -52,9 +52,9 @@ def compose(author: Author, stock: Stock, rng: random.Random, headings: bool = T
 
 
 def _section(author: Author, voice: Voice, section: Section, rng: random.Random) -> list[Block]:
-    units = author.units(voice, section)
+    units = author.choose_units(voice, section)
     if section.kind == "p":
-        return [Block("p", text) for text in paragraphs(units, rng, " " if voice.stock.language != "ja" else "")]
+        return [Block("p", text) for text in join_paragraphs(units, rng, " " if voice.stock.language != "ja" else "")]
     if section.kind in ("ul", "ol", "faq", "table"):
         return [Block(section.kind, items=tuple(units))]
     if section.kind == "post":
@@ -66,8 +66,8 @@ def _section(author: Author, voice: Voice, section: Section, rng: random.Random)
     return [Block(section.kind, unit) for unit in units]
 
 
-def paragraphs(units: list[str], rng: random.Random, join: str = " ") -> list[str]:
-    """The units put together into paragraphs of PARAGRAPH units each."""
+def join_paragraphs(units: list[str], rng: random.Random, join: str = " ") -> list[str]:
+    """Join units into paragraphs of PARAGRAPH units each."""
     texts, start = [], 0
     while start < len(units):
         size = rng.randint(*PARAGRAPH)

@@ -1,18 +1,18 @@
-"""A small text grammar: stock files of hand-written sentences with alternatives and slots.
+"""A small text grammar. Stock files hold hand-written sentences with alternatives and slots.
 
-A stock file holds, line by line (lines that start with `#` are comments):
+The lines of a stock file (lines that start with `#` are comments):
 
     @title The River [name]                 one of several titles
-    @slot name: Harrow; Ansel; Wend         a pool of values, themselves templates
+    @slot name: Harrow; Ansel; Wend         a pool of values, which may be templates
     @num length: 18 240 2                   a pool of numbers: low, high, step
-    @columns mineral formula                a table of facts: one @row is bound to a page
+    @columns mineral formula                a table of facts; each page uses one @row
     @row Quartz | SiO2
-    == p 3-5? Course and {valley|basin}     a section: kind, units a page, `?` if it may be left out, heading or `-`
-    The [name] rises {on|high on} [moor].   a unit: one or several sentences that belong together
-    ! The [name] is a river.                a unit that always comes, and first
+    == p 3-5? Course and {valley|basin}     a section: kind, units a page, `?` if optional, heading or `-`
+    The [name] rises {on|high on} [moor].   a unit: one or more sentences that belong together
+    ! The [name] is a river.                a unit that every page has, at the beginning
 
-`{a|b}` is a choice, `[slot]` a value bound once for a page, `[slot2]` another value of the same pool, `[*slot]` a
-fresh one. `⟨ ⟩` and `⟦ ⟧` stand for literal braces and brackets, `\\n` for a line break.
+`{a|b}` is a choice. `[slot]` is a value that stays the same on a page, `[slot2]` another value of the same pool, and
+`[*slot]` a new value every time. `⟨ ⟩` and `⟦ ⟧` stand for literal braces and brackets, `\\n` for a line break.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _THOUSANDS = {"en": ",", "de": ".", "es": ".", "fr": "\u202f", "ru": "\u00a0", "
 
 @dataclass
 class Section:
-    """One section of a stock: its heading template, kind (one of KINDS), bounds of units a page, and the units."""
+    """A section of a stock: its heading template, its kind (one of KINDS), and its units with their number a page."""
 
     heading: str
     kind: str
@@ -48,7 +48,7 @@ class Section:
 
 @dataclass
 class Stock:
-    """Everything that a stock file holds; see the module's docstring for the format."""
+    """The content of a stock file. The docstring of this module describes the format."""
 
     name: str
     language: str
@@ -61,9 +61,9 @@ class Stock:
 
 
 def load_stock(language: str, name: str) -> Stock:
-    """Read `text/LANGUAGE/NAME.txt`, with the pools of `text/LANGUAGE/common.txt` beneath its own.
+    """Read `text/LANGUAGE/common.txt` and `text/LANGUAGE/NAME.txt`, whose pools replace common ones of the same name.
 
-    Raises ValueError, with file and line, on a line that does not parse.
+    Raises ValueError, with file and line, if a line does not parse.
     """
     stock = Stock(name, language)
     for file in ("common", name):
@@ -75,36 +75,49 @@ def _read(path: Path, stock: Stock) -> None:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        head, _, rest = line.partition(" ")
-        key, _, value = rest.partition(":")
-        if head == "@title":
-            stock.titles.append(rest)
-        elif head == "@slot":
-            stock.slots[key] = [part.strip() for part in value.split(";")]
-        elif head == "@num":
-            low, high, *step = (int(part) for part in value.split())
-            stock.numbers[key] = range(low, high + 1, *step)
-        elif head == "@columns":
-            stock.columns = rest.split()
-        elif head == "@row":
-            row = [part.strip() for part in rest.split("|")]
-            if len(row) != len(stock.columns):
-                raise ValueError(f"{path}:{number}: {len(row)} cells for {len(stock.columns)} columns")
-            stock.rows.append(row)
-        elif head == "==":
-            match = _SECTION.fullmatch(line)
-            if not match or match[1] not in KINDS:
-                raise ValueError(f"{path}:{number}: not a section line: {line!r}")
-            section = Section(match[5], match[1], int(match[2]), int(match[3]), bool(match[4]))
-            stock.sections.append(section)
-        elif stock.sections:
-            stock.sections[-1].units.append(line)
-        else:
-            raise ValueError(f"{path}:{number}: a sentence before the first section")
+        try:
+            _read_line(line, stock)
+        except ValueError as error:
+            raise ValueError(f"{path}:{number}: {error}") from error
+
+
+def _read_line(line: str, stock: Stock) -> None:
+    head, _, rest = line.partition(" ")
+    if head == "==":
+        match = _SECTION.fullmatch(line)
+        if not match or match[1] not in KINDS:
+            raise ValueError(f"not a section line: {line!r}")
+        stock.sections.append(Section(match[5], match[1], int(match[2]), int(match[3]), bool(match[4])))
+    elif head.startswith("@"):
+        _read_definition(head, rest, stock)
+    elif stock.sections:
+        stock.sections[-1].units.append(line)
+    else:
+        raise ValueError("a sentence before the first section")
+
+
+def _read_definition(head: str, rest: str, stock: Stock) -> None:
+    key, _, value = rest.partition(":")
+    if head == "@title":
+        stock.titles.append(rest)
+    elif head == "@slot":
+        stock.slots[key] = [part.strip() for part in value.split(";")]
+    elif head == "@num":
+        low, high, *step = (int(part) for part in value.split())
+        stock.numbers[key] = range(low, high + 1, *step)
+    elif head == "@columns":
+        stock.columns = rest.split()
+    elif head == "@row":
+        row = [part.strip() for part in rest.split("|")]
+        if len(row) != len(stock.columns):
+            raise ValueError(f"{len(row)} cells for {len(stock.columns)} columns")
+        stock.rows.append(row)
+    else:
+        raise ValueError(f"no such definition: {head}")
 
 
 class Voice:
-    """Speaks one page: expands templates, keeping what each slot was bound to. Deterministic for a given `rng`."""
+    """Expands the templates of one page and remembers the value of each slot. Deterministic for a given `rng`."""
 
     def __init__(self, stock: Stock, rng: random.Random, row: list[str] | None = None) -> None:
         self.stock = stock
@@ -112,7 +125,7 @@ class Voice:
         self.bound: dict[str, str] = dict(zip(stock.columns, row or [], strict=bool(row)))
 
     def say(self, template: str, sentence: bool = True) -> str:
-        """The template with every choice made and every slot filled; a `sentence` begins with a capital letter."""
+        """Return the template with choices made and slots filled. A `sentence` begins with a capital letter."""
         text = self._expand(template).translate(_LITERAL).replace("\\n", "\n")
         return _START.sub(lambda m: m[0].upper(), text) if sentence else text
 
@@ -147,15 +160,15 @@ class Voice:
 
 
 class Author:
-    """Composes pages from stocks. Units that were used least so far come first, so that pages share few sentences."""
+    """Composes pages from stocks. It prefers the units that were used least, so that pages share few sentences."""
 
     def __init__(self) -> None:
         self._used: Counter[tuple[str, str, str]] = Counter()
         self._stocks: dict[tuple[str, str], Stock] = {}
         self._titles: set[tuple[str, str]] = set()
 
-    def stock(self, language: str, name: str) -> Stock:
-        """The stock of that name, read once."""
+    def get_stock(self, language: str, name: str) -> Stock:
+        """Return a stock. Each is read once."""
         key = (language, name)
         if key not in self._stocks:
             self._stocks[key] = load_stock(language, name)
@@ -170,15 +183,15 @@ class Author:
             self._used[(stock.language, stock.name, option)] += 1
         return [option for option in options if option in chosen]
 
-    def voice(self, stock: Stock, rng: random.Random) -> Voice:
-        """A voice for one page, bound to the row of the facts table that was used least."""
+    def choose_voice(self, stock: Stock, rng: random.Random) -> Voice:
+        """Return a voice for one page, with the row of the facts table that was used least."""
         if not stock.rows:
             return Voice(stock, rng)
         line = self._least_used(stock, ["|".join(row) for row in stock.rows], 1, rng)[0]
         return Voice(stock, rng, line.split("|"))
 
-    def title(self, voice: Voice) -> str:
-        """A title that no page of this stock's language has had yet; raises ValueError when none is left."""
+    def choose_title(self, voice: Voice) -> str:
+        """Return a title that no page in this language has. Raises ValueError if there is none left."""
         for _ in range(200):
             template = self._least_used(voice.stock, voice.stock.titles, 1, voice.rng)[0]
             text = voice.say(" ".join(voice.say(template, False).split()))
@@ -187,8 +200,8 @@ class Author:
                 return text
         raise ValueError(f"stock {voice.stock.language}/{voice.stock.name}: titles are used up")
 
-    def units(self, voice: Voice, section: Section) -> list[str]:
-        """The units of one section as text, in the order of the stock file."""
+    def choose_units(self, voice: Voice, section: Section) -> list[str]:
+        """Return the units of a section as text, in the order of the stock file."""
         count = voice.rng.randint(section.low, section.high)
         fixed = [unit for unit in section.units if unit.startswith("! ")]
         free = [unit for unit in section.units if not unit.startswith("! ")]

@@ -1,4 +1,4 @@
-"""Pages that a good pipeline drops: listings, spam, filler, policies and pages that are all boilerplate."""
+"""Make pages that a good pipeline drops: listings, spam, filler, policies and pages that hold only boilerplate."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from demo.content import Block
-from demo.crawl import SEED
 from demo.grammar import Author, Voice
-from demo.site import HERE, Page, Site, random_date
+from demo.seed import make_generator
+from demo.site import HERE, Page, Site, draw_date
 
 
 @cache
@@ -20,13 +20,13 @@ def _texts() -> dict[str, Any]:
 
 
 def _page(site: Site, path: str, title: str, blocks: list[Block], fate: str, layout: str = "") -> Page:
-    rng = random.Random(f"{SEED} junk {site.host} {path}")
+    rng = make_generator("junk", site.host, path)
     url = f"{site.scheme}://{site.host}{path}"
-    return Page(url, site, fate, title, rng.randint(300, 99_000), random_date(rng), blocks, fate, layout=layout)
+    return Page(url, site, fate, title, rng.randint(300, 99_000), draw_date(rng), blocks, fate, layout=layout)
 
 
 def _listings(site: Site, pages: list[Page], rng: random.Random) -> list[Page]:
-    """Category and archive pages: the site's titles with half a sentence each."""
+    """Make category and archive pages: titles of the site with half a sentence each."""
     made = []
     for number in range(1, 3):
         chosen = rng.sample(pages, min(len(pages), rng.randint(8, 14)))
@@ -41,7 +41,7 @@ def _listings(site: Site, pages: list[Page], rng: random.Random) -> list[Page]:
 
 
 def _boilerplate(site: Site, rng: random.Random) -> list[Page]:
-    """Log-in pages, consent walls, "not found" pages that are served with status 200."""
+    """Make login pages, consent walls, and "not found" pages with status 200."""
     options = _texts()["boilerplate"][site.language]
     paths = ["/login?next=%2F", "/old/index.php", "/consent", "/members", "/premium", "/cart"]
     chosen = rng.sample(range(len(options)), min(2, len(options)))
@@ -54,7 +54,7 @@ def _policy(site: Site, rng: random.Random) -> Page:
 
 
 def _filler(site: Site, rng: random.Random) -> list[Page]:
-    """Filler text, short pages and pages that repeat a line."""
+    """Make pages of filler text, short pages and pages that repeat a line."""
     texts, made = _texts(), []
     for n in range(5):
         lorem = [Block("p", " ".join(rng.sample(texts["lorem"], 3))) for _ in range(rng.randint(2, 5))]
@@ -67,7 +67,7 @@ def _filler(site: Site, rng: random.Random) -> list[Page]:
 
 
 def _wordless(site: Site, rng: random.Random) -> list[Page]:
-    """Tables of numbers, clouds of tags, lists of points and of part numbers: text that is no prose."""
+    """Make pages without prose: tables of numbers, tag clouds, checklists and part numbers."""
     made = []
     for n in range(4):
         rows = tuple(
@@ -94,28 +94,30 @@ def _wordless(site: Site, rng: random.Random) -> list[Page]:
 
 
 def _spam(author: Author, site: Site, rng: random.Random) -> list[Page]:
-    """Keyword stuffing: the same few units over and over, then a farm of links."""
+    """Make pages with keyword stuffing: a few units again and again, and then a link farm."""
     made = []
     for n in range(site.pages["spam"]):
-        stock = author.stock("en", "spam")
+        stock = author.get_stock("en", "spam")
         voice = Voice(stock, rng)
-        lines = author.units(voice, stock.sections[0])
+        lines = author.choose_units(voice, stock.sections[0])
         body = [Block("p", rng.choice(lines)) for _ in range(rng.randint(8, 14))]
         links = tuple(
             f"{voice.say('[*keyword] [*place]')} => http://{voice.say('[*keyhost]', False)}.test/" for _ in range(20)
         )
-        made.append(_page(site, f"/{n}-buy.html", author.title(voice), [*body, Block("links", items=links)], "spam"))
+        made.append(
+            _page(site, f"/{n}-buy.html", author.choose_title(voice), [*body, Block("links", items=links)], "spam")
+        )
     return made
 
 
-def pages(author: Author, sites: list[Site], originals: list[Page]) -> list[Page]:
-    """Junk on the ordinary sites (listings, log-ins, policies), and that of the sites made for spam and filler."""
+def make_junk_pages(author: Author, sites: list[Site], originals: list[Page]) -> list[Page]:
+    """Return the junk of ordinary sites (listings, login pages, policies), and the pages of spam and filler sites."""
     by_host: dict[str, list[Page]] = {}
     for page in originals:
         by_host.setdefault(page.site.host, []).append(page)
     made: list[Page] = []
     for number, site in enumerate(sites):
-        rng = random.Random(f"{SEED} junk {site.host}")
+        rng = make_generator("junk", site.host)
         if site.style == "spam":
             made += _spam(author, site, rng)
         elif site.style == "filler":

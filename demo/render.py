@@ -1,4 +1,4 @@
-"""Pages to HTML: the blocks of a page inside the layout of its site."""
+"""Render pages to HTML: the blocks of a page inside the layout of its site."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 
 from demo.content import Block
-from demo.site import HERE, Page, slug
+from demo.site import HERE, Page, Site, make_slug
 
 
 @cache
-def chrome() -> dict[str, Any]:
-    """`chrome.yaml`: the strings around the text, by language."""
+def load_chrome() -> dict[str, Any]:
+    """Return `chrome.yaml`: the strings around the text, by language."""
     return yaml.safe_load((HERE / "chrome.yaml").read_text(encoding="utf-8"))
 
 
@@ -40,42 +40,52 @@ def _post(block: Block, count: int, rng: random.Random) -> str:
     )
 
 
-def block_html(block: Block, layout: str, rng: random.Random, count: int) -> str:
-    """One block as HTML in the manner of the layout; `count` numbers the blocks of a page from 1."""
-    text = escape(block.text)
-    if block.kind == "h2":
-        if layout == "personal":
-            return f'<P><FONT SIZE=4 COLOR="#335500"><B>{text}</B></FONT></P>'
-        edit = ' <span class="editsection">[<a href="#">edit</a>]</span>' if layout == "wiki" else ""
-        level = {"app": 'div class="css-h"', "museum": "h3", "shop": "h3"}.get(layout, "h2")
-        return f"<{level}>{text}{edit}</{level.split()[0]}>"
-    if block.kind == "p":
-        if layout == "wiki" and rng.random() < 0.25:
-            text += f'<sup class="reference"><a href="#cite-{count}">[{count}]</a></sup>'
-        if layout == "personal":
-            return f"<P>{text}"
-        return f'<div class="css-p">{text}</div>' if layout == "app" else f"<p>{text}</p>"
-    if block.kind in ("ul", "ol"):
-        return f"<{block.kind}>\n{_entries(block.items)}</{block.kind}>"
-    if block.kind == "pre":
-        return f'<div class="highlight"><pre><code>{text}</code></pre></div>'
-    if block.kind == "quote":
-        return f"<blockquote><p>{text}</p></blockquote>"
-    if block.kind == "post":
-        return _post(block, count, rng)
+def _heading(text: str, layout: str) -> str:
+    if layout == "personal":
+        return f'<P><FONT SIZE=4 COLOR="#335500"><B>{text}</B></FONT></P>'
+    edit = ' <span class="editsection">[<a href="#">edit</a>]</span>' if layout == "wiki" else ""
+    level = {"app": 'div class="css-h"', "museum": "h3", "shop": "h3"}.get(layout, "h2")
+    return f"<{level}>{text}{edit}</{level.split()[0]}>"
+
+
+def _paragraph(text: str, layout: str, rng: random.Random, count: int) -> str:
+    if layout == "wiki" and rng.random() < 0.25:
+        text += f'<sup class="reference"><a href="#cite-{count}">[{count}]</a></sup>'
+    if layout == "personal":
+        return f"<P>{text}"
+    return f'<div class="css-p">{text}</div>' if layout == "app" else f"<p>{text}</p>"
+
+
+def _pairs(block: Block) -> str:
+    """Render a table, a list of questions or a list of links."""
+    pairs = [[escape(part) for part in item.split(" => ", 1)] for item in block.items]
     if block.kind == "links":
-        return (
-            "<ul>"
-            + "".join('<li><a href="{1}">{0}</a></li>'.format(*map(escape, item.split(" => "))) for item in block.items)
-            + "</ul>"
-        )
-    pairs = [tuple(escape(part) for part in item.split(" => ", 1)) for item in block.items]
+        return "<ul>" + "".join(f'<li><a href="{url}">{title}</a></li>' for title, url in pairs) + "</ul>"
     if block.kind == "table":
         rows = "".join(f"<tr><th>{pair[0]}</th><td>{pair[-1]}</td></tr>\n" for pair in pairs)
         return f"<table>\n{rows}</table>"
     return "".join(
         f'<details class="faq"><summary>{pair[0]}</summary><div><p>{pair[-1]}</p></div></details>\n' for pair in pairs
     )
+
+
+def render_block(block: Block, layout: str, rng: random.Random, count: int) -> str:
+    """Return a block as HTML in the style of a layout. `count` is its number on the page, from 1."""
+    text = escape(block.text)
+    match block.kind:
+        case "h2":
+            return _heading(text, layout)
+        case "p":
+            return _paragraph(text, layout, rng, count)
+        case "ul" | "ol":
+            return f"<{block.kind}>\n{_entries(block.items)}</{block.kind}>"
+        case "pre":
+            return f'<div class="highlight"><pre><code>{text}</code></pre></div>'
+        case "quote":
+            return f"<blockquote><p>{text}</p></blockquote>"
+        case "post":
+            return _post(block, count, rng)
+    return _pairs(block)
 
 
 def _comments(page: Page, label: str) -> str:
@@ -95,16 +105,43 @@ def _date(page: Page) -> str:
     return f"{day.year}年{day.month}月{day.day}日" if page.language == "ja" else f"{day:%d.%m.%Y}"
 
 
-def html(page: Page) -> str:
-    """The whole HTML document of a page, the same text for the same page every time."""
-    rng = random.Random(f"html {page.of or page.url}")
-    look = random.Random(f"site {page.site.host}")
-    strings = chrome()[page.language if page.language in chrome() else "en"]
-    nav = "".join(
-        f'<li><a href="/{slug(x) or n}">{escape(x)}</a></li>'
-        for n, x in enumerate(look.sample(strings["nav"], look.randint(4, 7)))
+def _slug_or_number(title: str, number: int) -> str:
+    return make_slug(title) or str(number)
+
+
+def _menu(names: list[str]) -> str:
+    return "".join(f'<li><a href="/{_slug_or_number(x, n)}">{escape(x)}</a></li>' for n, x in enumerate(names))
+
+
+def _tags(related: list[tuple[str, str]]) -> str:
+    words = sorted({word for title, _ in related[:3] for word in title.split() if len(word) > 5})
+    return "".join(
+        f'<li><a rel="tag" href="/tag/{_slug_or_number(x, n)}">{escape(x)}</a></li>' for n, x in enumerate(words)
     )
-    footer = look.choice(strings["footer"]).format(site=page.site.name)
+
+
+def _site_values(site: Site, strings: dict[str, Any]) -> dict[str, str]:
+    """Return the values of a layout that are the same on all pages of a site."""
+    rng = random.Random(f"site {site.host}")
+    nav = _menu(rng.sample(strings["nav"], rng.randint(4, 7)))
+    footer = rng.choice(strings["footer"]).format(site=site.name)
+    return {
+        "site": escape(site.name),
+        "nav": nav,
+        "banner": rng.choice(strings["banner"]),
+        "newsletter": rng.choice(strings["newsletter"]),
+        "noscript": strings["noscript"][0],
+        "tagline": escape(site.tagline or site.name),
+        "footer": escape(footer),
+        "search": strings["labels"]["search"],
+        "skip": strings["labels"]["skip"],
+    }
+
+
+def render_page(page: Page) -> str:
+    """Return the HTML document of a page. It is the same every time."""
+    rng = random.Random(f"html {page.of or page.url}")
+    strings = load_chrome()[page.language if page.language in load_chrome() else "en"]
     charset = page.charset if page.charset_in in ("both", "meta") else ""
     related = page.related or [("/", page.site.name)]
     values = {
@@ -112,36 +149,25 @@ def html(page: Page) -> str:
         "charset": f'<meta charset="{charset}">\n' if charset else "",
         "title": escape(page.title),
         "short": escape(page.title.split(":")[0]),
-        "site": escape(page.site.name),
         "url": escape(page.url),
         "head": "".join(f"\n{line}" for line in (page.site.head, page.head) if line),
-        "nav": nav,
         "byline": escape(page.byline),
         "date": _date(page),
         "isodate": page.published.isoformat(),
         "id": page.number,
-        "slug": slug(page.title) or f"page-{page.number}",
+        "slug": make_slug(page.title) or f"page-{page.number}",
         "few": rng.randint(1, 9),
         "price": f"{rng.randint(4, 240)}.{rng.choice(['00', '50', '90', '95'])}",
-        "tags": "".join(
-            f'<li><a rel="tag" href="/tag/{slug(x) or n}">{escape(x)}</a></li>'
-            for n, x in enumerate(sorted({word for title, _ in related[:3] for word in title.split() if len(word) > 5}))
-        ),
+        "tags": _tags(related),
         "related": "".join(f'<li><a href="{escape(link)}">{escape(title)}</a></li>' for title, link in related),
         "cards": "".join(
             f'<div class="card"><a href="{escape(link)}">{escape(title)}</a></div>' for title, link in related[:4]
         ),
         "prev": escape(related[0][0]),
         "next": escape(related[-1][0]),
-        "body": "\n".join(block_html(b, page.layout, rng, n) for n, b in enumerate(page.blocks, 1)),
+        "body": "\n".join(render_block(b, page.layout, rng, n) for n, b in enumerate(page.blocks, 1)),
         "comments": _comments(page, strings["labels"]["comments"]),
-        "banner": look.choice(strings["banner"]),
-        "newsletter": look.choice(strings["newsletter"]),
-        "noscript": strings["noscript"][0],
-        "tagline": escape(page.site.tagline or page.site.name),
-        "footer": escape(footer),
-        "search": strings["labels"]["search"],
-        "skip": strings["labels"]["skip"],
     }
+    values |= _site_values(page.site, strings)
     values |= {f"label_{key}": escape(label) for key, label in strings["labels"].items()}
     return _layout(page.layout).substitute(values)

@@ -1,4 +1,4 @@
-"""The sites and pages of the sample crawl as data."""
+"""The sites and pages of the sample crawl."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import yaml
 
-from demo.content import Block, blocks_text
+from demo.content import Block, join_block_texts
 
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Site:
-    """One site of `sites.yaml`: its look (`layout`), what it writes (`pages`: stock -> number) and how it serves it."""
+    """A site of `sites.yaml`: its layout, its pages (number by stock) and how it serves them."""
 
     host: str
     name: str
@@ -41,9 +41,10 @@ class Site:
 
 @dataclass
 class Page:
-    """One response of the crawl: where it is, what it says, and what should become of it.
+    """A response of the crawl.
 
-    `fate` is the hint of `expected.json`; `of` the URL that the page repeats. `body` overrides the rendered HTML.
+    `fate` is the expected result, as in `expected.json`. `of` is the URL that the page repeats. `body` replaces the
+    rendered HTML.
     """
 
     url: str
@@ -80,30 +81,30 @@ class Page:
 
     @property
     def text(self) -> str:
-        """Title and main text, a line a paragraph."""
-        return f"{self.title}\n{blocks_text(self.blocks)}"
+        """The title and the main text, one line a paragraph."""
+        return f"{self.title}\n{join_block_texts(self.blocks)}"
 
 
 def load_sites() -> list[Site]:
-    """The sites of `sites.yaml`, in its order."""
+    """Return the sites of `sites.yaml`, in its order."""
     rows = yaml.safe_load((HERE / "sites.yaml").read_text(encoding="utf-8"))
     return [Site(**row) for row in rows]
 
 
-def slug(title: str) -> str:
-    """The title as part of a URL: ASCII letters and hyphens, empty for scripts that do not fold to ASCII."""
+def make_slug(title: str) -> str:
+    """Return a title as part of a URL: ASCII letters, digits and hyphens; "" for scripts that do not fold to ASCII."""
     folded = unicodedata.normalize("NFKD", title.replace("ß", "ss")).encode("ascii", "ignore").decode()
     return "-".join(re.findall(r"[a-z0-9]+", folded.lower()))[:60].strip("-")
 
 
-def page_url(site: Site, title: str, number: int, published: date) -> str:
-    """The URL of a page by the site's path pattern."""
+def build_page_url(site: Site, title: str, number: int, published: date) -> str:
+    """Return the URL of a page by the path pattern of its site."""
     path = site.path.format(
-        slug=slug(title) or str(number), id=number, year=published.year, month=f"{published.month:02d}"
+        slug=make_slug(title) or str(number), id=number, year=published.year, month=f"{published.month:02d}"
     )
     return f"{site.scheme}://{site.host}{path}"
 
 
-def random_date(rng: random.Random, first: int = 2009, last: int = 2023) -> date:
-    """A day between the first day of year `first` and the 28th of December of year `last`."""
+def draw_date(rng: random.Random, first: int = 2009, last: int = 2023) -> date:
+    """Return a day between 1 January of year `first` and 28 December of year `last`."""
     return date(rng.randint(first, last), rng.randint(1, 12), rng.randint(1, 28))

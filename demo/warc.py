@@ -1,4 +1,4 @@
-"""A WARC file in Common Crawl's shape, the same bytes every time: dates, ids and digests follow from the content."""
+"""Write a WARC file as Common Crawl does. Dates, ids and digests follow from the content, so the bytes repeat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-# Any fixed value will do: record ids are name-based (RFC 9562, version 5) so that they come out equal every time.
+# Any fixed value. Record ids are name-based (RFC 9562, version 5), so they are the same every time.
 NAMESPACE = uuid.UUID("6f1c8a52-6c0e-5d5b-9d0c-2f4a5f1d7a10")
 CRAWL = "GRISTMILL-DEMO-2024-22"
 START = datetime(2024, 5, 21, 3, 17, 42)
@@ -26,17 +26,17 @@ REASONS = {
 }
 
 
-def sha1(data: bytes) -> str:
-    """The digest as WARC headers carry it: `sha1:` and base 32."""
+def format_digest(data: bytes) -> str:
+    """Return the digest in the form of WARC headers: `sha1:` and base 32."""
     return "sha1:" + base64.b32encode(hashlib.sha1(data).digest()).decode()
 
 
 @dataclass
 class Capture:
-    """One fetched URL: HTTP status, headers and the body as it came over the wire.
+    """A fetched URL: its HTTP status, headers and the body as transferred.
 
-    `payload` is what the digest covers where that is not the body (a body with transfer coding);
-    `extra` adds or overrides WARC headers of the response record; `kind` is `response` or `revisit`.
+    `payload` is the digested data if it differs from the body (a body with a transfer coding). `extra` adds or
+    replaces WARC headers of the response record. `kind` is `response` or `revisit`.
     """
 
     url: str
@@ -50,7 +50,7 @@ class Capture:
 
 
 class WarcFile:
-    """Collects records, a gzip member each; `data()` is the file so far and `types` counts its records."""
+    """Collects records, one gzip member each. `types` counts them by type."""
 
     def __init__(self) -> None:
         self._members: list[bytes] = []
@@ -84,7 +84,7 @@ class WarcFile:
             **headers,
         }
         head = "WARC/1.0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n"
-        # wbits 31 writes a gzip member with no name and no time, which is what makes the bytes repeatable.
+        # wbits 31 writes a gzip member without name and time, so that the bytes repeat.
         packer = zlib.compressobj(9, zlib.DEFLATED, 31)
         member = packer.compress(head.encode() + block + b"\r\n\r\n") + packer.flush()
         offset = self.size
@@ -94,7 +94,7 @@ class WarcFile:
         return offset
 
     def add(self, capture: Capture, number: int) -> tuple[str, int]:
-        """Append request, response (or revisit) and metadata; the response's record id and its offset in the file."""
+        """Append request, response (or revisit) and metadata records. Returns the id and offset of the response."""
         when = START + timedelta(seconds=7 * number)
         host, _, rest = capture.url.partition("://")[2].partition("/")
         name = f"{number} {capture.url}"
@@ -126,8 +126,8 @@ class WarcFile:
             {
                 "Content-Type": "application/http; msgtype=response",
                 **common,
-                "WARC-Payload-Digest": sha1(payload),
-                "WARC-Block-Digest": sha1(block),
+                "WARC-Payload-Digest": format_digest(payload),
+                "WARC-Block-Digest": format_digest(block),
                 **capture.extra,
             },
             block,
@@ -146,13 +146,13 @@ class WarcFile:
         )
         return response_id, offset
 
-    def data(self) -> bytes:
-        """The whole file."""
+    def join_members(self) -> bytes:
+        """Return the whole file."""
         return b"".join(self._members)
 
     def cut_inside(self, offset: int) -> bytes:
-        """The file up to the middle of the member that starts at `offset`, as a broken download would leave it."""
-        data = self.data()
+        """Return the file up to the middle of the member at `offset`, as after a broken download."""
+        data = self.join_members()
         end = offset + len(self._members[self._index(offset)])
         return data[: (offset + end) // 2]
 

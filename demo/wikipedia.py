@@ -1,4 +1,4 @@
-"""A small MediaWiki export whose articles cite pages of the sample crawl, in the many ways that editors do."""
+"""Make a small MediaWiki export whose articles cite pages of the sample crawl in the different ways of editors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bz2
 import random
 from xml.sax.saxutils import escape
 
-from demo.crawl import SEED
+from demo.seed import make_generator
 from demo.site import Page
 
 HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
@@ -37,7 +37,7 @@ PAGE = """  <page>
     </revision>
   </page>
 """
-# Ways to refer to a page; the last also names an archived copy, and uses the reference twice.
+# Ways to refer to a page. The last one also names an archived copy, and uses the reference twice.
 REFERENCES = [
     "<ref>{{{{cite web |url={url} |title={title} |website={site} |date={date} |access-date=3 April 2024}}}}</ref>",
     "<ref>[{url} {title}], ''{site}''</ref>",
@@ -48,7 +48,7 @@ REFERENCES = [
     '<ref name="r{n}">{{{{cite web\n | url = {url}\n | title = {title}\n | archive-url = https://web.archive.example/2020/{url}\n'
     ' | archive-date = 2020-05-01\n}}}}</ref> It is told again elsewhere.<ref name="r{n}" />',
 ]
-# Pages that a reader of the export must not take for citing articles.
+# Pages of the export that cite nothing.
 # (title, namespace, target of a redirect, wikitext)
 EXTRA = [
     ("Harrow (river)", 0, "River Harrow", "#REDIRECT [[River Harrow]]"),
@@ -84,9 +84,9 @@ def _article(title: str, pages: list[Page], rng: random.Random) -> str:
     return "\n".join([*parts, "\n== References ==\n{{Reflist}}\n\n[[Category:Samples]]\n"])
 
 
-def dump(pages: list[Page], urls: list[str]) -> bytes:
-    """The export, packed: the pages with these URLs are cited, about six to an article."""
-    rng = random.Random(f"{SEED} wiki")
+def make_wikipedia_export(pages: list[Page], urls: list[str]) -> bytes:
+    """Return the compressed export. It cites the pages with these URLs, up to six in an article."""
+    rng = make_generator("wiki")
     by_url = {page.url: page for page in pages if page.fate == "keep"}
     cited = [by_url[url] for url in urls]
     rng.shuffle(cited)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from demo.crawl import build
+from demo.crawl import build_crawl
 from demo.site import HERE, Page
 
 
 @pytest.fixture(scope="session")
 def pages() -> list[Page]:
-    return build()
+    return build_crawl()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demo.generate import files
+from demo.generate import make_files
 from demo.site import Page
 from tests.shared import ROOT
 
@@ -18,7 +18,7 @@ PROSE = {"encyclopedia", "news", "blog", "forum", "shop", "docs", "recipe", "gov
 
 
 def test_the_generator_writes_the_committed_files(pages: list[Page], folder: Path, facts: dict[str, Any]) -> None:
-    made = files(pages)
+    made = make_files(pages)
     assert made["README.md"] == (folder / "README.md").read_bytes()
     assert made["wiki.xml.bz2"] == (folder / "wiki.xml.bz2").read_bytes()
     committed = (folder / "sample.warc.gz").read_bytes()
@@ -53,7 +53,7 @@ def test_another_process_with_another_hash_seed_writes_the_same(tmp_path: Path, 
         env=environment,
         stdout=subprocess.DEVNULL,
     )
-    for name, data in files(pages).items():
+    for name, data in make_files(pages).items():
         assert (tmp_path / name).read_bytes() == data, name
 
 
@@ -150,12 +150,12 @@ def test_every_host_and_number_is_reserved(pages: list[Page]) -> None:
 
 @pytest.mark.parametrize("charset", ["windows-1251", "shift_jis", "iso-8859-1"])
 def test_pages_in_old_encodings_say_so_in_one_place(charset: str, pages: list[Page], folder: Path) -> None:
-    from demo.serve import capture
+    from demo.serve import make_capture
 
     found = [page for page in pages if page.charset == charset and page.fate == "keep"]
     assert {page.charset_in for page in found} <= {"header", "meta"} and found
     for page in found[:3]:
-        made = capture(page)
+        made = make_capture(page)
         in_header = charset in dict(made.headers)["Content-Type"].lower()
         assert in_header == (page.charset_in == "header") != (f'charset="{charset}"'.encode() in made.body)
         assert page.title in made.body.decode(charset)

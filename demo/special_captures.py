@@ -1,4 +1,4 @@
-"""What else a crawl holds: files that are not HTML, redirects, errors, opt-outs, odd transfers, broken records."""
+"""Make the special cases of a crawl: files other than HTML, redirects, errors, opt-outs, codings, broken records."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import struct
 import zlib
 from collections.abc import Callable
 
-from demo.content import Block, compose
-from demo.crawl import SEED
+from demo.content import Block, compose_page
 from demo.grammar import Author
-from demo.site import Page, Site, page_url, random_date, slug
+from demo.seed import make_generator
+from demo.site import Page, Site, build_page_url, draw_date, make_slug
 
 NOINDEX = '<meta name="robots" content="noindex, follow">'
 NOAI = '<meta name="robots" content="noai, noimageai">'
 TDM = '<meta name="tdm-reservation" content="1">'
-# (fate, meta tag or empty, response header or empty): each goes to two pages.
+# (fate, meta tag or empty, response header or empty). Two pages get each.
 OPT_OUTS = [
     ("noindex", NOINDEX, {}),
     ("noindex", "", {"X-Robots-Tag": "noindex"}),
@@ -26,7 +26,7 @@ OPT_OUTS = [
     ("tdm-reserved", TDM, {}),
     ("tdm-reserved", "", {"tdm-reservation": "1", "tdm-policy": "https://licences.example/tdm.json"}),
 ]
-# Bodies kept as they came over the wire; `nul` puts NUL bytes into the text.
+# The codings of bodies that are stored as transferred. `nul` puts NUL bytes into the text.
 WIRES = ["gzip chunked", "gzip chunked", "chunked", "gzip", "deflate", "gzip chunked", "chunked", "nul", "nul chunked"]
 JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAAMCAgICAgMCAgIDAwMDBAYEBAQEBAgGBgUGCQgKCgkICQkKDA8MCgsOCwkJDRENDg8QEBEQCgwSExIQ"
@@ -35,8 +35,8 @@ JPEG = base64.b64decode(
 GIF = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 
 
-def png(width: int, height: int, shade: int) -> bytes:
-    """A grey PNG of that size in pixels."""
+def make_png(width: int, height: int, shade: int) -> bytes:
+    """Return a grey PNG. Width and height are in pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -46,8 +46,8 @@ def png(width: int, height: int, shade: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
 
 
-def pdf(title: str, lines: list[str]) -> bytes:
-    """A one-page PDF 1.4 with the lines as text, and a correct cross-reference table."""
+def make_pdf(title: str, lines: list[str]) -> bytes:
+    """Return a PDF 1.4 of one page with the lines as text and a correct cross-reference table."""
     shown = "".join(f"({line.replace('(', '').replace(')', '')}) Tj T* " for line in [title, *lines])
     stream = f"BT /F1 11 Tf 14 TL 60 780 Td {shown}ET".encode("latin-1", "replace")
     objects = [
@@ -66,9 +66,9 @@ def pdf(title: str, lines: list[str]) -> bytes:
     return out + b"xref\n0 6\n0000000000 65535 f \n" + table + trailer
 
 
-def mark(pages: list[Page]) -> None:
-    """Give some of the ordinary pages an opt-out, an odd transfer or a truncated record; their `fate` says which."""
-    rng = random.Random(f"{SEED} mark")
+def mark_pages(pages: list[Page]) -> None:
+    """Give some of the ordinary pages an opt-out, a special coding or a truncated record, and set their `fate`."""
+    rng = make_generator("mark")
     styles = ("encyclopedia", "blog", "shop", "forum", "news")
     plain = [page for page in pages if page.fate == "keep" and page.style in styles]
     chosen = iter(rng.sample(plain, len(OPT_OUTS) * 2 + len(WIRES) + 2))
@@ -82,68 +82,68 @@ def mark(pages: list[Page]) -> None:
         next(chosen).fate = "truncated"
 
 
-def _file(site: Site, path: str, mime: str, body: bytes) -> Page:
-    rng = random.Random(f"{SEED} file {path}")
+def _make_file(site: Site, path: str, mime: str, body: bytes) -> Page:
+    rng = make_generator("file", path)
     return Page(
         f"{site.scheme}://{site.host}{path}",
         site,
         "file",
         path.rpartition("/")[2],
         rng.randint(1, 99),
-        random_date(rng),
+        draw_date(rng),
         fate="non-html",
         mime=mime,
         body=body,
     )
 
 
-def _files(pages: list[Page], rng: random.Random) -> list[Page]:
-    """PDFs, images, JSON, a feed and plain text, on the sites of pages that they belong to."""
+def _make_files(pages: list[Page], rng: random.Random) -> list[Page]:
+    """Make PDFs, images, JSON, a feed and plain text on the sites of the pages."""
     made = []
     for page in rng.sample(pages, 6):
         lines = page.text.split("\n")[1:8]
         made.append(
-            _file(
+            _make_file(
                 page.site,
-                f"/files/{slug(page.title) or page.number}.pdf",
+                f"/files/{make_slug(page.title) or page.number}.pdf",
                 "application/pdf",
-                pdf(page.title, [line[:90] for line in lines]),
+                make_pdf(page.title, [line[:90] for line in lines]),
             )
         )
     makers: list[tuple[str, str, Callable[[int], bytes]]] = [
-        ("png", "image/png", lambda n: png(24 + n, 16, 40 * n)),
+        ("png", "image/png", lambda n: make_png(24 + n, 16, 40 * n)),
         ("gif", "image/gif", lambda n: GIF),
         ("jpg", "image/jpeg", lambda n: JPEG),
     ]
     for n, page in enumerate(rng.sample(pages, 9)):
         end, mime, make = makers[n % 3]
-        made.append(_file(page.site, f"/images/{page.number}.{end}", mime, make(n)))
+        made.append(_make_file(page.site, f"/images/{page.number}.{end}", mime, make(n)))
     for page in rng.sample(pages, 4):
         data = {"id": page.number, "title": page.title, "related": [title for title, _ in page.related]}
-        made.append(_file(page.site, f"/api/items/{page.number}", "application/json", json.dumps(data).encode()))
+        made.append(_make_file(page.site, f"/api/items/{page.number}", "application/json", json.dumps(data).encode()))
     page = rng.choice(pages)
     items = "".join(f"<item><title>{title}</title></item>" for title, _ in page.related).replace("&", "&amp;")
     feed = f'<rss version="2.0"><channel>{items}</channel></rss>'
-    made.append(_file(page.site, "/feed.xml", "application/rss+xml", feed.encode()))
-    made.append(_file(page.site, "/robots.txt", "text/plain", b"User-agent: *\nDisallow: /cgi-bin/\n"))
-    made.append(_file(page.site, "/css/site.css", "text/css", b"body{margin:0}\n"))
+    made.append(_make_file(page.site, "/feed.xml", "application/rss+xml", feed.encode()))
+    made.append(_make_file(page.site, "/robots.txt", "text/plain", b"User-agent: *\nDisallow: /cgi-bin/\n"))
+    made.append(_make_file(page.site, "/css/site.css", "text/css", b"body{margin:0}\n"))
     return made
 
 
-def pages(originals: list[Page]) -> list[Page]:
-    """Files, redirects and error responses."""
-    rng = random.Random(f"{SEED} oddities")
+def make_special_captures(originals: list[Page]) -> list[Page]:
+    """Return files, redirects and error responses."""
+    rng = make_generator("oddities")
     ordinary = [p for p in originals if p.fate == "keep" and p.language == "en" and p.style != "personal"]
-    made = _files(ordinary, rng)
+    made = _make_files(ordinary, rng)
     for n, page in enumerate(rng.sample(ordinary, 8)):
         path = f"/go/{page.number}"
-        moved = _file(page.site, path, "text/html", b"<html><body>The document has moved.</body></html>")
+        moved = _make_file(page.site, path, "text/html", b"<html><body>The document has moved.</body></html>")
         moved.status, moved.fate, moved.style, moved.of = (301, 302)[n % 2], "redirect", "redirect", page.url
         moved.headers = {"Location": page.url}
         made.append(moved)
     for n, page in enumerate(rng.sample(ordinary, 9)):
         path = f"/missing/{page.number}"
-        missing = _file(page.site, path, "text/html", b"")
+        missing = _make_file(page.site, path, "text/html", b"")
         missing.status, missing.fate, missing.style = (404, 404, 503, 410, 500)[n % 5], "error-status", "error"
         missing.title, missing.body = "Error", None
         missing.blocks = [Block("p", "The server could not answer this request. Please try again later, or go back.")]
@@ -151,12 +151,12 @@ def pages(originals: list[Page]) -> list[Page]:
     return made
 
 
-def revisits(captured: list[Page]) -> list[Page]:
-    """Two revisit records: URLs that were fetched again and had not changed."""
-    rng = random.Random(f"{SEED} revisits")
+def make_revisits(captured: list[Page]) -> list[Page]:
+    """Return two revisit records: URLs that were fetched again without a change."""
+    rng = make_generator("revisits")
     made = []
     for page in rng.sample([page for page in captured if page.fate == "keep"], 2):
-        again = _file(page.site, "/", "text/html", b"")
+        again = _make_file(page.site, "/", "text/html", b"")
         again.url, again.of, again.fate, again.style, again.status = page.url, page.url, "revisit", "revisit", 304
         again.language = page.language
         again.warc = {
@@ -167,10 +167,10 @@ def revisits(captured: list[Page]) -> list[Page]:
     return made
 
 
-def cut_page(author: Author) -> Page:
-    """The page in whose record the file ends."""
+def make_cut_page(author: Author) -> Page:
+    """Return the page whose record is cut by the end of the file."""
     site = Site("last-page.example", "The Last Page", "blog", "blog")
-    rng = random.Random(f"{SEED} cut")
-    title, blocks = compose(author, author.stock("en", "walks"), rng)
-    published = random_date(rng)
-    return Page(page_url(site, title, 1, published), site, "blog", title, 1, published, blocks, "cut")
+    rng = make_generator("cut")
+    title, blocks = compose_page(author, author.get_stock("en", "walks"), rng)
+    published = draw_date(rng)
+    return Page(build_page_url(site, title, 1, published), site, "blog", title, 1, published, blocks, "cut")
