@@ -19,7 +19,7 @@ from bench.peers import python_of, script
 from bench.rules import page_texts
 
 if TYPE_CHECKING:
-    from pipeline.filters.chain import RulesConfig
+    from pipeline.filters.chain import NamedFilter
     from pipeline.text.tokenize.words import TextSplitter
 
 ENGLISH = 0.65  # the least score of lid.176
@@ -93,19 +93,19 @@ def run(crawl: str) -> None:
 
 def compare(texts: Sequence[str], english: Sequence[bool], answers: Iterable[dict[str, Any]]) -> None:
     """Print the tables: all texts with datatrove's words, then the English ones with ours."""
-    from pipeline.filters.chain import RulesConfig
+    from pipeline.filters.chain import RulesConfig, load_filters
     from pipeline.text.tokenize.words import SPLITTER, TextSplitter
 
-    configs = {name: RulesConfig(**settings) for name, settings in OURS.items()}
+    chains = {name: load_filters(RulesConfig(**settings)) for name, settings in OURS.items()}
     same, own = Table(), Table()
     for text, is_english, answer in zip(texts, english, answers, strict=True):
         words, sentences = answer["words"], answer["sentences"]
         theirs = TextSplitter(lambda part, words=words: words[part], lambda line, seen=sentences: seen.get(line, 0))
-        for name, config in configs.items():
+        for name, filters in chains.items():
             reason, cleaned = translated(name, answer["reasons"][name]), answer["cleaned"].get(name)
-            same.add(name, reason, cleaned, config, text, theirs)
+            same.add(name, reason, cleaned, filters, text, theirs)
             if is_english:
-                own.add(name, reason, None, config, text, SPLITTER)
+                own.add(name, reason, None, filters, text, SPLITTER)
     same.show("given the same words and sentences, all texts")
     own.show("with our own words and sentences, English texts")
 
@@ -120,14 +120,20 @@ class Table:
         self.cleaned: Counter[str] = Counter()
 
     def add(
-        self, name: str, theirs: str, left: str | None, config: "RulesConfig", text: str, splitter: "TextSplitter"
+        self,
+        name: str,
+        theirs: str,
+        left: str | None,
+        filters: "Sequence[NamedFilter]",
+        text: str,
+        splitter: "TextSplitter",
     ) -> None:
         """Count datatrove's reason beside ours, and whether C4 leaves another text than `left`."""
-        from pipeline.filters.chain import apply_rules
+        from pipeline.filters.chain import apply_filters
 
         self.texts[name] += 1
         try:
-            cleaned, _, failure = apply_rules(config, text, "en", splitter)
+            cleaned, _, failure = apply_filters(filters, text, "en", splitter)
         except KeyError:  # a text whose words datatrove never cut: ours was cleaned in another way
             self.cleaned[name] += 1
             return

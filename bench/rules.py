@@ -50,7 +50,7 @@ def speed(function: Callable[..., Any], *columns: list) -> float:
 def run(crawl: str) -> None:
     """Print the speeds of language identification and PII masking, then of each recipe's rules and of all together."""
     from pipeline.config import build_config
-    from pipeline.filters.chain import apply_rules
+    from pipeline.filters.chain import apply_filters, load_filters
     from pipeline.language.identify import LanguageModel
     from pipeline.text.pii import PiiConfig, mask_pii
 
@@ -64,13 +64,14 @@ def run(crawl: str) -> None:
     batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
     for recipe in RECIPES:
         rules = build_config({"inputs": ["none"], "output": "none", "recipe": recipe}).rules
-        kept = sum(apply_rules(rules, *row)[2] is None for row in zip(texts, languages, strict=True))
+        filters = load_filters(rules)
+        kept = sum(apply_filters(filters, *row).failure is None for row in zip(texts, languages, strict=True))
 
-        def all_three(batch: list[str], rules=rules) -> None:
+        def all_three(batch: list[str], filters=filters) -> None:
             for text, (language, _) in zip(batch, model.identify(batch), strict=True):
-                mask_pii(apply_rules(rules, text, language)[0], pii)
+                mask_pii(apply_filters(filters, text, language).text, pii)
 
-        alone = size / speed(lambda *row, rules=rules: apply_rules(rules, *row), texts, languages)
+        alone = size / speed(lambda *row, filters=filters: apply_filters(filters, *row), texts, languages)
         together = size / speed(all_three, batches)
         missed = f"  missed: {BAR}" if together < BAR else ""
         print(f"{recipe:24} {alone:7.1f} {together:9.1f} {kept:6}{missed}", flush=True)

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.dedup.settings import DedupConfig
 from pipeline.extract.settings import QualityConfig
-from pipeline.filters.chain import RulesConfig
+from pipeline.filters.chain import RulesConfig, custom_filters
 from pipeline.html.robots import RobotsConfig
 from pipeline.html.settings import ExtractConfig
 from pipeline.io.settings import InputConfig
@@ -117,9 +117,11 @@ def build_config(user: Mapping[str, Any]) -> Config:
     if isinstance(merged.get("inputs"), str):
         merged["inputs"] = [merged["inputs"]]
     try:
-        return TypeAdapter(Config).validate_python(merged)
+        config = TypeAdapter(Config).validate_python(merged)
     except ValidationError as error:
         raise ConfigError(describe_error(error, Config, OLD_KEYS)) from error
+    custom_filters(config.rules)
+    return config
 
 
 def config_values(config: Config) -> dict[str, Any]:

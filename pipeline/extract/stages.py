@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.config import Config
-from pipeline.filters.chain import apply_rules, load_lists
+from pipeline.filters.chain import apply_filters, load_filters
 from pipeline.html.charset import decode_body
 from pipeline.html.dates import find_date
 from pipeline.html.engines import Extraction, PageError, load_engine
@@ -77,7 +77,7 @@ class Tools:
         self.repeats = ExtractionCache()
         self.language = LanguageModel.load(self.config.language.model)
         self.quality = load_quality(self.config.quality.model)
-        load_lists(self.config.rules)
+        self.filters = load_filters(self.config.rules)
         self.minhash = self.config.dedup.minhash_params() if self.config.dedup.near else None
 
 
@@ -193,7 +193,7 @@ def identify(pages: Sequence[Page], tools: Tools) -> None:
 def clean(page: Page, tools: Tools) -> None:
     """Apply the rules, which may drop lines, and mask what is personal."""
     row, config = page.row, tools.config
-    text, row["measures"], failure = apply_rules(config.rules, row["text"], row["language"])
+    text, row["measures"], failure = apply_filters(tools.filters, row["text"], row["language"])
     if failure:
         stage, _, reason = failure.reason.partition("/")
         raise Rejection(stage, reason, value=failure.value, measure=failure.measure, threshold=failure.threshold)

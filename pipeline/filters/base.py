@@ -1,65 +1,68 @@
-"""What all rule families share: a limit, its outcome, and the class that a family's thresholds derive from."""
+"""What every filter shares: thresholds on text statistics, and the class from which filters derive.
+
+A filter of your own needs a function that measures a text, and a dataclass with its thresholds:
+
+    def share_of_long_lines(text: TextStatistics) -> float:
+        return share_of(sum(len(line) > 500 for line in text.lines), len(text.lines))
+
+    @dataclass(frozen=True)
+    class LongLineFilter(Filter):
+        max_long_lines: float | None = 0.5
+
+        def thresholds(self) -> tuple[Threshold, ...]:
+            return (Threshold("max_long_lines", "long-lines", "long_lines", share_of_long_lines),)
+
+The config names it by its module: `rules: {custom: [{use: "my_module:LongLineFilter", max_long_lines: 0.3}]}`.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from pipeline.filters.statistics import Measured
-
-STRICT = ConfigDict(extra="forbid")
+from pipeline.filters.statistics import TextStatistics
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Failure(NamedTuple):
-    """Why a page goes: `reason` is "<family>/<kebab>" and stable; `value` of `measure` is beyond `threshold`."""
+class Threshold(NamedTuple):
+    """One threshold of a filter: a page is dropped for `reason` where `measure` is beyond the setting `field`.
 
-    reason: str
-    measure: str
-    value: float
-    threshold: float
-
-
-class Check(NamedTuple):
-    """One threshold held against one page. One of `minimum` and `maximum` is given; a value equal to it passes."""
-
-    rule: str
-    reason: str
-    measure: str
-    value: float
-    minimum: float | None
-    maximum: float | None
-    passed: bool
-
-
-class Limit(NamedTuple):
-    """One threshold of a family, in words: the config's `field` bounds `measure`, or the page goes for `reason`.
-
-    `value` returns None where the rule does not apply to a text; it is None itself where the family's `clean` counts.
+    `statistic` measures the text. It returns None where the threshold does not apply to a text. It is None itself
+    where `Filter.edit_text` counts the measure.
     """
 
     field: str
     reason: str
     measure: str
-    value: Callable[[Measured], float | None] | None = None
-    at_least: bool = False  # the field is a minimum, else a maximum
+    statistic: Callable[[TextStatistics], float | None] | None = None
+    is_minimum: bool = False  # the setting is the least value that passes, else the highest
 
 
-class Family(ABC):
-    """A family of rules: its thresholds (None switches one off), what it does to the text, its limits in order."""
+class Filter(ABC):
+    """A filter: its settings, how it edits the text, and its thresholds. A setting of None switches a threshold off."""
 
-    def bound(self, field: str, language: str) -> float | None:
-        """Return the threshold of a field for pages in a language; None where it is off."""
-        return getattr(self, field)
-
-    def clean(self, text: Measured) -> tuple[str, dict[str, float]]:
-        """Return the text after the family's line rules, and what they counted."""
-        return text.text, {}
+    counts: ClassVar[tuple[str, ...]] = ()  # the names of what `edit_text` counts
 
     @abstractmethod
-    def limits(self) -> Sequence[Limit]:
-        """Return the limits in the order in which the source applies them."""
+    def thresholds(self) -> Sequence[Threshold]:
+        """Return the thresholds in the order in which they are applied."""
+
+    def threshold_for(self, field: str, language: str) -> float | None:
+        """Return the value of a threshold for pages in a language, or None where it is off."""
+        value: float | None = getattr(self, field)
+        return value
+
+    def edit_text(self, text: TextStatistics) -> tuple[str, dict[str, float]]:
+        """Return the text that remains once the filter has removed what it removes, and what it counted."""
+        return text.text, {}
+
+    def load_data(self) -> None:  # noqa: B027 (most filters have no data)
+        """Read the files that the settings name. Raises OSError or ValueError, one line, where one cannot be used."""
+
+    def measure_names(self) -> list[str]:
+        """Return the names of everything that the filter measures, in order."""
+        return list(dict.fromkeys((*self.counts, *(threshold.measure for threshold in self.thresholds()))))

@@ -1,21 +1,22 @@
 """C4's rules: keep lines that are sentences, drop pages that are placeholders or code."""
 
 import re
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
-from pipeline.filters.base import STRICT, Count, Family, Limit
-from pipeline.filters.statistics import Measured
+from pipeline.filters.base import Count, Filter, Threshold
+from pipeline.filters.statistics import TextStatistics
+from pipeline.settings import STRICT
 
 CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 END_MARKS = {"code": (".", "?", "!", '"'), "paper": (".", "?", "!", '"', "'")}
 PAPER = {"max_characters": None, "min_words_per_line": 3, "min_sentences": 5}  # where the variant differs
 
-COUNTS = (
+C4_COUNTS = (
     "c4_lines",
     "c4_long_word_lines",
     "c4_unended_lines",
@@ -27,17 +28,60 @@ COUNTS = (
     "c4_kept_lines",
     "c4_sentences",
 )
-LIMITS = (
-    Limit("max_characters", "too-long", "c4_characters"),
-    Limit("max_lorem_ipsum_lines", "lorem-ipsum", "c4_lorem_ipsum_lines"),
-    Limit("max_curly_bracket_lines", "curly-bracket", "c4_curly_bracket_lines"),
-    Limit("min_sentences", "too-few-sentences", "c4_sentences", at_least=True),
-    Limit("min_lines", "empty", "c4_kept_lines", at_least=True),
+C4_THRESHOLDS = (
+    Threshold("max_characters", "too-long", "c4_characters"),
+    Threshold("max_lorem_ipsum_lines", "lorem-ipsum", "c4_lorem_ipsum_lines"),
+    Threshold("max_curly_bracket_lines", "curly-bracket", "c4_curly_bracket_lines"),
+    Threshold("min_sentences", "too-few-sentences", "c4_sentences", is_minimum=True),
+    Threshold("min_lines", "empty", "c4_kept_lines", is_minimum=True),
 )
 
 
+class LineRules(NamedTuple):
+    """The rules on lines that can apply to one text: those that are on, and whose phrase the text has anywhere."""
+
+    longest_word: int | None
+    fewest_words: int
+    end_marks: tuple[str, ...]  # empty: a line needs none
+    words_without_citations: bool
+    citation: bool
+    lorem_ipsum: bool
+    javascript: bool
+    curly_bracket: bool
+    policy: bool
+
+    def find_fault(self, line: str, counts: dict[str, int]) -> tuple[str, str]:
+        """Return a line without its citations, and the count of the first rule that it fails ("" where it is kept).
+
+        A page is dropped for whichever of lorem ipsum and curly bracket comes first, so only that one is counted.
+        """
+        longest = self.longest_word
+        if longest is not None and len(line) > longest and any(len(word) > longest for word in line.split()):
+            return line, "c4_long_word_lines"
+        uncited = CITATION.sub("", line) if self.citation and "[" in line else line
+        if self.end_marks and (not uncited.endswith(self.end_marks) or uncited.endswith("...")):
+            return uncited, "c4_unended_lines"
+        counted = uncited if self.words_without_citations else line
+        if self.fewest_words and len(counted.split(None, self.fewest_words - 1)) < self.fewest_words:
+            return uncited, "c4_few_word_lines"
+        if self.lorem_ipsum or self.javascript or self.curly_bracket or self.policy:
+            return uncited, self.find_phrase(uncited, counts)
+        return uncited, ""
+
+    def find_phrase(self, line: str, counts: dict[str, int]) -> str:
+        """Return the count of the first phrase that a line has and must not have, or ""."""
+        lower = line.lower()
+        if self.lorem_ipsum and not counts["c4_curly_bracket_lines"] and "lorem ipsum" in lower:
+            return "c4_lorem_ipsum_lines"
+        if self.javascript and "javascript" in lower:
+            return "c4_javascript_lines"
+        if self.curly_bracket and not counts["c4_lorem_ipsum_lines"] and "{" in line:
+            return "c4_curly_bracket_lines"
+        return "c4_policy_lines" if self.policy and mentions_policy(lower) else ""
+
+
 @dataclass(frozen=True, config=STRICT)
-class C4(Family):
+class C4Filter(Filter):
     """C4's line and page rules (Raffel et al. 2020) in their two readings.
 
     `code` is what built C4 (tensorflow_datasets/text/c4_utils.py, clean_page): 5 words a line after citations are
@@ -47,6 +91,8 @@ class C4(Family):
     parts, so where a language has none between words the rules on words do not apply, nor that on sentences where
     they end without a mark.
     """
+
+    counts: ClassVar[tuple[str, ...]] = C4_COUNTS
 
     variant: Literal["code", "paper"] = "code"
     max_characters: Count | None = 190_000
@@ -69,47 +115,23 @@ class C4(Family):
         values = dict(given.kwargs or {}) if isinstance(given, ArgsKwargs) and not given.args else given
         return {**PAPER, **values} if isinstance(values, dict) and values.get("variant") == "paper" else given
 
-    def limits(self) -> tuple[Limit, ...]:
-        """Return the page's limits in the order of the code."""
-        return LIMITS
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Return the page's thresholds in the order of the code."""
+        return C4_THRESHOLDS
 
-    def clean(self, text: Measured) -> tuple[str, dict[str, float]]:
-        """Return the lines that stay and how many went for what, each for the first rule that it fails.
-
-        A page goes for whichever of lorem ipsum and curly bracket comes first, so only that one is counted.
-        """
-        counts = dict.fromkeys(COUNTS, 0)
-        lower = text.text.lower()
-        lorem = self.max_lorem_ipsum_lines is not None and "lorem ipsum" in lower
-        script = self.javascript and "javascript" in lower
-        policy = self.policy and mentions_policy(lower)
-        longest = None if text.unspaced else self.max_word_length
-        fewest = 0 if text.unspaced else self.min_words_per_line or 0
-        bracket = self.max_curly_bracket_lines is not None and "{" in lower
-        citation = self.remove_citations and "[" in lower
-        lines, kept = text.text.splitlines(), []
-        counts["c4_lines"] = len(lines)
+    def edit_text(self, text: TextStatistics) -> tuple[str, dict[str, float]]:
+        """Return the lines that are kept, and how many were dropped for what, each for the first rule that it fails."""
+        counts = dict.fromkeys(C4_COUNTS, 0)
+        rules = self.line_rules(text)
+        lines = text.text.splitlines()
+        kept = []
         for line in lines:
-            line = line.strip() if self.strip_lines else line.rstrip()
-            if longest is not None and len(line) > longest and any(len(word) > longest for word in line.split()):
-                counts["c4_long_word_lines"] += 1
-                continue
-            uncited = CITATION.sub("", line) if citation and "[" in line else line
-            counted = uncited if self.variant == "code" else line
-            if self.terminal_punctuation and (not uncited.endswith(END_MARKS[self.variant]) or uncited.endswith("...")):
-                counts["c4_unended_lines"] += 1
-            elif fewest and len(counted.split(None, fewest - 1)) < fewest:
-                counts["c4_few_word_lines"] += 1
-            elif lorem and not counts["c4_curly_bracket_lines"] and "lorem ipsum" in uncited.lower():
-                counts["c4_lorem_ipsum_lines"] += 1
-            elif script and "javascript" in uncited.lower():
-                counts["c4_javascript_lines"] += 1
-            elif bracket and "{" in uncited and not counts["c4_lorem_ipsum_lines"]:
-                counts["c4_curly_bracket_lines"] += 1
-            elif policy and mentions_policy(uncited.lower()):
-                counts["c4_policy_lines"] += 1
+            line, fault = rules.find_fault(line.strip() if self.strip_lines else line.rstrip(), counts)
+            if fault:
+                counts[fault] += 1
             else:
-                kept.append(uncited)
+                kept.append(line)
+        counts["c4_lines"] = len(lines)
         counts["c4_kept_lines"] = sum(1 for line in kept if line)
         if text.unpunctuated:
             del counts["c4_sentences"]
@@ -118,6 +140,21 @@ class C4(Family):
         cleaned = "\n".join(kept)
         cleaned = cleaned.strip() if self.strip_lines else cleaned.strip("\n").rstrip()
         return cleaned, {"c4_characters": float(len(text.text)), **{name: float(n) for name, n in counts.items()}}
+
+    def line_rules(self, text: TextStatistics) -> LineRules:
+        """Return the rules on lines that can apply to a text."""
+        lower = text.text.lower()
+        return LineRules(
+            longest_word=None if text.unspaced else self.max_word_length,
+            fewest_words=0 if text.unspaced else self.min_words_per_line or 0,
+            end_marks=END_MARKS[self.variant] if self.terminal_punctuation else (),
+            words_without_citations=self.variant == "code",
+            citation=self.remove_citations and "[" in lower,
+            lorem_ipsum=self.max_lorem_ipsum_lines is not None and "lorem ipsum" in lower,
+            javascript=self.javascript and "javascript" in lower,
+            curly_bracket=self.max_curly_bracket_lines is not None and "{" in lower,
+            policy=self.policy and mentions_policy(lower),
+        )
 
 
 def mentions_policy(lower: str) -> bool:

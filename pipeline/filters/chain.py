@@ -1,152 +1,196 @@
-"""The published rules for web text, a file a family: each measures a text and bounds it, some take lines out of it.
+"""The chain of filters that a page passes: each edits the text, measures it, and holds thresholds against it.
 
-A page goes through the families in the order of `RulesConfig`'s fields and is dropped at the first limit that it fails.
-To add a rule, write its measure as a pure function and put one `Limit` into its family's table.
+A page passes the filters in the order of `RulesConfig`'s fields. The first threshold that it fails drops it. To add a
+built-in filter, write its class in a file of its own and add one field to `RulesConfig`: the columns of `measures`, the
+stages of the report and the property tests follow from the fields. A filter of your own needs no change here: see
+`pipeline.filters.custom`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from pydantic.dataclasses import dataclass
 
-from pipeline.filters import bad_words, c4, dclm, fineweb, gopher_quality, gopher_repetition, refinedweb_lines
-from pipeline.filters.bad_words import BadWords
-from pipeline.filters.base import STRICT, Check, Failure, Family, Limit
-from pipeline.filters.c4 import C4
-from pipeline.filters.dclm import Dclm
-from pipeline.filters.fineweb import FineWeb
-from pipeline.filters.gopher_quality import GopherQuality
-from pipeline.filters.gopher_repetition import GopherRepetition
-from pipeline.filters.refinedweb_lines import RefinedWebLines
-from pipeline.filters.statistics import Measured
+from pipeline.filters.bad_words import BadWordsFilter
+from pipeline.filters.base import Filter, Threshold
+from pipeline.filters.c4 import C4Filter
+from pipeline.filters.custom import custom_filter_name, load_custom_filters
+from pipeline.filters.dclm import DclmFilter
+from pipeline.filters.fineweb import FineWebFilter
+from pipeline.filters.gopher_quality import GopherQualityFilter
+from pipeline.filters.gopher_repetition import GopherRepetitionFilter
+from pipeline.filters.refinedweb_lines import RefinedWebLineFilter
+from pipeline.filters.statistics import TextStatistics
+from pipeline.settings import STRICT
 from pipeline.text.tokenize.words import SPLITTER, TextSplitter
 
-__all__ = [
-    "C4",
-    "MEASURES",
-    "BadWords",
-    "Check",
-    "Dclm",
-    "Failure",
-    "FineWeb",
-    "GopherQuality",
-    "GopherRepetition",
-    "RefinedWebLines",
-    "RulesConfig",
-    "apply_rules",
-    "check_rules",
-    "load_lists",
-]
+OTHER_STAGES = ("record", "url", "http", "mime", "robots", "extract", "language", "pii", "quality", "custom")
 
 
 @dataclass(frozen=True, config=STRICT)
 class RulesConfig:
-    """The families that are applied, in this order; None leaves one out.
+    """The filters that are applied, in this order. None leaves one out.
 
-    It is FineWeb's order (repetition, quality, C4, FineWeb). DCLM's heuristics change the text first of all,
-    RefinedWeb's line rules come after the rules on whole pages, and C4 looks for bad words at the end: each as its
+    It is FineWeb's order (repetition, quality, C4, FineWeb). DCLM's heuristics change the text before all others,
+    RefinedWeb's line rules come after the rules on whole pages, and C4 looks for bad words at the end, each as its
     source has it.
     """
 
-    dclm: Dclm | None = None
-    gopher_repetition: GopherRepetition | None = None
-    gopher_quality: GopherQuality | None = None
-    c4: C4 | None = None
-    fineweb: FineWeb | None = None
-    refinedweb_lines: RefinedWebLines | None = None
-    bad_words: BadWords | None = None
+    dclm: DclmFilter | None = None
+    gopher_repetition: GopherRepetitionFilter | None = None
+    gopher_quality: GopherQualityFilter | None = None
+    c4: C4Filter | None = None
+    fineweb: FineWebFilter | None = None
+    refinedweb_lines: RefinedWebLineFilter | None = None
+    bad_words: BadWordsFilter | None = None
+    custom: tuple[dict[str, Any], ...] = ()  # filters of your own, each {use: "package.module:MyFilter", its settings}
 
 
-# Every measure that a page can have, by family: the fields of the Parquet column `measures`.
+def built_in_filters() -> dict[str, type[Filter]]:
+    """Return the classes of the built-in filters by the name of their field, in order."""
+    hints = get_type_hints(RulesConfig)
+    options = {field.name: get_args(hints[field.name]) for field in fields(RulesConfig) if field.name != "custom"}
+    return {name: next(option for option in some if option is not NoneType) for name, some in options.items()}
+
+
+# Every measure that a page can have, by filter: the fields of the Parquet column `measures`.
 MEASURES: tuple[str, ...] = tuple(
-    dict.fromkeys(
-        (
-            *dclm.COUNTS,
-            *(limit.measure for limit in dclm.LIMITS),
-            *(limit.measure for limit in gopher_repetition.LIMITS["gopher"]),
-            *(limit.measure for limit in gopher_quality.LIMITS["gopher"]),
-            *c4.COUNTS,
-            *(limit.measure for limit in c4.LIMITS),
-            *(limit.measure for limit in fineweb.LIMITS),
-            *refinedweb_lines.COUNTS,
-            *(limit.measure for limit in refinedweb_lines.LIMITS),
-            *(limit.measure for limit in bad_words.BadWords().limits()),
-        )
-    )
+    dict.fromkeys(name for cls in built_in_filters().values() for name in cls().measure_names())
 )
 
 
-def applied(config: RulesConfig) -> Iterator[tuple[str, Family]]:
-    """Yield the families that are on, with their names, in order."""
-    for field in fields(config):
-        family = getattr(config, field.name)
-        if family is not None:
-            yield field.name, family
+class NamedFilter(NamedTuple):
+    """A filter with the name of its stage. The measures of a custom one are not columns."""
+
+    name: str
+    filter: Filter
+    is_custom: bool
 
 
-class Outcome(NamedTuple):
-    """One step of a page through the rules: the text so far, what has just been measured, the limit held against it."""
+def filter_names(rules: RulesConfig) -> list[str]:
+    """Return the names of all stages that are filters, in order: the built-in ones, on or off, then the custom ones."""
+    return [*built_in_filters(), *(custom_filter_name(str(entry.get("use"))) for entry in rules.custom)]
+
+
+def custom_filters(rules: RulesConfig) -> list[NamedFilter]:
+    """Return the custom filters, in order. Raises ConfigError with one line where one cannot be used."""
+    made = load_custom_filters(rules.custom, taken=(*built_in_filters(), *OTHER_STAGES))
+    return [NamedFilter(name, custom, is_custom=True) for name, custom in made.items()]
+
+
+def load_filters(rules: RulesConfig) -> tuple[NamedFilter, ...]:
+    """Return the filters that are on, in order, with the files that they need read.
+
+    Raises ValueError or OSError with one line where a file or a custom filter cannot be used.
+    """
+    built_in = [(name, getattr(rules, name)) for name in built_in_filters()]
+    found = [NamedFilter(name, made, is_custom=False) for name, made in built_in if made is not None]
+    found += custom_filters(rules)
+    for one in found:
+        one.filter.load_data()
+    return tuple(found)
+
+
+class FilterFailure(NamedTuple):
+    """Why a page is dropped: `reason` is "<filter>/<reason>" and stable; `value` of `measure` is beyond `threshold`."""
+
+    reason: str
+    measure: str
+    value: float
+    threshold: float
+
+
+class ThresholdCheck(NamedTuple):
+    """One threshold held against one page. One of `minimum` and `maximum` is given; a value equal to it passes."""
+
+    filter: str
+    reason: str
+    measure: str
+    value: float
+    minimum: float | None
+    maximum: float | None
+    passed: bool
+
+
+class FilterResult(NamedTuple):
+    """A page after the filters that it reached: its text, what was measured, and why it is dropped (None: it is kept).
+
+    `measures` has the measures of the built-in filters only.
+    """
 
     text: str
     measures: dict[str, float]
-    family: str = ""
-    limit: Limit | None = None  # None where lines were taken out
+    failure: FilterFailure | None
+
+
+class FilterStep(NamedTuple):
+    """One step through a filter: the text so far, what was just measured, the threshold that was held against it."""
+
+    filter: NamedFilter
+    text: str
+    measures: dict[str, float]
+    threshold: Threshold | None = None  # None where the text was edited
     bound: float = 0.0
     value: float = 0.0
     passed: bool = True
 
 
-def outcomes(config: RulesConfig, text: str, language: str, splitter: TextSplitter) -> Iterator[Outcome]:
-    """Yield, as far as the caller goes, what becomes of a text at each rule that applies to it."""
-    measured = Measured(text, language, splitter)
-    for name, family in applied(config):
-        cleaned, counts = family.clean(measured)
-        if cleaned != measured.text:
-            measured = Measured(cleaned, language, splitter)
+def run_filters(
+    filters: Sequence[NamedFilter], text: str, language: str, splitter: TextSplitter
+) -> Iterator[FilterStep]:
+    """Yield what each filter does to a text, step by step, as far as the caller asks."""
+    statistics = TextStatistics(text, language, splitter)
+    for named in filters:
+        edited, counts = named.filter.edit_text(statistics)
+        if edited != statistics.text:
+            statistics = TextStatistics(edited, language, splitter)
         if counts:
-            yield Outcome(cleaned, counts)
-        for limit in family.limits():
-            bound = family.bound(limit.field, language)
+            yield FilterStep(named, edited, counts)
+        for threshold in named.filter.thresholds():
+            bound = named.filter.threshold_for(threshold.field, language)
             if bound is None:
                 continue
-            value = limit.value(measured) if limit.value else counts.get(limit.measure)
+            value = threshold.statistic(statistics) if threshold.statistic else counts.get(threshold.measure)
             if value is None:
                 continue
-            passed = value >= bound if limit.at_least else value <= bound
-            yield Outcome(cleaned, {limit.measure: value}, name, limit, bound, value, passed)
+            passed = value >= bound if threshold.is_minimum else value <= bound
+            yield FilterStep(named, edited, {threshold.measure: value}, threshold, bound, value, passed)
 
 
-def apply_rules(
-    config: RulesConfig, text: str, language: str, splitter: TextSplitter = SPLITTER
-) -> tuple[str, dict[str, float], Failure | None]:
-    """Apply the rules up to the first failure.
+def apply_filters(
+    filters: Sequence[NamedFilter], text: str, language: str, splitter: TextSplitter = SPLITTER
+) -> FilterResult:
+    """Apply filters up to the first threshold that the text fails.
 
-    Returns the text after the line rules that were reached, the measures that were taken, and the failure (None: keep).
     `splitter` replaces how words and sentences are cut, for comparison with other implementations.
     """
     measures: dict[str, float] = {}
-    for step in outcomes(config, text, language, splitter):
+    for step in run_filters(filters, text, language, splitter):
         text = step.text
-        measures.update(step.measures)
-        if not step.passed and step.limit:
-            reason = f"{step.family}/{step.limit.reason}"
-            return text, measures, Failure(reason, step.limit.measure, step.value, float(step.bound))
-    return text, measures, None
+        if not step.filter.is_custom:
+            measures.update(step.measures)
+        if not step.passed and step.threshold:
+            reason = f"{step.filter.name}/{step.threshold.reason}"
+            failure = FilterFailure(reason, step.threshold.measure, step.value, float(step.bound))
+            return FilterResult(text, measures, failure)
+    return FilterResult(text, measures, None)
 
 
-def check_rules(config: RulesConfig, text: str, language: str, splitter: TextSplitter = SPLITTER) -> list[Check]:
-    """Hold a text against every limit that applies to it, without stopping; the first that fails is `apply_rules`'s."""
+def check_filters(
+    filters: Sequence[NamedFilter], text: str, language: str, splitter: TextSplitter = SPLITTER
+) -> list[ThresholdCheck]:
+    """Hold a text against every threshold that applies to it, without stopping.
+
+    The first that fails is the one for which `apply_filters` drops the text.
+    """
     checks = []
-    for _, _, family, limit, bound, value, passed in outcomes(config, text, language, splitter):
-        if limit:
-            minimum, maximum = (float(bound), None) if limit.at_least else (None, float(bound))
-            reason = f"{family}/{limit.reason}"
-            checks.append(Check(family, reason, limit.measure, value, minimum, maximum, passed))
+    for step in run_filters(filters, text, language, splitter):
+        if step.threshold:
+            bound = float(step.bound)
+            minimum, maximum = (bound, None) if step.threshold.is_minimum else (None, bound)
+            reason = f"{step.filter.name}/{step.threshold.reason}"
+            measure = step.threshold.measure
+            checks.append(ThresholdCheck(step.filter.name, reason, measure, step.value, minimum, maximum, step.passed))
     return checks
-
-
-def load_lists(config: RulesConfig) -> None:
-    """Read the lists that the rules name, so that a missing one stops a run at once. Raises OSError, ValueError."""
-    for language, path in sorted(config.bad_words.lists.items()) if config.bad_words else ():
-        bad_words.pattern(path, language)

@@ -1,12 +1,14 @@
 """DCLM's heuristics: Gopher's quality rules as DCLM defines them, on text without URLs and runs of blank lines."""
 
 import re
+from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from pipeline.filters.base import STRICT, Count, Family, Limit, Ratio, Share
-from pipeline.filters.statistics import Measured, dclm_segments, share
-from pipeline.filters.stop_words import stop_words
+from pipeline.filters.base import Count, Filter, Ratio, Share, Threshold
+from pipeline.filters.statistics import TextStatistics, dclm_segments, share_of
+from pipeline.filters.stop_words import stop_words_of
+from pipeline.settings import STRICT
 
 URL_CHARACTERS = r"[-\w@:%.+~#=?&/()]"
 URL = re.compile(
@@ -20,42 +22,42 @@ BULLETS = ("●", "•", "*", "-")
 ELLIPSES = ("...", ". . .", "…")
 
 
-def words(text: Measured) -> float:
+def dclm_words(text: TextStatistics) -> float:
     """Tokens that begin with a letter or digit."""
     return float(len(text.tokens.alphanumeric))
 
 
-def mean_word_length(text: Measured) -> float | None:
+def dclm_mean_word_length(text: TextStatistics) -> float | None:
     """Mean characters between white space; None where the language writes no spaces."""
-    return None if text.unspaced else share(sum(map(len, text.chunks)), len(text.chunks))
+    return None if text.unspaced else share_of(sum(map(len, text.chunks)), len(text.chunks))
 
 
-def symbols_per_word(text: Measured) -> float | None:
+def dclm_symbols_per_word(text: TextStatistics) -> float | None:
     """Hash signs and ellipses per part between white space; None where the language writes no spaces."""
-    return None if text.unspaced else share(sum(map(text.text.count, SYMBOLS)), len(text.chunks))
+    return None if text.unspaced else share_of(sum(map(text.text.count, SYMBOLS)), len(text.chunks))
 
 
-def bullet_lines(text: Measured) -> float:
+def dclm_bullet_lines(text: TextStatistics) -> float:
     """Share of filled lines that start with a bullet."""
     lines = dclm_segments(text.text, paragraphs=False)
-    return share(sum(line.startswith(BULLETS) for line in lines), len(lines))
+    return share_of(sum(line.startswith(BULLETS) for line in lines), len(lines))
 
 
-def ellipsis_lines(text: Measured) -> float:
+def dclm_ellipsis_lines(text: TextStatistics) -> float:
     """Share of filled lines that end with an ellipsis."""
     lines = dclm_segments(text.text, paragraphs=False)
-    return share(sum(line.endswith(ELLIPSES) for line in lines), len(lines))
+    return share_of(sum(line.endswith(ELLIPSES) for line in lines), len(lines))
 
 
-def non_alphabetic_words(text: Measured) -> float:
+def dclm_non_alphabetic_words(text: TextStatistics) -> float:
     """Share of the parts between white space without any letter."""
     without = sum(not (part.isalpha() or any(map(str.isalpha, part))) for part in text.chunks)
-    return share(without, len(text.chunks))
+    return share_of(without, len(text.chunks))
 
 
-def all_stop_words(text: Measured) -> float | None:
+def dclm_stop_words(text: TextStatistics) -> float | None:
     """Stop words of the language, each as often as it occurs, in any case; None for a language without a list."""
-    listed = stop_words(text.language)
+    listed = stop_words_of(text.language)
     if not listed:
         return None
     if text.unspaced:
@@ -63,22 +65,21 @@ def all_stop_words(text: Measured) -> float | None:
     return float(sum(part in listed for part in text.text.lower().split()))
 
 
-LIMITS = (
-    Limit("min_words", "too-few-words", "dclm_words", words, at_least=True),
-    Limit("max_words", "too-many-words", "dclm_words", words),
-    Limit("min_mean_word_length", "short-words", "dclm_mean_word_length", mean_word_length, at_least=True),
-    Limit("max_mean_word_length", "long-words", "dclm_mean_word_length", mean_word_length),
-    Limit("max_symbols_per_word", "symbols", "dclm_symbols_per_word", symbols_per_word),
-    Limit("max_bullet_lines", "bullet-lines", "dclm_bullet_lines", bullet_lines),
-    Limit("max_ellipsis_lines", "ellipsis-lines", "dclm_ellipsis_lines", ellipsis_lines),
-    Limit("max_non_alphabetic_words", "too-few-letters", "dclm_non_alphabetic_words", non_alphabetic_words),
-    Limit("min_stop_words", "too-few-stop-words", "dclm_stop_words", all_stop_words, at_least=True),
+DCLM_THRESHOLDS = (
+    Threshold("min_words", "too-few-words", "dclm_words", dclm_words, is_minimum=True),
+    Threshold("max_words", "too-many-words", "dclm_words", dclm_words),
+    Threshold("min_mean_word_length", "short-words", "dclm_mean_word_length", dclm_mean_word_length, is_minimum=True),
+    Threshold("max_mean_word_length", "long-words", "dclm_mean_word_length", dclm_mean_word_length),
+    Threshold("max_symbols_per_word", "symbols", "dclm_symbols_per_word", dclm_symbols_per_word),
+    Threshold("max_bullet_lines", "bullet-lines", "dclm_bullet_lines", dclm_bullet_lines),
+    Threshold("max_ellipsis_lines", "ellipsis-lines", "dclm_ellipsis_lines", dclm_ellipsis_lines),
+    Threshold("max_non_alphabetic_words", "too-few-letters", "dclm_non_alphabetic_words", dclm_non_alphabetic_words),
+    Threshold("min_stop_words", "too-few-stop-words", "dclm_stop_words", dclm_stop_words, is_minimum=True),
 )
-COUNTS = ("dclm_urls",)
 
 
 @dataclass(frozen=True, config=STRICT)
-class Dclm(Family):
+class DclmFilter(Filter):
     """The document heuristics of DCLM-Baseline (baselines/baselines_configs/dclm_baseline_refinedweb.yaml).
 
     They differ from `gopher_quality`: most words are what white space parts, hashes and ellipses count together, stop
@@ -86,6 +87,8 @@ class Dclm(Family):
     addresses, are taken out of the text first (DCLM's list of top-level domains finds bare domains too), and newlines
     stand two at most in a row. DCLM goes on with `gopher_repetition` (variant gopher) and `refinedweb_lines`.
     """
+
+    counts: ClassVar[tuple[str, ...]] = ("dclm_urls",)
 
     remove_urls: bool = True
     max_newlines: Count | None = 2  # in a row
@@ -99,11 +102,11 @@ class Dclm(Family):
     max_non_alphabetic_words: Share | None = 0.2
     min_stop_words: Count | None = 2
 
-    def limits(self) -> tuple[Limit, ...]:
-        """Return the limits in DCLM's order."""
-        return LIMITS
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Return the thresholds in DCLM's order."""
+        return DCLM_THRESHOLDS
 
-    def clean(self, text: Measured) -> tuple[str, dict[str, float]]:
+    def edit_text(self, text: TextStatistics) -> tuple[str, dict[str, float]]:
         """Return the text without URLs and without long runs of newlines, and how many URLs there were."""
         cleaned, urls = text.text, 0
         if self.remove_urls and URL_HINT.search(cleaned):

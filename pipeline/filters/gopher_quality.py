@@ -8,61 +8,62 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from pipeline.filters import statistics
-from pipeline.filters.base import STRICT, Count, Family, Limit, Ratio, Share
-from pipeline.filters.language_thresholds import published_stop_words, thresholds
-from pipeline.filters.statistics import Measured
-from pipeline.filters.stop_words import stop_words
+from pipeline.filters.base import Count, Filter, Ratio, Share, Threshold
+from pipeline.filters.language_thresholds import fineweb2_stop_words, fineweb2_thresholds
+from pipeline.filters.statistics import TextStatistics
+from pipeline.filters.stop_words import stop_words_of
+from pipeline.settings import STRICT
 from pipeline.text.tokenize.tokens import tokens_from_words
 
 
-def distinct_stop_words(text: Measured, published: bool = False) -> float | None:
+def distinct_stop_words(text: TextStatistics, published: bool = False) -> float | None:
     """Return how many different stop words of its language the text holds; None for a language without a list.
 
     Case counts, as in datatrove. Where words are not spaced apart they are looked for anywhere in the text; the
     `published` Korean ones (FineWeb-2's), which are endings, at the ends of words.
     """
-    listed = (published and published_stop_words(text.language)) or stop_words(text.language)
+    listed = (published and fineweb2_stop_words(text.language)) or stop_words_of(text.language)
     if not listed:
         return None
     if text.unspaced:
         return float(sum(word in text.text for word in listed))
     if published and text.language == "ko":
         return float(sum(re.search(rf"{word}(?!\w)", text.text) is not None for word in listed))
-    return float(np.count_nonzero((text.tokens.hashes == hashes_of(listed)).any(axis=1)))
+    return float(np.count_nonzero((text.tokens.hashes == hash_stop_words(listed)).any(axis=1)))
 
 
 @cache
-def hashes_of(words: frozenset[str]) -> np.ndarray:
+def hash_stop_words(words: frozenset[str]) -> np.ndarray:
     """Return the hash of each word, as a column."""
     return tokens_from_words(sorted(words)).hashes[:, None]
 
 
-QUALITY = (
-    Limit("min_words", "too-few-words", "words", statistics.words, at_least=True),
-    Limit("max_words", "too-many-words", "words", statistics.words),
-    Limit("min_mean_word_length", "short-words", "mean_word_length", statistics.mean_word_length, at_least=True),
-    Limit("max_mean_word_length", "long-words", "mean_word_length", statistics.mean_word_length),
-    Limit("max_symbols_per_word", "hashes", "hashes_per_word", statistics.hashes_per_word),
-    Limit("max_symbols_per_word", "ellipses", "ellipses_per_word", statistics.ellipses_per_word),
-    Limit("max_bullet_lines", "bullet-lines", "bullet_lines", statistics.bullet_lines),
-    Limit("max_ellipsis_lines", "ellipsis-lines", "ellipsis_lines", statistics.ellipsis_lines),
+COMMON_THRESHOLDS = (
+    Threshold("min_words", "too-few-words", "words", statistics.count_words, is_minimum=True),
+    Threshold("max_words", "too-many-words", "words", statistics.count_words),
+    Threshold("min_mean_word_length", "short-words", "mean_word_length", statistics.mean_word_length, is_minimum=True),
+    Threshold("max_mean_word_length", "long-words", "mean_word_length", statistics.mean_word_length),
+    Threshold("max_symbols_per_word", "hashes", "hashes_per_word", statistics.hashes_per_word),
+    Threshold("max_symbols_per_word", "ellipses", "ellipses_per_word", statistics.ellipses_per_word),
+    Threshold("max_bullet_lines", "bullet-lines", "bullet_lines", statistics.bullet_lines),
+    Threshold("max_ellipsis_lines", "ellipsis-lines", "ellipsis_lines", statistics.ellipsis_lines),
 )
-LETTERS = Limit(
-    "min_alphabetic_words", "too-few-letters", "alphabetic_words", statistics.alphabetic_words, at_least=True
+LETTERS = Threshold(
+    "min_alphabetic_words", "too-few-letters", "alphabetic_words", statistics.alphabetic_words, is_minimum=True
 )
-STOP_WORDS = Limit("min_stop_words", "too-few-stop-words", "stop_words", distinct_stop_words, at_least=True)
-LIMITS = {
-    "gopher": (*QUALITY, LETTERS, STOP_WORDS),
-    "datatrove": (*QUALITY, LETTERS._replace(value=statistics.alphabetic_tokens), STOP_WORDS),
+STOP_WORDS = Threshold("min_stop_words", "too-few-stop-words", "stop_words", distinct_stop_words, is_minimum=True)
+QUALITY_THRESHOLDS = {
+    "gopher": (*COMMON_THRESHOLDS, LETTERS, STOP_WORDS),
+    "datatrove": (*COMMON_THRESHOLDS, LETTERS._replace(statistic=statistics.alphabetic_tokens), STOP_WORDS),
 }
-PUBLISHED = {
-    variant: (*limits[:-1], STOP_WORDS._replace(value=partial(distinct_stop_words, published=True)))
-    for variant, limits in LIMITS.items()
+FINEWEB2_QUALITY_THRESHOLDS = {
+    variant: (*limits[:-1], STOP_WORDS._replace(statistic=partial(distinct_stop_words, published=True)))
+    for variant, limits in QUALITY_THRESHOLDS.items()
 }
 
 
 @dataclass(frozen=True, config=STRICT)
-class GopherQuality(Family):
+class GopherQualityFilter(Filter):
     """Gopher's document-wise rules (Rae et al. 2021, appendix A.1.1), by datatrove's definitions.
 
     datatrove/pipeline/filters/gopher_quality_filter.py: words that hold more than punctuation, their mean length,
@@ -85,13 +86,13 @@ class GopherQuality(Family):
     min_alphabetic_words: Share | None = 0.8
     min_stop_words: Count | None = 2
 
-    def limits(self) -> tuple[Limit, ...]:
-        """Return the limits in datatrove's order."""
-        return (PUBLISHED if self.by_language else LIMITS)[self.variant]
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Return the thresholds in datatrove's order."""
+        return (FINEWEB2_QUALITY_THRESHOLDS if self.by_language else QUALITY_THRESHOLDS)[self.variant]
 
-    def bound(self, field: str, language: str) -> float | None:
+    def threshold_for(self, field: str, language: str) -> float | None:
         """Return the threshold of a field, FineWeb-2's where that is asked for."""
-        own = getattr(self, field)
+        own = super().threshold_for(field, language)
         if own is None or not self.by_language or (field == "min_alphabetic_words" and self.variant == "gopher"):
             return own
-        return thresholds(language).get(field, own)
+        return fineweb2_thresholds(language).get(field, own)

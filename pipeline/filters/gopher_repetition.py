@@ -7,44 +7,48 @@ from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from pipeline.filters import statistics
-from pipeline.filters.base import STRICT, Count, Family, Limit, Share
-from pipeline.filters.language_thresholds import thresholds
+from pipeline.filters.base import Count, Filter, Share, Threshold
+from pipeline.filters.language_thresholds import fineweb2_thresholds
+from pipeline.settings import STRICT
 
 
-def segment_limit(variant: str, paragraphs: bool, by_characters: bool) -> Limit:
+def segment_threshold(variant: str, paragraphs: bool, by_characters: bool) -> Threshold:
     """Return the limit on duplicate lines or paragraphs, by number or by characters."""
     kind = "paragraph" if paragraphs else "line"
     name = f"duplicate_{kind}_characters" if by_characters else f"duplicate_{kind}s"
     measure = statistics.datatrove_duplicates if variant == "datatrove" else statistics.dclm_duplicates
     value = partial(measure, paragraphs=paragraphs, by_characters=by_characters)
-    return Limit(f"max_{name}", name.replace("_", "-"), name, value)
+    return Threshold(f"max_{name}", name.replace("_", "-"), name, value)
 
 
-def ngram_limit(variant: str, n: int) -> Limit:
+def ngram_threshold(variant: str, n: int) -> Threshold:
     """Return the limit on the top n-gram (n up to 4) or on duplicate n-grams (5 and more)."""
     kind = "top" if n < 5 else "duplicate"
     measure = getattr(statistics, f"{variant}_top_ngram" if n < 5 else f"{variant}_duplicate_ngrams")
-    return Limit(f"max_{kind}_{n}gram", f"{kind}-{n}gram", f"{kind}_{n}gram", partial(measure, n=n))
+    return Threshold(f"max_{kind}_{n}gram", f"{kind}-{n}gram", f"{kind}_{n}gram", partial(measure, n=n))
 
 
-EMPTY = (Limit("min_characters", "empty", "characters", statistics.characters, at_least=True),)
+EMPTY = (Threshold("min_characters", "empty", "characters", statistics.count_characters, is_minimum=True),)
 # by number and by characters, in the order in which each implementation looks (the first that fails is the reason)
-LIMITS = {
+REPETITION_THRESHOLDS = {
     "datatrove": (
         *EMPTY,
-        *(segment_limit("datatrove", p, c) for p, c in ((True, False), (True, True), (False, False), (False, True))),
-        *(ngram_limit("datatrove", n) for n in range(2, 11)),
+        *(
+            segment_threshold("datatrove", p, c)
+            for p, c in ((True, False), (True, True), (False, False), (False, True))
+        ),
+        *(ngram_threshold("datatrove", n) for n in range(2, 11)),
     ),
     "gopher": (
         *EMPTY,
-        *(segment_limit("gopher", p, c) for p, c in ((False, False), (True, False), (False, True), (True, True))),
-        *(ngram_limit("dclm", n) for n in range(2, 11)),
+        *(segment_threshold("gopher", p, c) for p, c in ((False, False), (True, False), (False, True), (True, True))),
+        *(ngram_threshold("dclm", n) for n in range(2, 11)),
     ),
 }
 
 
 @dataclass(frozen=True, config=STRICT)
-class GopherRepetition(Family):
+class GopherRepetitionFilter(Filter):
     """Gopher's repetition rules (Rae et al. 2021, table A1): the same thresholds, defined in two ways.
 
     `gopher` follows the paper's text as DCLM does (baselines/mappers/filters/content_filters.py,
@@ -73,18 +77,18 @@ class GopherRepetition(Family):
     max_duplicate_9gram: Share | None = 0.11
     max_duplicate_10gram: Share | None = 0.1
 
-    def limits(self) -> tuple[Limit, ...]:
-        """Return the limits in the order of the variant's implementation."""
-        return LIMITS[self.variant]
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Return the thresholds in the order of the variant's implementation."""
+        return REPETITION_THRESHOLDS[self.variant]
 
     @model_validator(mode="after")
-    def same_definitions(self) -> "GopherRepetition":
+    def same_definitions(self) -> "GopherRepetitionFilter":
         """FineWeb-2's figures are shares as datatrove defines them."""
         if self.by_language and self.variant != "datatrove":
             raise ValueError("by_language: fineweb2 needs variant: datatrove, whose shares its figures are")
         return self
 
-    def bound(self, field: str, language: str) -> float | None:
+    def threshold_for(self, field: str, language: str) -> float | None:
         """Return the threshold of a field, FineWeb-2's where that is asked for."""
-        own = getattr(self, field)
-        return own if own is None or not self.by_language else thresholds(language).get(field, own)
+        own = super().threshold_for(field, language)
+        return own if own is None or not self.by_language else fineweb2_thresholds(language).get(field, own)

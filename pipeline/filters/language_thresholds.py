@@ -10,15 +10,16 @@ FINEWEB2 = Path(__file__).parent / "data" / "fineweb2.yaml"
 
 
 @cache
-def table() -> dict[str, dict[str, Any]]:
+def read_fineweb2_table() -> dict[str, dict[str, Any]]:
     """Return the figures of each language, as the file has them."""
-    return yaml.safe_load(FINEWEB2.read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = yaml.safe_load(FINEWEB2.read_text(encoding="utf-8"))
+    return found
 
 
 @cache
-def thresholds(language: str) -> dict[str, float]:
-    """Return what takes the place of the families' own thresholds, by field; nothing for a language without figures."""
-    found = table().get(language)
+def fineweb2_thresholds(language: str) -> dict[str, float]:
+    """Return what takes the place of the filters' own thresholds, by field; nothing for a language without figures."""
+    found = read_fineweb2_table().get(language)
     if found is None:
         return {}
     shortest, longest = found["word_length"]
@@ -35,6 +36,6 @@ def thresholds(language: str) -> dict[str, float]:
 
 
 @cache
-def published_stop_words(language: str) -> frozenset[str]:
+def fineweb2_stop_words(language: str) -> frozenset[str]:
     """Return FineWeb-2's stop words of a language, empty where there are none."""
-    return frozenset(table().get(language, {}).get("stop_words", "").split())
+    return frozenset(read_fineweb2_table().get(language, {}).get("stop_words", "").split())

@@ -1,11 +1,13 @@
 """RefinedWeb's line rules: shouting, numbers, counters and buttons go; a page that loses too much by it goes whole."""
 
 import re
+from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from pipeline.filters.base import STRICT, Count, Family, Limit, Share
-from pipeline.filters.statistics import Measured, share
+from pipeline.filters.base import Count, Filter, Share, Threshold
+from pipeline.filters.statistics import TextStatistics, share_of
+from pipeline.settings import STRICT
 
 COUNTER = re.compile(
     r"\W*\d[,.\d]*[kmb]?\s+"
@@ -19,7 +21,7 @@ BUTTONS = (  # in DCLM's order: where a line has at most so many words, these ar
 ANY_BUTTON = re.compile(r"items in cart|read more\.\.\.|sign-in", re.IGNORECASE)
 WORD_START = re.compile(r"(?<!\S)[^\W_]")  # parts between white space that begin with a letter or digit
 
-COUNTS = (
+REFINEDWEB_COUNTS = (
     "refinedweb_lines",
     "refinedweb_uppercase_lines",
     "refinedweb_digit_lines",
@@ -28,14 +30,14 @@ COUNTS = (
     "refinedweb_button_lines",
     "refinedweb_kept_lines",
 )
-LIMITS = (
-    Limit("max_words_removed", "words-removed", "refinedweb_words_removed"),
-    Limit("min_lines", "empty", "refinedweb_kept_lines", at_least=True),
+REFINEDWEB_THRESHOLDS = (
+    Threshold("max_words_removed", "words-removed", "refinedweb_words_removed"),
+    Threshold("min_lines", "empty", "refinedweb_kept_lines", is_minimum=True),
 )
 
 
 @dataclass(frozen=True, config=STRICT)
-class RefinedWebLines(Family):
+class RefinedWebLineFilter(Filter):
     """RefinedWeb's line-wise corrections (Penedo et al. 2023, appendix G), by DCLM's definitions.
 
     baselines/baselines_configs/dclm_baseline_refinedweb.yaml and mappers/modifiers.py of DCLM, except that the full
@@ -43,6 +45,8 @@ class RefinedWebLines(Family):
     parts; where a language has none between words, the rule on words a line does not apply. The phrases are English,
     as published.
     """
+
+    counts: ClassVar[tuple[str, ...]] = REFINEDWEB_COUNTS
 
     max_uppercase: Share | None = 0.5  # of a line's characters; a line above it goes
     max_digits: Share | None = 0.999999
@@ -52,13 +56,13 @@ class RefinedWebLines(Family):
     max_words_removed: Share | None = 0.05
     min_lines: Count | None = 1
 
-    def limits(self) -> tuple[Limit, ...]:
-        """Return the limits on the page."""
-        return LIMITS
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Return the thresholds on the page."""
+        return REFINEDWEB_THRESHOLDS
 
-    def clean(self, text: Measured) -> tuple[str, dict[str, float]]:
+    def edit_text(self, text: TextStatistics) -> tuple[str, dict[str, float]]:
         """Return the lines that stay and how many went for what, each for the first rule that it fails."""
-        counts = dict.fromkeys(COUNTS, 0)
+        counts = dict.fromkeys(REFINEDWEB_COUNTS, 0)
         buttons = self.button_words is not None and ANY_BUTTON.search(text.text) is not None
         kept: list[str] = []
         for line in text.text.split("\n"):
@@ -66,11 +70,11 @@ class RefinedWebLines(Family):
                 kept.append(line)
                 continue
             counts["refinedweb_lines"] += 1
-            if fault := self.fault(line, text.unspaced):
+            if fault := self.find_fault(line, text.unspaced):
                 counts[fault] += 1
                 continue
             if buttons and len(line.split()) <= (self.button_words or 0):
-                shorter = without_buttons(line)
+                shorter = remove_buttons(line)
                 counts["refinedweb_button_lines"] += shorter != line
                 line = shorter
                 if not line.strip():
@@ -81,10 +85,10 @@ class RefinedWebLines(Family):
         counts["refinedweb_kept_lines"] = sum(1 for line in cleaned.split("\n") if line.strip())
         return cleaned, {
             **{name: float(n) for name, n in counts.items()},
-            "refinedweb_words_removed": share(before - after, before),
+            "refinedweb_words_removed": share_of(before - after, before),
         }
 
-    def fault(self, line: str, unspaced: bool) -> str:
+    def find_fault(self, line: str, unspaced: bool) -> str:
         """Return the count to which a line goes that is dropped, or an empty string for one that stays."""
         if self.max_uppercase is not None and sum(map(str.isupper, line)) / len(line) > self.max_uppercase:
             return "refinedweb_uppercase_lines"
@@ -98,7 +102,7 @@ class RefinedWebLines(Family):
         return ""
 
 
-def without_buttons(line: str) -> str:
+def remove_buttons(line: str) -> str:
     """Return a line without the labels of buttons."""
     for button in BUTTONS:
         line = button.sub("", line)

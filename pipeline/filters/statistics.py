@@ -1,6 +1,6 @@
 """What is measured of a text, apart from any threshold. Shares are of 1, lengths are in characters.
 
-`Measured` holds one text and works out each part (words, n-grams, ...) when it is first asked for, so that rules
+`TextStatistics` holds one text and works out each part (words, n-grams, ...) when it is first asked for, so that rules
 share it. The functions below it are the measures: pure, defined for every text (a share of nothing is 0), and named
 after what they return. Where published implementations differ, the function's name says whose definition it is.
 """
@@ -21,7 +21,7 @@ BULLETS = frozenset("•-")  # datatrove/pipeline/filters/gopher_quality_filter.
 SHORT_LINE = 30  # characters; FineWeb (datatrove/pipeline/filters/fineweb_quality_filter.py)
 
 
-class Measured:
+class TextStatistics:
     """One text in one language, and its parts at first use. `splitter` cuts words and sentences."""
 
     def __init__(self, text: str, language: str = "en", splitter: TextSplitter = SPLITTER):
@@ -87,7 +87,7 @@ class Measured:
         return sum(map(self.splitter.count_sentences, lines))
 
     @cached_property
-    def segments(self) -> dict[tuple[str, bool], "Segments"]:
+    def segments(self) -> dict[tuple[str, bool], "SegmentCounts"]:
         """What has been counted of lines and paragraphs so far."""
         return {}
 
@@ -107,7 +107,7 @@ class Measured:
         return self.text.split()
 
 
-def share(part: float, whole: float) -> float:
+def share_of(part: float, whole: float) -> float:
     """Return part / whole, 0 of nothing."""
     return float(part) / float(whole) if whole else 0.0
 
@@ -115,61 +115,61 @@ def share(part: float, whole: float) -> float:
 # --- words and symbols: Gopher's quality rules, by datatrove's definitions
 
 
-def characters(text: Measured) -> float:
+def count_characters(text: TextStatistics) -> float:
     """Characters of the text."""
     return float(len(text.text))
 
 
-def words(text: Measured) -> float:
+def count_words(text: TextStatistics) -> float:
     """Tokens that are words: they hold a character that is no punctuation."""
     return text.words
 
 
-def mean_word_length(text: Measured) -> float | None:
+def mean_word_length(text: TextStatistics) -> float | None:
     """Mean characters of a word; None where the language writes no spaces or a character is a syllable or more."""
     if text.unspaced or text.language in EAST_ASIAN:
         return None
-    return share((text.tokens.lengths * text.tokens.spoken).sum(), text.words)
+    return share_of((text.tokens.lengths * text.tokens.spoken).sum(), text.words)
 
 
-def hashes_per_word(text: Measured) -> float:
+def hashes_per_word(text: TextStatistics) -> float:
     """Hash signs per token."""
-    return share(text.text.count("#"), len(text.tokens))
+    return share_of(text.text.count("#"), len(text.tokens))
 
 
-def ellipses_per_word(text: Measured) -> float:
+def ellipses_per_word(text: TextStatistics) -> float:
     """Ellipses ("..." and U+2026) per token."""
-    return share(text.text.count("...") + text.text.count("…"), len(text.tokens))
+    return share_of(text.text.count("...") + text.text.count("…"), len(text.tokens))
 
 
-def bullet_lines(text: Measured) -> float:
+def bullet_lines(text: TextStatistics) -> float:
     """Share of lines that start with a bullet or hyphen."""
     if "•" not in text.text and "-" not in text.text:
         return 0.0
-    return share(len([line for line in text.lines if line.lstrip()[:1] in BULLETS]), len(text.lines))
+    return share_of(len([line for line in text.lines if line.lstrip()[:1] in BULLETS]), len(text.lines))
 
 
-def ellipsis_lines(text: Measured) -> float:
+def ellipsis_lines(text: TextStatistics) -> float:
     """Share of lines that end with an ellipsis."""
     if "..." not in text.text and "…" not in text.text:
         return 0.0
-    return share(sum(line.rstrip().endswith(("...", "…")) for line in text.lines), len(text.lines))
+    return share_of(sum(line.rstrip().endswith(("...", "…")) for line in text.lines), len(text.lines))
 
 
-def alphabetic_words(text: Measured) -> float:
+def alphabetic_words(text: TextStatistics) -> float:
     """Share of words that hold a letter."""
-    return share(int(np.count_nonzero(text.tokens.alphabetic)), text.words)
+    return share_of(int(np.count_nonzero(text.tokens.alphabetic)), text.words)
 
 
-def alphabetic_tokens(text: Measured) -> float:
+def alphabetic_tokens(text: TextStatistics) -> float:
     """Share of tokens, punctuation among them, that hold a letter (datatrove's)."""
-    return share(int(np.count_nonzero(text.tokens.alphabetic)), len(text.tokens))
+    return share_of(int(np.count_nonzero(text.tokens.alphabetic)), len(text.tokens))
 
 
 # --- duplicate lines and paragraphs
 
 
-def duplicates(parts: Sequence[str]) -> tuple[int, int]:
+def count_later_copies(parts: Sequence[str]) -> tuple[int, int]:
     """Return how many of `parts` came before already, and their characters (datatrove: from the second occurrence)."""
     distinct = set(parts)
     if len(distinct) == len(parts):
@@ -177,13 +177,13 @@ def duplicates(parts: Sequence[str]) -> tuple[int, int]:
     return len(parts) - len(distinct), sum(map(len, parts)) - sum(map(len, distinct))
 
 
-def repeated(parts: Sequence[str]) -> tuple[int, int]:
+def count_all_copies(parts: Sequence[str]) -> tuple[int, int]:
     """Return how many of `parts` occur more than once, and their characters (Gopher, DCLM: every occurrence)."""
     found = [(n, len(part) * n) for part, n in Counter(parts).items() if n > 1]
     return sum(n for n, _ in found), sum(length for _, length in found)
 
 
-class Segments(NamedTuple):
+class SegmentCounts(NamedTuple):
     """Lines or paragraphs of a text: how many, their characters, and of both what is repeated."""
 
     number: int
@@ -205,28 +205,32 @@ def dclm_segments(text: str, paragraphs: bool) -> list[str]:
     return [part for raw in text.split("\n\n" if paragraphs else "\n") if (part := raw.strip())]
 
 
-def datatrove_duplicates(text: Measured, paragraphs: bool, by_characters: bool) -> float:
+def datatrove_duplicates(text: TextStatistics, paragraphs: bool, by_characters: bool) -> float:
     """Share of lines (or paragraphs) that came before: of their number, or their characters of all characters."""
     found = text.segments.get(("datatrove", paragraphs))
     if found is None:
         parts = datatrove_segments(text.text, paragraphs)
-        found = text.segments["datatrove", paragraphs] = Segments(len(parts), len(text.text), *duplicates(parts))
-    return share(found.repeated_length, found.length) if by_characters else share(found.repeated, found.number)
+        found = text.segments["datatrove", paragraphs] = SegmentCounts(
+            len(parts), len(text.text), *count_later_copies(parts)
+        )
+    return share_of(found.repeated_length, found.length) if by_characters else share_of(found.repeated, found.number)
 
 
-def dclm_duplicates(text: Measured, paragraphs: bool, by_characters: bool) -> float:
+def dclm_duplicates(text: TextStatistics, paragraphs: bool, by_characters: bool) -> float:
     """Share of lines (or paragraphs) that occur more than once: of their number, or of the characters in them."""
     found = text.segments.get(("dclm", paragraphs))
     if found is None:
         parts = dclm_segments(text.text, paragraphs)
-        found = text.segments["dclm", paragraphs] = Segments(len(parts), sum(map(len, parts)), *repeated(parts))
-    return share(found.repeated_length, found.length) if by_characters else share(found.repeated, found.number)
+        found = text.segments["dclm", paragraphs] = SegmentCounts(
+            len(parts), sum(map(len, parts)), *count_all_copies(parts)
+        )
+    return share_of(found.repeated_length, found.length) if by_characters else share_of(found.repeated, found.number)
 
 
 # --- n-grams
 
 
-def datatrove_top_ngram(text: Measured, n: int) -> float:
+def datatrove_top_ngram(text: TextStatistics, n: int) -> float:
     """Characters, joined by spaces, of the most frequent n-gram (the first of several) times its count, of the text's.
 
     datatrove counts an n-gram that occurs once too, so a very short text has a high share.
@@ -236,10 +240,10 @@ def datatrove_top_ngram(text: Measured, n: int) -> float:
     count, firsts = find_top_ngrams(text.token_repeats[n])
     first = int(firsts.min()) if count > 1 else 0
     length = int(text.tokens.ends[first + n - 1] - text.tokens.starts[first]) + n - 1
-    return share(length * count, len(text.text))
+    return share_of(length * count, len(text.text))
 
 
-def dclm_top_ngram(text: Measured, n: int) -> float:
+def dclm_top_ngram(text: TextStatistics, n: int) -> float:
     """Characters of the most frequent n-gram (the longest of several) times its count, of those of all words.
 
     Punctuation tokens and white space count nowhere. 0 where no n-gram occurs twice.
@@ -248,46 +252,46 @@ def dclm_top_ngram(text: Measured, n: int) -> float:
     if count == 1:
         return 0.0
     edges = text.word_edges
-    return share((edges[firsts + n] - edges[firsts]).max() * count, edges[-1])
+    return share_of((edges[firsts + n] - edges[firsts]).max() * count, edges[-1])
 
 
-def dclm_duplicate_ngrams(text: Measured, n: int) -> float:
+def dclm_duplicate_ngrams(text: TextStatistics, n: int) -> float:
     """Characters of words in any n-gram that occurs more than once, of those of all words (Gopher's text)."""
-    return share(count_covered_characters(text.word_repeats[n].positions, n, text.word_edges), text.word_edges[-1])
+    return share_of(count_covered_characters(text.word_repeats[n].positions, n, text.word_edges), text.word_edges[-1])
 
 
-def datatrove_duplicate_ngrams(text: Measured, n: int) -> float:
+def datatrove_duplicate_ngrams(text: TextStatistics, n: int) -> float:
     """Characters of n-grams that came before, scanning on behind each one found, of the text's characters."""
-    return share(text.joined.characters_again(n), len(text.text))
+    return share_of(text.joined.characters_again(n), len(text.text))
 
 
 # --- lines: FineWeb's own rules
 
 
-def filled_lines(text: Measured) -> float:
+def count_filled_lines(text: TextStatistics) -> float:
     """Lines that hold more than white space."""
     return float(len(text.filled_lines))
 
 
-def ended_lines(text: Measured) -> float | None:
+def ended_lines(text: TextStatistics) -> float | None:
     """Share of filled lines that end in terminal punctuation of any script; None for a language that uses none."""
     if text.unpunctuated:
         return None
     marks = terminal_marks()
-    return share(len([line for line in text.filled_lines if line[-1] in marks]), len(text.filled_lines))
+    return share_of(len([line for line in text.filled_lines if line[-1] in marks]), len(text.filled_lines))
 
 
-def short_lines(text: Measured) -> float:
+def short_lines(text: TextStatistics) -> float:
     """Share of filled lines of at most 30 characters (15 in Chinese, Japanese and Korean)."""
     limit = SHORT_LINE // 2 if text.language in EAST_ASIAN else SHORT_LINE
-    return share(len([line for line in text.filled_lines if len(line) <= limit]), len(text.filled_lines))
+    return share_of(len([line for line in text.filled_lines if len(line) <= limit]), len(text.filled_lines))
 
 
-def duplicate_line_characters(text: Measured) -> float:
+def duplicate_line_characters(text: TextStatistics) -> float:
     """Characters of filled lines that came before, of all characters but newlines."""
-    return share(duplicates(text.filled_lines)[1], len(text.text) - text.text.count("\n"))
+    return share_of(count_later_copies(text.filled_lines)[1], len(text.text) - text.text.count("\n"))
 
 
-def newlines_per_word(text: Measured) -> float:
+def newlines_per_word(text: TextStatistics) -> float:
     """Newlines per token."""
-    return share(text.text.count("\n"), text.token_count)
+    return share_of(text.text.count("\n"), text.token_count)

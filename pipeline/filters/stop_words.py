@@ -53,6 +53,6 @@ STOP_WORDS = {
 
 
 @cache
-def stop_words(language: str) -> frozenset[str]:
+def stop_words_of(language: str) -> frozenset[str]:
     """Return the stop words of a language (lid.176's code), empty where there is no list."""
     return frozenset(STOP_WORDS.get(language, "").split())

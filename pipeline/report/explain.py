@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.config import Config, build_config
-from pipeline.filters.chain import RulesConfig, check_rules
+from pipeline.filters.chain import RulesConfig, check_filters, load_filters
 from pipeline.io.inputs import open_input
 from pipeline.io.output import Output
 from pipeline.publish.line_removal import REPEATED_LINES_REASON, read_removed_lines
@@ -92,7 +92,7 @@ def read_at(page: dict[str, Any], config: Config) -> CrawlRecord | None:
 
 def print_checks(config: Config, text: str, language: str, out: Console) -> None:
     """Print every threshold of the rules with the page's measure."""
-    checks = check_rules(config.rules, text, language)
+    checks = check_filters(load_filters(config.rules), text, language)
     drawn = table("rule", "measure", "value", "at least", "at most", "")
     for check in checks:
         limits = ["" if limit is None else f"{limit:g}" for limit in (check.minimum, check.maximum)]

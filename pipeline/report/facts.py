@@ -6,20 +6,19 @@ result alone.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 import jinja2
 
 from pipeline import __version__
 from pipeline.config import NOT_RESULT, NOT_RESULT_INPUT, Config, config_values, read_recipes
-from pipeline.filters.chain import RulesConfig
+from pipeline.filters.chain import built_in_filters
 from pipeline.io.ledger import Ledger, LedgerTotals
 
 # The order in which a page meets the stages (pipeline/extract/stages.py).
 STAGES = (
     "record", "url", "http", "mime", "robots", "extract", "language",
-    *(family.name for family in fields(RulesConfig)), "quality",
+    *built_in_filters(), "quality",
 )  # fmt: skip
 DUPLICATES = {
     "url": "another capture of the same canonical URL stays",

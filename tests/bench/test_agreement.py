@@ -13,15 +13,15 @@ TEXT = "This is one sentence of the text. It has that and this. So it goes on. A
 
 
 def test_every_reason_of_ours_is_one_of_datatrove_s() -> None:
-    limits = {
-        "gopher_repetition": gopher_repetition.LIMITS["datatrove"],
-        "gopher_quality": gopher_quality.LIMITS["datatrove"],
-        "c4": c4.LIMITS,
-        "fineweb": fineweb.LIMITS,
+    thresholds = {
+        "gopher_repetition": gopher_repetition.REPETITION_THRESHOLDS["datatrove"],
+        "gopher_quality": gopher_quality.QUALITY_THRESHOLDS["datatrove"],
+        "c4": c4.C4_THRESHOLDS,
+        "fineweb": fineweb.FINEWEB_THRESHOLDS,
     }
     beyond = {"c4": {"too-long", "empty"}}  # datatrove has no such limits
     for family, names in agreement.REASONS.items():
-        reasons = {limit.reason for limit in limits[family]} - beyond.get(family, set())
+        reasons = {threshold.reason for threshold in thresholds[family]} - beyond.get(family, set())
         assert reasons == set(names.values())
     assert agreement.translated("c4_line_ends", "curly_bracket") == "c4/curly-bracket"
     assert agreement.translated("chain", "fineweb/list_ratio") == "fineweb/newlines"

@@ -1,6 +1,8 @@
-"""The rules as a whole: order, agreement of `apply_rules` and `check_rules`, languages, recipes, config."""
+"""The rules as a whole: order, agreement of `apply_filters` and `check_filters`, languages, recipes, config."""
 
 import pickle
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,36 +11,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.filters.bad_words import BadWordsFilter
+from pipeline.filters.c4 import C4Filter
 from pipeline.filters.chain import (
-    C4,
     MEASURES,
-    BadWords,
-    Dclm,
-    FineWeb,
-    GopherQuality,
-    GopherRepetition,
-    RefinedWebLines,
     RulesConfig,
-    apply_rules,
-    check_rules,
+    apply_filters,
+    built_in_filters,
+    check_filters,
+    filter_names,
+    load_filters,
 )
+from pipeline.filters.fineweb import FineWebFilter
+from pipeline.filters.gopher_quality import GopherQualityFilter
+from pipeline.filters.gopher_repetition import GopherRepetitionFilter
 from pipeline.text.tokenize.words import split_words
 from tests.shared import shared_data
 
 RECIPES = sorted((Path(__file__).parents[3] / "pipeline" / "recipes").glob("*.yaml"))
-ALL = RulesConfig(
-    dclm=Dclm(),
-    gopher_repetition=GopherRepetition(),
-    gopher_quality=GopherQuality(),
-    c4=C4(),
-    fineweb=FineWeb(),
-    refinedweb_lines=RefinedWebLines(),
-)
+BUILT_IN = built_in_filters()
+ALL = RulesConfig(**{name: cls() for name, cls in BUILT_IN.items()})  # a new filter is tested like the others
 DATATROVE = RulesConfig(
-    gopher_repetition=GopherRepetition(variant="datatrove"),
-    gopher_quality=GopherQuality(variant="datatrove"),
-    c4=C4(variant="paper", terminal_punctuation=False),
-    fineweb=FineWeb(),
+    gopher_repetition=GopherRepetitionFilter(variant="datatrove"),
+    gopher_quality=GopherQualityFilter(variant="datatrove"),
+    c4=C4Filter(variant="paper", terminal_punctuation=False),
+    fineweb=FineWebFilter(),
 )
 TEXTS = st.one_of(
     st.text(max_size=200),
@@ -59,8 +56,8 @@ def recipe(name: str) -> RulesConfig:
 @given(TEXTS, st.sampled_from([ALL, DATATROVE]), st.sampled_from(["en", "de", "zh", "th", "xx"]))
 @settings(max_examples=150, deadline=None)
 def test_apply_and_check_agree_for_any_text(text: str, config: RulesConfig, language: str) -> None:
-    cleaned, measures, failure = apply_rules(config, text, language)
-    checks = check_rules(config, text, language)
+    cleaned, measures, failure = apply_filters(load_filters(config), text, language)
+    checks = check_filters(load_filters(config), text, language)
     failed = [check for check in checks if not check.passed]
     assert (failure is None) == (not failed)
     if failure:
@@ -71,35 +68,51 @@ def test_apply_and_check_agree_for_any_text(text: str, config: RulesConfig, lang
     assert set(measures) <= set(MEASURES)
     assert all(type(value) is float for value in measures.values())
     for check in checks:
-        assert check.measure in MEASURES and check.reason.startswith(check.rule + "/")
+        assert check.measure in MEASURES and check.reason.startswith(check.filter + "/")
         assert (check.minimum is None) != (check.maximum is None)
-    assert apply_rules(config, text, language) == (cleaned, measures, failure)
+    assert apply_filters(load_filters(config), text, language) == (cleaned, measures, failure)
 
 
-def test_no_family_is_no_rule() -> None:
-    assert apply_rules(RulesConfig(), "x", "en") == ("x", {}, None)
-    assert check_rules(RulesConfig(), "x", "en") == []
+def test_no_filter_drops_nothing() -> None:
+    assert apply_filters(load_filters(RulesConfig()), "x", "en") == ("x", {}, None)
+    assert check_filters(load_filters(RulesConfig()), "x", "en") == []
 
 
-def test_families_apply_in_the_order_of_the_config() -> None:
-    order = list(dict.fromkeys(check.rule for check in check_rules(ALL, "Some text. More of it.", "en")))
+def test_filters_apply_in_the_order_of_the_config() -> None:
+    order = list(
+        dict.fromkeys(check.filter for check in check_filters(load_filters(ALL), "Some text. More of it.", "en"))
+    )
     assert order == ["dclm", "gopher_repetition", "gopher_quality", "c4", "fineweb", "refinedweb_lines"]
+    assert filter_names(ALL) == [*order, "bad_words"]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_filter_has_a_setting_for_each_threshold_and_a_measure_of_its_own(name: str) -> None:
+    made = BUILT_IN[name]()
+    for threshold in made.thresholds():
+        assert threshold.field in {field.name for field in fields(made)}
+        assert threshold.field.startswith("min_" if threshold.is_minimum else "max_")
+        assert re.fullmatch("[a-z0-9-]+", threshold.reason)
+    others = [cls().measure_names() for other, cls in BUILT_IN.items() if other != name]
+    assert not set(made.measure_names()) & set(sum(others, [])) and set(made.measure_names()) <= set(MEASURES)
+    reasons = [threshold.reason for threshold in made.thresholds()]
+    assert len(reasons) == len(set(reasons))
 
 
 def test_rules_after_c4_see_the_cleaned_text() -> None:
     config = RulesConfig(
-        c4=C4(terminal_punctuation=True, min_words_per_line=None),
-        fineweb=FineWeb(min_ended_lines=1.0, max_short_lines=None),
+        c4=C4Filter(terminal_punctuation=True, min_words_per_line=None),
+        fineweb=FineWebFilter(min_ended_lines=1.0, max_short_lines=None),
     )
     text = "One is here. Two is here. Three is here.\nMenu\nAbout us"
-    cleaned, measures, failure = apply_rules(config, text, "en")
+    cleaned, measures, failure = apply_filters(load_filters(config), text, "en")
     assert cleaned == "One is here. Two is here. Three is here." and failure is None
     assert measures["fineweb_ended_lines"] == 1.0 and measures["fineweb_lines"] == 1.0
 
 
 def test_null_switches_a_limit_off_and_unknown_or_impossible_values_are_errors() -> None:
     config = RulesConfig(**{"gopher_quality": {"min_words": None, "min_stop_words": None}})
-    assert apply_rules(config, "Short text", "en")[2] is None
+    assert apply_filters(load_filters(config), "Short text", "en")[2] is None
     for wrong in (
         {"gopher_quality": {"min_word": 3}},
         {"c4": {"variant": "papr"}},
@@ -155,19 +168,19 @@ PAGES = {
 @pytest.mark.parametrize("language", PAGES)
 def test_the_default_recipe_keeps_prose_of_many_languages_and_drops_it_said_over_and_over(language: str) -> None:
     page = PAGES[language]
-    assert [check for check in check_rules(recipe("default"), page, language) if not check.passed] == []
-    failure = apply_rules(recipe("default"), "\n".join([page] * 4), language)[2]
+    assert [check for check in check_filters(load_filters(recipe("default")), page, language) if not check.passed] == []
+    failure = apply_filters(load_filters(recipe("default")), "\n".join([page] * 4), language)[2]
     assert failure is not None and failure.reason == "gopher_repetition/duplicate-lines"
     menu = "\n".join(sorted(set(split_words(page))))  # each word on a line of its own
-    assert apply_rules(recipe("default"), menu, language)[2] is not None
+    assert apply_filters(load_filters(recipe("default")), menu, language)[2] is not None
 
 
 def test_stop_words_are_of_the_page_s_language() -> None:
-    config = RulesConfig(gopher_quality=GopherQuality())
-    assert apply_rules(config, PAGES["de"], "de")[2] is None
-    failure = apply_rules(config, PAGES["de"], "en")[2]
+    config = RulesConfig(gopher_quality=GopherQualityFilter())
+    assert apply_filters(load_filters(config), PAGES["de"], "de")[2] is None
+    failure = apply_filters(load_filters(config), PAGES["de"], "en")[2]
     assert failure is not None and failure.reason == "gopher_quality/too-few-stop-words"
-    cleaned, measures, failure = apply_rules(config, PAGES["de"], "tlh")  # no list, so no rule
+    cleaned, measures, failure = apply_filters(load_filters(config), PAGES["de"], "tlh")  # no list, so no rule
     assert failure is None and "stop_words" not in measures
 
 
@@ -186,9 +199,9 @@ def test_the_recipes_are_there_and_valid() -> None:
 def test_the_fineweb_recipe_is_what_fineweb_ran() -> None:
     rules = recipe("fineweb")
     assert rules.gopher_repetition is not None and rules.gopher_repetition.variant == "datatrove"
-    assert rules.c4 == C4(variant="paper", terminal_punctuation=False)
+    assert rules.c4 == C4Filter(variant="paper", terminal_punctuation=False)
     assert rules.c4.min_words_per_line == 3 and rules.c4.min_sentences == 5
-    assert rules.fineweb == FineWeb() and rules.fineweb.max_duplicate_line_characters == 0.01
+    assert rules.fineweb == FineWebFilter() and rules.fineweb.max_duplicate_line_characters == 0.01
 
 
 def test_no_rules_keep_everything() -> None:
@@ -197,6 +210,6 @@ def test_no_rules_keep_everything() -> None:
 
 def test_the_published_list_of_bad_words_can_be_read() -> None:
     path = str(shared_data("lists/naughty-words-en.json"))
-    config = RulesConfig(bad_words=BadWords(lists={"en": path}))
-    assert apply_rules(config, PAGES["en"], "en")[2] is None
-    assert apply_rules(config, PAGES["en"] + " Such an asshole!", "en")[2] is not None
+    config = RulesConfig(bad_words=BadWordsFilter(lists={"en": path}))
+    assert apply_filters(load_filters(config), PAGES["en"], "en")[2] is None
+    assert apply_filters(load_filters(config), PAGES["en"] + " Such an asshole!", "en")[2] is not None

@@ -2,7 +2,10 @@
 
 import pytest
 
-from pipeline.filters.chain import Dclm, GopherQuality, GopherRepetition, RulesConfig, apply_rules
+from pipeline.filters.chain import RulesConfig, apply_filters, load_filters
+from pipeline.filters.dclm import DclmFilter
+from pipeline.filters.gopher_quality import GopherQualityFilter
+from pipeline.filters.gopher_repetition import GopherRepetitionFilter
 
 CYCLE = ("that", "house", "with", "garden", "stone")
 
@@ -13,7 +16,7 @@ def prose(n: int) -> list[str]:
 
 
 def reason(config: RulesConfig, text: str) -> str | None:
-    failure = apply_rules(config, text, "en")[2]
+    failure = apply_filters(load_filters(config), text, "en")[2]
     return failure.reason if failure else None
 
 
@@ -47,16 +50,17 @@ QUALITY = [
 @pytest.mark.parametrize(("name", "inside", "outside"), QUALITY, ids=[case[0] for case in QUALITY])
 @pytest.mark.parametrize("variant", ["gopher", "datatrove"])
 def test_quality(variant: str, name: str, inside: str, outside: str) -> None:
-    config = RulesConfig(gopher_quality=GopherQuality(variant=variant))
+    config = RulesConfig(gopher_quality=GopherQualityFilter(variant=variant))
     assert reason(config, inside) is None
     assert reason(config, outside) == f"gopher_quality/{name}"
 
 
 def test_the_variants_of_quality_differ_in_whether_punctuation_is_a_word_without_letters() -> None:
     text = " ".join(prose(80)).replace(" garden", ", garden,")  # 80 words, 32 commas: 80 / 112 hold a letter
-    assert reason(RulesConfig(gopher_quality=GopherQuality(variant="gopher")), text) is None
+    assert reason(RulesConfig(gopher_quality=GopherQualityFilter(variant="gopher")), text) is None
     assert (
-        reason(RulesConfig(gopher_quality=GopherQuality(variant="datatrove")), text) == "gopher_quality/too-few-letters"
+        reason(RulesConfig(gopher_quality=GopherQualityFilter(variant="datatrove")), text)
+        == "gopher_quality/too-few-letters"
     )
 
 
@@ -79,7 +83,7 @@ DCLM = [
 
 @pytest.mark.parametrize(("name", "inside", "outside"), DCLM, ids=[case[0] for case in DCLM])
 def test_dclm(name: str, inside: str, outside: str) -> None:
-    config = RulesConfig(dclm=Dclm())
+    config = RulesConfig(dclm=DclmFilter())
     assert reason(config, inside) is None
     assert reason(config, outside) == f"dclm/{name}"
 
@@ -88,15 +92,15 @@ def test_dclm_takes_urls_and_blank_lines_out() -> None:
     text = (
         "See https://example.org/a?b=1 or www.example.com/x now.\n\n\n\n" + " ".join(prose(60)) + " at 10.0.0.1/x end"
     )
-    cleaned, measures, failure = apply_rules(RulesConfig(dclm=Dclm()), text, "en")
+    cleaned, measures, failure = apply_filters(load_filters(RulesConfig(dclm=DclmFilter())), text, "en")
     assert cleaned == "See or now.\n\n" + " ".join(prose(60)) + " at end"
     assert measures["dclm_urls"] == 3 and failure is None
 
 
 def only(variant: str, field: str) -> RulesConfig:
     """Return the repetition rules with one limit on."""
-    off = {name: None for name in GopherRepetition.__dataclass_fields__ if name not in ("variant", field)}
-    return RulesConfig(gopher_repetition=GopherRepetition(variant=variant, **off))
+    off = {name: None for name in GopherRepetitionFilter.__dataclass_fields__ if name not in ("variant", field)}
+    return RulesConfig(gopher_repetition=GopherRepetitionFilter(variant=variant, **off))
 
 
 def rows(same: int, other: int, between: str = "\n") -> str:
@@ -155,10 +159,13 @@ def test_repetition(variant: str, field: str, inside: str, outside: str) -> None
 
 def test_an_empty_text_is_rejected_and_a_short_one_only_by_datatrove() -> None:
     for variant in ("gopher", "datatrove"):
-        assert reason(RulesConfig(gopher_repetition=GopherRepetition(variant=variant)), "") == "gopher_repetition/empty"
+        assert (
+            reason(RulesConfig(gopher_repetition=GopherRepetitionFilter(variant=variant)), "")
+            == "gopher_repetition/empty"
+        )
     short = "Four words stand here"
-    assert reason(RulesConfig(gopher_repetition=GopherRepetition(variant="gopher")), short) is None
+    assert reason(RulesConfig(gopher_repetition=GopherRepetitionFilter(variant="gopher")), short) is None
     assert (
-        reason(RulesConfig(gopher_repetition=GopherRepetition(variant="datatrove")), short)
+        reason(RulesConfig(gopher_repetition=GopherRepetitionFilter(variant="datatrove")), short)
         == "gopher_repetition/top-2gram"
     )

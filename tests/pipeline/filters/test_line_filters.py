@@ -1,4 +1,4 @@
-"""The families that look at lines (C4, FineWeb, RefinedWeb) and at words (bad words): what stays and what goes."""
+"""The filters that look at lines (C4, FineWeb, RefinedWeb) and at words (bad words): what they keep and drop."""
 
 import json
 from pathlib import Path
@@ -6,20 +6,26 @@ from typing import Any
 
 import pytest
 
-from pipeline.filters.chain import C4, BadWords, FineWeb, RefinedWebLines, RulesConfig, apply_rules, load_lists
+from pipeline.filters.bad_words import BadWordsFilter
+from pipeline.filters.c4 import C4Filter
+from pipeline.filters.chain import RulesConfig, apply_filters, load_filters
+from pipeline.filters.fineweb import FineWebFilter
+from pipeline.filters.refinedweb_lines import RefinedWebLineFilter
 
 LOREM, BRACKET = "Here lorem ipsum stands for text.", "The sign { is a bracket here."
 GOOD = "This is a line of good length. It says two things."  # two sentences
 
 
 def reason(config: RulesConfig, text: str, language: str = "en") -> str | None:
-    failure = apply_rules(config, text, language)[2]
+    failure = apply_filters(load_filters(config), text, language)[2]
     return failure.reason if failure else None
 
 
 def c4_keeps(line: str, **settings: Any) -> bool:
     """Whether C4 keeps a line that stands between good ones."""
-    cleaned = apply_rules(RulesConfig(c4=C4(**settings)), f"{GOOD}\n{GOOD}\n{line}\n{GOOD}", "en")[0]
+    cleaned = apply_filters(
+        load_filters(RulesConfig(c4=C4Filter(**settings))), f"{GOOD}\n{GOOD}\n{line}\n{GOOD}", "en"
+    )[0]
     return cleaned.count("\n") == 3
 
 
@@ -62,7 +68,7 @@ def test_c4_counts_each_line_for_the_first_rule_that_it_fails() -> None:
             "Read our privacy policy at once, please.",
         ]
     )
-    cleaned, measures, failure = apply_rules(RulesConfig(c4=C4()), text, "en")
+    cleaned, measures, failure = apply_filters(load_filters(RulesConfig(c4=C4Filter())), text, "en")
     assert cleaned == f"{GOOD}\n{GOOD}" and failure is None
     counts = {name: value for name, value in measures.items() if value}
     assert counts == {
@@ -89,27 +95,27 @@ def test_c4_counts_each_line_for_the_first_rule_that_it_fails() -> None:
     ],
 )
 def test_c4_pages(settings: dict[str, Any], inside: str, outside: str, name: str) -> None:
-    config = RulesConfig(c4=C4(**settings))
+    config = RulesConfig(c4=C4Filter(**settings))
     assert reason(config, inside) is None
     assert reason(config, outside) == f"c4/{name}"
 
 
 def test_c4_names_what_comes_first_of_lorem_ipsum_and_bracket() -> None:
-    assert reason(RulesConfig(c4=C4()), f"{LOREM}\n{BRACKET}") == "c4/lorem-ipsum"
-    assert reason(RulesConfig(c4=C4()), f"{BRACKET}\n{LOREM}") == "c4/curly-bracket"
+    assert reason(RulesConfig(c4=C4Filter()), f"{LOREM}\n{BRACKET}") == "c4/lorem-ipsum"
+    assert reason(RulesConfig(c4=C4Filter()), f"{BRACKET}\n{LOREM}") == "c4/curly-bracket"
 
 
 def test_c4_variants_lay_what_is_given_over_their_own_values() -> None:
-    assert (C4().min_words_per_line, C4().min_sentences, C4().max_characters) == (5, 3, 190_000)
-    paper = C4(variant="paper", min_sentences=7)
+    assert (C4Filter().min_words_per_line, C4Filter().min_sentences, C4Filter().max_characters) == (5, 3, 190_000)
+    paper = C4Filter(variant="paper", min_sentences=7)
     assert (paper.min_words_per_line, paper.min_sentences, paper.max_characters) == (3, 7, None)
-    assert C4(variant="paper", min_words_per_line=None).min_words_per_line is None
+    assert C4Filter(variant="paper", min_words_per_line=None).min_words_per_line is None
 
 
 def test_c4_can_keep_indentation_and_blank_lines() -> None:
     code = "def f(x):\n    return x\n\nThat is all. It is short. It is code."
-    loose = C4(strip_lines=False, terminal_punctuation=False, min_words_per_line=None)
-    assert apply_rules(RulesConfig(c4=loose), code, "en")[0] == code
+    loose = C4Filter(strip_lines=False, terminal_punctuation=False, min_words_per_line=None)
+    assert apply_filters(load_filters(RulesConfig(c4=loose)), code, "en")[0] == code
 
 
 def fineweb(n: int, ended: int = 25, short: int = 0) -> str:
@@ -135,7 +141,7 @@ def fineweb(n: int, ended: int = 25, short: int = 0) -> str:
     ],
 )
 def test_fineweb(name: str, inside: str, outside: str) -> None:
-    config = RulesConfig(fineweb=FineWeb() if name == "short-lines" else FineWeb(max_short_lines=None))
+    config = RulesConfig(fineweb=FineWebFilter() if name == "short-lines" else FineWebFilter(max_short_lines=None))
     assert reason(config, inside) is None
     assert reason(config, outside) == f"fineweb/{name}"
 
@@ -164,13 +170,15 @@ LONG = " ".join(f"word{i}" for i in range(200))  # so that what goes is below 5 
     ],
 )
 def test_refinedweb_lines(line: str, stays: str) -> None:
-    cleaned, _, failure = apply_rules(RulesConfig(refinedweb_lines=RefinedWebLines()), f"{LONG}\n{line}\n{LONG}", "en")
+    cleaned, _, failure = apply_filters(
+        load_filters(RulesConfig(refinedweb_lines=RefinedWebLineFilter())), f"{LONG}\n{line}\n{LONG}", "en"
+    )
     assert failure is None
     assert cleaned == (f"{LONG}\n{stays}\n{LONG}" if stays else f"{LONG}\n{LONG}")
 
 
 def test_refinedweb_drops_pages_that_lose_more_than_five_per_cent() -> None:
-    config = RulesConfig(refinedweb_lines=RefinedWebLines())
+    config = RulesConfig(refinedweb_lines=RefinedWebLineFilter())
     words = [f"word{i}" for i in range(97)]
     assert reason(config, " ".join(words[:95]) + "\n5 LIKES\n1 view\n1 views") is None  # 4 of 101 words
     assert reason(config, " ".join(words[:95]) + "\n" + "x\n" * 5) is None  # 5 of 100
@@ -199,7 +207,7 @@ def listed(tmp_path: Path) -> str:
     ],
 )
 def test_bad_words_stand_alone(listed: str, text: str, found: bool) -> None:
-    config = RulesConfig(bad_words=BadWords(lists={"en": listed}))
+    config = RulesConfig(bad_words=BadWordsFilter(lists={"en": listed}))
     assert reason(config, text) == ("bad_words/listed-word" if found else None)
     assert reason(config, text, "de") is None  # no list, no rule
 
@@ -207,7 +215,7 @@ def test_bad_words_stand_alone(listed: str, text: str, found: bool) -> None:
 def test_bad_words_are_found_inside_where_no_spaces_are_written(tmp_path: Path) -> None:
     path = tmp_path / "ja.txt"
     path.write_text("悪い\nsm\n", encoding="utf-8")
-    config = RulesConfig(bad_words=BadWords(lists={"ja": str(path)}))
+    config = RulesConfig(bad_words=BadWordsFilter(lists={"ja": str(path)}))
     assert reason(config, "とても悪い言葉", "ja") == "bad_words/listed-word"
     assert reason(config, "smap", "ja") is None  # C4 allows it
 
@@ -218,5 +226,5 @@ def test_a_list_that_cannot_be_used_is_one_line_with_its_name(tmp_path: Path, co
     if content is not None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises((OSError, ValueError), match="rules.bad_words.lists: .*list.json") as error:
-        load_lists(RulesConfig(bad_words=BadWords(lists={"en": str(path)})))
+        load_filters(RulesConfig(bad_words=BadWordsFilter(lists={"en": str(path)})))
     assert "\n" not in str(error.value)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.filters import statistics
-from pipeline.filters.statistics import Measured
+from pipeline.filters.statistics import TextStatistics
 from pipeline.text.tokenize.words import SPLITTER, split_words
 
 LETTERS = st.text(alphabet="ab c.\n", max_size=80)
@@ -21,10 +21,10 @@ def page(paragraphs: list[list[str]]) -> str:
 
 
 def test_words_and_symbols_by_hand() -> None:
-    text = Measured("- The cat # sat...\n• on 3 mats…\nEnd")
+    text = TextStatistics("- The cat # sat...\n• on 3 mats…\nEnd")
     # tokens: - The cat # sat ... • on 3 mats … End = 12; words among them: The cat sat • on 3 mats End = 8
     assert len(text.tokens) == 12
-    assert statistics.words(text) == 8  # the bullet is in no list of punctuation
+    assert statistics.count_words(text) == 8  # the bullet is in no list of punctuation
     assert statistics.mean_word_length(text) == (3 + 3 + 3 + 1 + 2 + 1 + 4 + 3) / 8
     assert statistics.hashes_per_word(text) == 1 / 12
     assert statistics.ellipses_per_word(text) == 2 / 12
@@ -35,7 +35,7 @@ def test_words_and_symbols_by_hand() -> None:
 
 
 def test_duplicate_lines_by_hand_in_both_definitions() -> None:
-    text = Measured("one\ntwo\none\n\none\nthree")
+    text = TextStatistics("one\ntwo\none\n\none\nthree")
     # lines one two one one three: datatrove counts 2 of 5, DCLM all 3 of 5
     assert statistics.datatrove_duplicates(text, paragraphs=False, by_characters=False) == 2 / 5
     assert statistics.datatrove_duplicates(text, paragraphs=False, by_characters=True) == 6 / len(text.text)
@@ -44,7 +44,7 @@ def test_duplicate_lines_by_hand_in_both_definitions() -> None:
 
 
 def test_ngrams_by_hand_in_both_definitions() -> None:
-    text = Measured("red fox, red fox, blue sky")
+    text = TextStatistics("red fox, red fox, blue sky")
     # tokens: red fox , red fox , blue sky. Top 2-gram: "red fox" twice; first of the two most frequent
     assert statistics.datatrove_top_ngram(text, 2) == len("red fox") * 2 / 26
     assert statistics.dclm_top_ngram(text, 2) == 6 * 2 / 19  # of redfoxredfoxbluesky
@@ -53,15 +53,17 @@ def test_ngrams_by_hand_in_both_definitions() -> None:
     assert (
         statistics.datatrove_duplicate_ngrams(text, 2) == len("redfox") / 26
     )  # then ", blue" comes for the first time
-    once = Measured("red fox blue sky")
+    once = TextStatistics("red fox blue sky")
     assert statistics.datatrove_top_ngram(once, 2) == 7 / 16  # counted although it occurs once
     assert statistics.dclm_top_ngram(once, 2) == 0
 
 
 def test_datatrove_compares_ngrams_without_their_spaces() -> None:
-    text = Measured("an other day another")
+    text = TextStatistics("an other day another")
     assert statistics.datatrove_duplicate_ngrams(text, 1) == 0
-    assert statistics.datatrove_duplicate_ngrams(Measured("ab c day a bc"), 2) == 3 / 13  # "ab c" and "a bc" are "abc"
+    assert (
+        statistics.datatrove_duplicate_ngrams(TextStatistics("ab c day a bc"), 2) == 3 / 13
+    )  # "ab c" and "a bc" are "abc"
 
 
 def slow_datatrove_duplicates(words: list[str], n: int) -> int:
@@ -79,13 +81,13 @@ def slow_datatrove_duplicates(words: list[str], n: int) -> int:
 @given(LETTERS, st.integers(2, 10))
 @settings(deadline=None)
 def test_fast_ngrams_equal_their_slow_definitions(raw: str, n: int) -> None:
-    text = Measured(raw)
+    text = TextStatistics(raw)
     tokens, spoken = split_words(raw), [word for word in split_words(raw) if word[0].isalnum()]
     grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
     best = Counter(grams).most_common(1)
     top = len(" ".join(best[0][0])) * best[0][1] if best else 0
-    assert statistics.datatrove_top_ngram(text, n) == statistics.share(top, len(raw))
-    assert statistics.datatrove_duplicate_ngrams(text, n) == statistics.share(
+    assert statistics.datatrove_top_ngram(text, n) == statistics.share_of(top, len(raw))
+    assert statistics.datatrove_duplicate_ngrams(text, n) == statistics.share_of(
         slow_datatrove_duplicates(tokens, n), len(raw)
     )
 
@@ -93,8 +95,8 @@ def test_fast_ngrams_equal_their_slow_definitions(raw: str, n: int) -> None:
     covered = {j for i in range(len(spoken) - n + 1) if counts[tuple(spoken[i : i + n])] > 1 for j in range(i, i + n)}
     total, highest = sum(map(len, spoken)), max(counts.values(), default=0)
     longest = max((len("".join(gram)) for gram, count in counts.items() if count == highest), default=0)
-    assert statistics.dclm_duplicate_ngrams(text, n) == statistics.share(sum(len(spoken[i]) for i in covered), total)
-    assert statistics.dclm_top_ngram(text, n) == statistics.share(longest * highest if highest > 1 else 0, total)
+    assert statistics.dclm_duplicate_ngrams(text, n) == statistics.share_of(sum(len(spoken[i]) for i in covered), total)
+    assert statistics.dclm_top_ngram(text, n) == statistics.share_of(longest * highest if highest > 1 else 0, total)
 
 
 @given(PARAGRAPHS, st.integers(0, 7), st.integers(2, 10))
@@ -103,7 +105,7 @@ def test_a_repeated_paragraph_never_lowers_a_duplicate_measure(paragraphs: list[
     if not paragraphs:
         return
     repeated = paragraphs[which % len(paragraphs)]
-    before, after = Measured(page(paragraphs)), Measured(page([*paragraphs, repeated]))
+    before, after = TextStatistics(page(paragraphs)), TextStatistics(page([*paragraphs, repeated]))
     for kind in (True, False):
         for measure in (statistics.dclm_duplicates, statistics.datatrove_duplicates):
             assert measure(after, kind, by_characters=False) >= measure(before, kind, by_characters=False)
@@ -130,7 +132,7 @@ SHARES = [
 @given(st.one_of(st.text(max_size=80), LETTERS))
 @settings(deadline=None)
 def test_shares_stay_between_0_and_1_for_any_text(raw: str) -> None:
-    text = Measured(raw)
+    text = TextStatistics(raw)
     for measure in SHARES:
         assert 0 <= measure(text) <= 1
 
@@ -141,21 +143,21 @@ def test_lines_are_cut_as_datatrove_cuts_them(raw: str) -> None:
 
     assert statistics.datatrove_segments(raw, paragraphs=False) == re.split(r"\n+", raw)
     assert statistics.datatrove_segments(raw, paragraphs=True) == re.split(r"\n{2,}", raw.strip())
-    assert statistics.datatrove_duplicate_ngrams(Measured(raw), 2) == 0
+    assert statistics.datatrove_duplicate_ngrams(TextStatistics(raw), 2) == 0
 
 
 def test_what_is_no_measure_of_a_language_is_none() -> None:
-    assert statistics.mean_word_length(Measured("今天天气很好", "zh")) is None
-    assert statistics.ended_lines(Measured("ภาษาไทย", "th")) is None
-    assert statistics.short_lines(Measured("天" * 15 + "\n" + "天" * 16, "zh")) == 0.5
-    assert statistics.short_lines(Measured("x" * 30 + "\n" + "x" * 31, "en")) == 0.5
+    assert statistics.mean_word_length(TextStatistics("今天天气很好", "zh")) is None
+    assert statistics.ended_lines(TextStatistics("ภาษาไทย", "th")) is None
+    assert statistics.short_lines(TextStatistics("天" * 15 + "\n" + "天" * 16, "zh")) == 0.5
+    assert statistics.short_lines(TextStatistics("x" * 30 + "\n" + "x" * 31, "en")) == 0.5
 
 
 def test_a_text_is_cut_once_for_all_measures() -> None:
     calls = []
     splitter = SPLITTER._replace(words=lambda text: calls.append(text) or text.split())
-    text = Measured("a b c a b c", "en", splitter)
-    for measure in (statistics.words, statistics.alphabetic_words, statistics.newlines_per_word):
+    text = TextStatistics("a b c a b c", "en", splitter)
+    for measure in (statistics.count_words, statistics.alphabetic_words, statistics.newlines_per_word):
         measure(text)
     statistics.dclm_duplicate_ngrams(text, 2), statistics.datatrove_top_ngram(text, 2)
     assert len(calls) == 1

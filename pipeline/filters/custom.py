@@ -1,0 +1,163 @@
+"""Filters of a user's own: `rules: {custom: [{use: "package.module:MyFilter", ...its settings}]}`.
+
+A custom filter runs after the built-in ones, in the order of the list. Its stage in the ledger is its class name in
+snake_case without "Filter": `ReadMoreFilter` gives `read_more`. It is imported by name in every process, so the
+workers must be able to import its module. Its measures are not columns of documents/: a dropped page's row in rejected/
+has the measure, the value and the threshold, and `inspect --explain` shows all of them.
+"""
+
+import math
+import re
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.filters.base import Filter, Threshold
+from pipeline.filters.statistics import TextStatistics
+from pipeline.io.plugins import load_object
+from pipeline.settings import ConfigError, describe_error, suggest_name
+
+REASON = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+METHODS = ("thresholds", "threshold_for", "edit_text", "load_data")
+
+
+class FilterError(ValueError):
+    """A custom filter failed on a page. The text is one line for the user."""
+
+
+def custom_filter_name(use: str) -> str:
+    """Return the name of a filter's stage: "my_package:ReadMoreFilter" gives "read_more"."""
+    name = use.rpartition(":")[2].rpartition(".")[2]
+    name = name.removesuffix("Filter") or name
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def load_custom_filters(
+    entries: Sequence[Mapping[str, Any]], taken: Sequence[str], key: str = "rules.custom"
+) -> dict[str, Filter]:
+    """Return the custom filters of a config by name. `taken` are the names of other stages.
+
+    Raises ConfigError with one line where a filter cannot be imported, has other settings, or is no filter.
+    """
+    found: dict[str, Filter] = {}
+    for number, entry in enumerate(entries):
+        where = f"{key}.{number}"
+        use = entry.get("use")
+        if not isinstance(use, str):
+            raise ConfigError(f"{where}.use: this key is required; write it as package.module:MyFilter")
+        name = custom_filter_name(use)
+        if name in found or name in taken:
+            raise ConfigError(f"{where}.use: {use!r} makes a second stage {name!r}; give the class another name")
+        made = make_custom_filter(use, {key: value for key, value in entry.items() if key != "use"}, where)
+        found[name] = GuardedFilter(f"{where} ({use})", made, check_thresholds(made, f"{where} ({use})"))
+    return found
+
+
+def make_custom_filter(use: str, settings: Mapping[str, Any], where: str) -> Filter:
+    """Return an instance of the class that `use` names. Raises ConfigError."""
+    try:
+        cls = load_object(use, f"{where}.use")
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    missing = [name for name in METHODS if not callable(getattr(cls, name, None))]
+    if not isinstance(cls, type) or missing:
+        raise ConfigError(f"{where}.use: {use} is no filter; derive it from pipeline.filters.base.Filter")
+    known = [field.name for field in fields(cls)] if is_dataclass(cls) else []
+    for name in settings if is_dataclass(cls) else ():
+        if name not in known:
+            hint = suggest_name(name, known)
+            raise ConfigError(f"{where}.{name}: no such key{hint} (known here: {', '.join(['use', *known])})")
+    try:
+        made: Filter = TypeAdapter(cls).validate_python(dict(settings)) if is_dataclass(cls) else cls(**settings)
+    except ValidationError as error:
+        raise ConfigError(f"{where}.{describe_error(error, cls, {})}") from error
+    except Exception as error:  # a user's class may raise anything
+        raise ConfigError(f"{where}: {use} cannot be made: {type(error).__name__}: {error}") from error
+    return made
+
+
+def check_thresholds(made: Filter, where: str) -> tuple[Threshold, ...]:
+    """Return a custom filter's thresholds. Raises ConfigError where they are not what `Filter.thresholds` asks for."""
+    try:
+        found = tuple(made.thresholds())
+    except Exception as error:  # a user's method may raise anything
+        raise ConfigError(f"{where}: thresholds() raised {type(error).__name__}: {error}") from error
+    if not found or not all(isinstance(threshold, Threshold) for threshold in found):
+        raise ConfigError(f"{where}: thresholds() must return one Threshold or more")
+    for threshold in found:
+        if not hasattr(made, threshold.field):
+            raise ConfigError(f"{where}: a threshold names the setting {threshold.field!r}, which the filter lacks")
+        if not REASON.fullmatch(threshold.reason):
+            raise ConfigError(f"{where}: the reason {threshold.reason!r} must be lower-case words joined by hyphens")
+    return found
+
+
+@dataclass(frozen=True)
+class GuardedFilter(Filter):
+    """A custom filter whose failures become one line: what it raises, and answers that are no numbers or no text."""
+
+    where: str
+    filter: Filter
+    checked: tuple[Threshold, ...]
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Return the filter's thresholds, each with its statistic guarded."""
+        return tuple(
+            threshold._replace(statistic=partial(self.measure, threshold)) if threshold.statistic else threshold
+            for threshold in self.checked
+        )
+
+    def measure(self, threshold: Threshold, text: TextStatistics) -> float | None:
+        """Return the value of a threshold's measure. Raises FilterError."""
+        assert threshold.statistic is not None
+        try:
+            value = threshold.statistic(text)
+        except Exception as error:  # a user's function may raise anything
+            raise FilterError(self.describe_failure(threshold.measure, error)) from error
+        return None if value is None else self.check_number(value, threshold.measure)
+
+    def threshold_for(self, field: str, language: str) -> float | None:
+        """Return the filter's own threshold. Raises FilterError."""
+        try:
+            value = self.filter.threshold_for(field, language)
+        except Exception as error:  # a user's method may raise anything
+            raise FilterError(self.describe_failure(field, error)) from error
+        return None if value is None else self.check_number(value, field)
+
+    def edit_text(self, text: TextStatistics) -> tuple[str, dict[str, float]]:
+        """Return what the filter's own `edit_text` does. Raises FilterError."""
+        try:
+            edited, counts = self.filter.edit_text(text)
+            counted = dict(counts)
+        except Exception as error:  # a user's method may raise anything
+            raise FilterError(self.describe_failure("edit_text", error)) from error
+        if not isinstance(edited, str):
+            raise FilterError(f"{self.where}: edit_text returned {type(edited).__name__} where a text belongs")
+        return edited, {str(name): self.check_number(value, str(name)) for name, value in counted.items()}
+
+    def load_data(self) -> None:
+        """Read the files that the filter's settings name. Raises FilterError."""
+        try:
+            self.filter.load_data()
+        except Exception as error:  # a user's method may raise anything
+            raise FilterError(self.describe_failure("load_data", error)) from error
+
+    def check_number(self, value: object, what: str) -> float:
+        """Return a value as a float. Raises FilterError where it is no finite number."""
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = math.nan
+        if isinstance(value, str) or not math.isfinite(number):
+            raise FilterError(f"{self.where}: {what} is {value!r}; it must be a finite number, or None to pass")
+        return number
+
+    def describe_failure(self, what: str, error: Exception) -> str:
+        """Return one line about what the filter raised, and where."""
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        message = " ".join(str(error).split())
+        return f"{self.where}: {what} raised {type(error).__name__}: {message} ({last.filename}, line {last.lineno})"
