@@ -28,28 +28,22 @@ def run(crawl: str) -> None:
 
 
 def plain_loop(engine: str, *paths: str) -> None:
-    """Read the files and mill every response, keeping nothing: no Beam, no ledger, no Parquet."""
+    """Read the files and take every response through the stages, keeping nothing: no Beam, no ledger, no Parquet."""
     from pipeline.config import build_config
-    from pipeline.extract.splits import SIGNED_CHARACTERS, batches
-    from pipeline.extract.stages import Tools, mill, read
-    from pipeline.text.minhash import sign_texts
-    from pipeline.warc.reader import CrawlRecord, read_crawl_records
+    from pipeline.extract.job import page_stages
+    from pipeline.extract.read_crawl import batch_pages, read_split
+    from pipeline.extract.splits import Split
+    from pipeline.io.ledger import FileLedger
+    from pipeline.url.filter import UrlFilter
 
-    tools = Tools(build_config({"inputs": list(paths), "output": "none", "extract": {"engine": engine}}))
-    waiting, characters = [], 0
+    config = build_config({"inputs": list(paths), "output": "none", "extract": {"engine": engine}})
+    urls, stages = UrlFilter(config.url), [stage.load() for stage in page_stages(config)]
     for path in paths:
-        with open(path, "rb") as source:
-            records = (
-                item for item in read_crawl_records(source) if isinstance(item, CrawlRecord) and item.type == "response"
-            )
-            for batch in batches(read(record, path, tools) for record in records):
-                for outcome in mill(batch, tools):
-                    if outcome.kept:
-                        waiting.append(outcome.row["text"])
-                        characters += len(waiting[-1])
-                    if characters >= SIGNED_CHARACTERS:  # as the job signs its pages
-                        sign_texts(waiting, tools.minhash)
-                        waiting, characters = [], 0
+        split = Split(path, path, 0, None, 0, None)
+        pages = read_split(split, urls, config.input, config.robots, FileLedger())
+        for batch in batch_pages(pages):
+            for process_pages in stages:
+                batch = process_pages(batch)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from pipeline.config import Config
 from pipeline.dedup.job import build as build_dedup
 from pipeline.extract.job import build as build_extract
-from pipeline.extract.splits import plan
+from pipeline.extract.splits import plan_files
 from pipeline.io.inputs import expand_inputs
 from pipeline.publish.job import build_publish
 from pipeline.runners.beam_options import beam_options, check_flags, is_dataflow
@@ -42,10 +42,12 @@ def dry_run(config: Config, flags: Sequence[str], jobs: Sequence[str]) -> list[G
 
 def builders(config: Config) -> dict[str, Callable[[beam.Pipeline], None]]:
     """Return what adds each job to a pipeline, as if nothing of it were done yet."""
-    files = plan(expand_inputs(config.inputs, config.input, config.seed), config)
+    files = plan_files(expand_inputs(config.inputs, config.input, config.seed), config)
     names, root = sorted(file.name for file in files), config.output
     return {
-        "extract": lambda pipeline: build_extract(pipeline, root, config, [p for f in files for p in f.pieces], files),
+        "extract": lambda pipeline: build_extract(
+            pipeline, root, config, [split for f in files for split in f.splits], files
+        ),
         "dedup": lambda pipeline: build_dedup(pipeline, root, config),
         "publish": lambda pipeline: build_publish(pipeline, root, config, names),
     }

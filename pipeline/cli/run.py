@@ -23,7 +23,7 @@ from pipeline.cli.resume import (
 from pipeline.cli.run_extract import extract, extracted
 from pipeline.cli.write_ledger import write_ledger
 from pipeline.config import Config
-from pipeline.extract.splits import plan
+from pipeline.extract.splits import plan_files
 from pipeline.io.evaluation_sets import find_evaluation_sets
 from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import Ledger
@@ -51,7 +51,7 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
         load_or_write_config(config, output)
         facts: dict[str, Any] = {}
         if "extract" in jobs:
-            extract(plan(inputs, config), config, output, flags)
+            extract(plan_files(inputs, config), config, output, flags)
         files = extracted(output)
         book = write_ledger(output, files, facts)
         if len(book.bad_files) == len(files):

@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,14 @@ from pipeline.cli.config_checks import contents
 from pipeline.cli.errors import RunError
 from pipeline.cli.resume import check_model_files
 from pipeline.config import Config
-from pipeline.extract.splits import InputFile, Piece, Todo, settings_fingerprint, todo
+from pipeline.extract.splits import (
+    InputFile,
+    RemainingWork,
+    Split,
+    find_remaining,
+    remaining_splits,
+    settings_fingerprint,
+)
 from pipeline.io.output import WORK, Output
 from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.local_pool import run_tasks
@@ -18,7 +24,7 @@ from pipeline.runners.local_pool import run_tasks
 
 def extract(files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
     """Run the extract job over what is not done yet, and mark the whole job done."""
-    found = todo(files, config, output)
+    found = find_remaining(files, config, output)
     check_model_files(contents(config), output)
     if found.files:
         run_extract(found, files, config, output, flags)
@@ -26,53 +32,58 @@ def extract(files: list[InputFile], config: Config, output: Output, flags: list[
     output.write_json({"files": names, "settings": settings_fingerprint(config)}, WORK, "extract.json")
 
 
-def run_extract(found: Todo, files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
-    """Mill the pieces and put the files together: on this machine's cores, or as one Beam job on another runner."""
+def run_extract(found: RemainingWork, files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
+    """Process the splits and merge the files: on this machine's cores, or as one Beam job on another runner."""
     if is_local(flags):
         from pipeline.runners.progress import Progress
 
         sizes = [file.size for file in files]
         total = None if None in sizes else sum(size or 0 for size in sizes)
-        left = sum(piece.bytes for piece in found.pieces)
-        workers = min(config.workers or os.cpu_count() or 1, max(len(found.pieces), 1))
-        pieces = sorted(found.pieces, key=lambda piece: (-piece.bytes, piece))  # the largest first
+        left = sum(split.size for split in found.splits)
+        workers = min(config.workers or os.cpu_count() or 1, max(len(found.splits), 1))
+        splits = sorted(found.splits, key=lambda split: (-split.size, split.name, split.start))  # the largest first
+        merges = FollowingMerges(found, output)
         with Progress(total, (total or left) - left) as progress:
             stage = partial(local_stage, config, output.root)
-            run_tasks([*pieces, *ready(found)], stage, workers, progress, joins(found), flags)
+            run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags)
+            if merges.waiting:  # a stage of the user's own kept pages back until all splits were drawn
+                run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags)
         return
     import apache_beam as beam
 
     from pipeline.extract.job import build
 
     with beam.Pipeline(options=beam_options(flags, "extract")) as pipeline:
-        build(pipeline, output.root, config, found.pieces, found.files)
+        build(pipeline, output.root, config, found.splits, found.files)
 
 
 def local_stage(config: Config, root: str) -> Any:
     """Return what a worker of this machine runs; called there, so that this process need not import Beam."""
-    from pipeline.extract.job import MillAndJoin
+    from pipeline.extract.job import ExtractOrMerge
 
-    return MillAndJoin(config, root)
-
-
-def ready(found: Todo) -> list[InputFile]:
-    """Return the files whose pieces were all milled before."""
-    unfinished = {piece.name for piece in found.pieces}
-    return [file for file in found.files if file.name not in unfinished]
+    return ExtractOrMerge(config, root)
 
 
-def joins(found: Todo) -> Callable[[Piece | InputFile], list[InputFile]]:
-    """Return what names a file to be put together once the last of its pieces is milled."""
-    left = Counter(piece.name for piece in found.pieces)
-    files = {file.name: file for file in found.files}
+class FollowingMerges:
+    """Names a file to be merged once all of its splits are done, by what is on disk."""
 
-    def follow(result: Piece | InputFile) -> list[InputFile]:
-        if isinstance(result, InputFile):
+    def __init__(self, found: RemainingWork, output: Output):
+        """`waiting` are the files that have not been named, by the name of their shards."""
+        self.waiting, self.output = {file.name: file for file in found.files}, output
+        self.left = Counter(split.name for split in found.splits)
+
+    def ready(self) -> list[InputFile]:
+        """Return the files all of whose splits were done before."""
+        return [self.waiting.pop(name) for name in list(self.waiting) if not self.left[name]]
+
+    def __call__(self, task: Split | InputFile) -> list[InputFile]:
+        """Return the file that a task was the last split of, if it was."""
+        if isinstance(task, InputFile):
             return []
-        left[result.name] -= 1
-        return [] if left[result.name] else [files[result.name]]
-
-    return follow
+        self.left[task.name] -= 1
+        if self.left[task.name] or remaining_splits(self.waiting[task.name], self.output):
+            return []
+        return [self.waiting.pop(task.name)]
 
 
 def extracted(output: Output) -> dict[str, dict[str, Any]]:

@@ -1,155 +1,102 @@
-"""The extract job's transforms: they wire `pipeline.extract.splits` into Beam, and count what it does."""
+"""The extract job: crawl files in, `documents/` and `rejected/` out, a shard of each per input file.
 
-import time
-from collections.abc import Iterable, Iterator
+`build` is the whole job. Every stage is a transform of its own, in the file of its name.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
 from pipeline.config import Config
-from pipeline.extract.splits import InputFile, Piece, marker, mill_piece, put_together
-from pipeline.extract.stages import Outcome, Tools
-from pipeline.io.output import Output
-from pipeline.runners.local_pool import report
-
-REPORT_SECONDS = 0.5
-
-
-def build(pipeline: beam.Pipeline, root: str, config: Config, pieces: list[Piece], files: list[InputFile]) -> None:
-    """Add the job to a Beam pipeline: mill every piece, and put a file together once all its pieces are there."""
-    milled = pipeline | "pieces" >> beam.Create(pieces, reshuffle=True) | "mill" >> MillPieces(config, root)
-    every = pipeline | "files" >> beam.Create(files, reshuffle=False)
-    _ = (milled, every) | "whole files" >> WholeFiles() | "join" >> PutTogether(config, root)
-
-
-@dataclass(eq=False)
-class WholeFiles(beam.PTransform):
-    """(PCollection[Piece], PCollection[InputFile]) -> PCollection[InputFile]: files, after their last piece."""
-
-    def expand(self, milled_and_files):
-        """Group by the shards' name, which waits for every piece."""
-        milled, files = milled_and_files
-        by_name = {"pieces": milled | "piece" >> beam.Map(named), "file": files | "file" >> beam.Map(named)}
-        return by_name | beam.CoGroupByKey() | "whole" >> beam.FlatMap(file_of).with_output_types(InputFile)
+from pipeline.extract.extract_text import AddMetadata, ExtractText
+from pipeline.extract.filter_quality import FilterQuality
+from pipeline.extract.identify_language import IdentifyLanguage
+from pipeline.extract.mask_pii import MaskPii
+from pipeline.extract.merge_splits import MergeSplits
+from pipeline.extract.page_stage import PageStage
+from pipeline.extract.prefilter_language import PrefilterLanguage
+from pipeline.extract.read_crawl import ReadCrawl
+from pipeline.extract.score_quality import ScoreQuality
+from pipeline.extract.sign_minhash import SignMinHash
+from pipeline.extract.splits import InputFile, Split, settings_fingerprint
+from pipeline.extract.write_split import WriteSplit
 
 
-def named(item: Piece | InputFile) -> tuple[str, Piece | InputFile]:
-    """Return a piece or a file under the name of its shards."""
-    return item.name, item
-
-
-def file_of(group: tuple[str, dict[str, Iterable[Any]]]) -> Iterable[InputFile]:
-    """Return the file of a group (its pieces only had to be waited for)."""
-    return group[1]["file"]
+def build(
+    pipeline: beam.Pipeline, root: str, config: Config, splits: Sequence[Split], files: Sequence[InputFile]
+) -> None:
+    """Add the job to a Beam pipeline: process every split, then merge each file whose last split was written."""
+    written = (
+        pipeline
+        | "splits" >> beam.Create(splits, reshuffle=False).with_output_types(Split)
+        | "spread" >> beam.Reshuffle()
+        | "pages" >> ExtractPages(config, root)
+    )
+    names = pipeline | "files" >> beam.Create([file.name for file in files], reshuffle=False).with_output_types(str)
+    _ = (
+        (written, names)  # files without pages have no part
+        | beam.Flatten()
+        | "by file" >> beam.Distinct()
+        | "merge" >> MergeSplits(root, settings_fingerprint(config))
+    )
 
 
 @dataclass(eq=False)
-class MillPieces(beam.PTransform):
-    """PCollection[Piece] -> PCollection[Piece]: each milled, its rows and counts written to the output."""
+class ExtractPages(beam.PTransform):
+    """PCollection[Split] -> PCollection[str]: every page of the splits through all stages, and written as parts."""
 
     config: Config
     root: str
 
-    def expand(self, pieces):
-        """Mill every piece where it is."""
-        return pieces | beam.ParDo(MillPiece(self.config, self.root)).with_output_types(Piece)
+    def expand(self, splits: Any) -> Any:
+        """Chain the stages."""
+        config = self.config
+        pages = splits | ReadCrawl((), self.root, config.input, config.url, config.robots)
+        for stage in page_stages(config):
+            pages = pages | stage
+        return pages | WriteSplit(self.root)
 
 
-class MillPiece(beam.DoFn):
-    """Mills a piece; its models are loaded once a worker."""
-
-    def __init__(self, config: Config, root: str):
-        """Keep what the worker needs to load the rest."""
-        self.config, self.root = config, root
-
-    def setup(self) -> None:
-        """Load models, engine and lists; a broken one stops the run here."""
-        self.output, self.tools = Output(self.root), Tools(self.config)
-
-    def process(self, piece: Piece) -> Iterator[Piece]:
-        """Mill one piece, telling Beam's counters and the progress line."""
-        counts = PageCounts(piece)
-        counts_of = mill_piece(piece, self.config, self.output, self.tools, counts.page)
-        for kind, n in counts_of.records.items():
-            Metrics.counter("records", kind).inc(n)
-        Metrics.counter("extract", "unreadable_bytes").inc(counts_of.unreadable_bytes)
-        counts.send(piece.bytes)
-        yield piece
-
-
-class PageCounts:
-    """Counts pages as they pass: Beam counters and distributions, and a report to the progress line now and then."""
-
-    def __init__(self, piece: Piece):
-        """Start at the piece's first byte."""
-        self.start, self.sent_bytes = piece.start, 0
-        self.keys: dict[str, int] = {}
-        self.time = time.monotonic()
-        self.characters = Metrics.distribution("extract", "characters")
-
-    def page(self, outcome: Outcome, offset: int) -> None:
-        """Count one page."""
-        Metrics.counter("pages", outcome.key).inc()
-        if outcome.kept:
-            self.characters.update(len(outcome.row["text"]))
-        self.keys[outcome.key] = self.keys.get(outcome.key, 0) + 1
-        if time.monotonic() - self.time >= REPORT_SECONDS:
-            self.send(offset - self.start)
-
-    def send(self, done_bytes: int) -> None:
-        """Report what came since the last time; `done_bytes` counts from the piece's start."""
-        report("progress", {"bytes": done_bytes - self.sent_bytes, "pages": self.keys})
-        self.sent_bytes, self.keys, self.time = done_bytes, {}, time.monotonic()
+def page_stages(config: Config) -> list[PageStage]:
+    """Return the stages between reading and writing, in their order."""
+    return [
+        PrefilterLanguage(config.languages, config.language),
+        ExtractText(config.extract),
+        IdentifyLanguage(config.languages, config.language),
+        FilterQuality(config.rules),
+        MaskPii(config.pii),
+        ScoreQuality(config.quality.model, config.quality.min_score),
+        AddMetadata(config.extract.find_dates),
+        SignMinHash(config.dedup.minhash_params() if config.dedup.near else None),
+    ]
 
 
 @dataclass(eq=False)
-class PutTogether(beam.PTransform):
-    """PCollection[InputFile] -> PCollection[InputFile]: each file's pieces joined into its shards."""
+class ExtractOrMerge(beam.PTransform):
+    """PCollection[Split | InputFile] -> PCollection[str]: the job's two halves, for a worker that draws tasks for both.
+
+    The workers of this machine run it: a split is drawn early, its file once all of its splits are done.
+    """
 
     config: Config
     root: str
 
-    def expand(self, files):
-        """Join where the pieces are all written."""
-        return files | beam.Map(join, self.config, self.root).with_output_types(InputFile)
+    def expand(self, tasks: Any) -> Any:
+        """Send each task to its half of the job."""
+        splits = tasks | "splits" >> beam.Filter(is_split).with_output_types(Split)
+        names = tasks | "files" >> beam.FlatMap(file_names).with_output_types(str)
+        written = splits | "pages" >> ExtractPages(self.config, self.root)
+        merged = names | "merge" >> MergeSplits(self.root, settings_fingerprint(self.config))
+        return (written, merged) | beam.Flatten()
 
 
-def join(file: InputFile, config: Config, root: str) -> InputFile:
-    """Put one file together, unless that was done by an attempt of which the runner lost the result."""
-    output = Output(root)
-    if not output.exists(*marker(file)):
-        put_together(file, config, output)
-    return file
+def is_split(task: Split | InputFile) -> bool:
+    """Tell whether a task is a split."""
+    return isinstance(task, Split)
 
 
-@dataclass(eq=False)
-class MillAndJoin(beam.PTransform):
-    """PCollection[Piece | InputFile] -> the same: both kinds of task, for a worker that draws either from a queue."""
-
-    config: Config
-    root: str
-
-    def expand(self, tasks):
-        """Do each task by its kind; one step, so that each result is out before the next task is drawn."""
-        return tasks | beam.ParDo(MillOrJoin(self.config, self.root)).with_output_types(Piece | InputFile)
-
-
-class MillOrJoin(beam.DoFn):
-    """Mills a piece, or puts a file together."""
-
-    def __init__(self, config: Config, root: str):
-        """Keep what the worker needs to load the rest."""
-        self.mill = MillPiece(config, root)
-
-    def setup(self) -> None:
-        """Load what milling needs."""
-        self.mill.setup()
-
-    def process(self, task: Piece | InputFile) -> Iterator[Piece | InputFile]:
-        """Do one task."""
-        if isinstance(task, InputFile):
-            yield join(task, self.mill.config, self.mill.root)
-        else:
-            yield from self.mill.process(task)
+def file_names(task: Split | InputFile) -> list[str]:
+    """Return the name of the shards of a task that is a file; nothing of a split."""
+    return [task.name] if isinstance(task, InputFile) else []

@@ -1,83 +1,88 @@
-"""The extract job: crawl files in, `documents/` and `rejected/` out, a shard of each per input file.
+"""The splits of the extract job: how crawl files are cut, what a split leaves on disk, and what is still to be done.
 
-A file is cut into pieces of whole records where it can be (one big file must not be one worker's), each piece is milled
-alone and written whole, and a file's shards are put together once all its pieces are there. What exists is whole, so a
-run that was killed goes on from it: a finished file, or a finished piece, is not done again.
+A file is cut into splits of whole records where that is possible, so that many workers share a large file. The cut
+depends on the files alone. Under `.work/extract/NAME/` a split leaves parts, each with a run of its pages, and what
+was read of it. A split is done when it was read to its end and its parts hold all of its pages. When all splits of a
+file are done, they are merged, and `.work/extract/NAME.json` marks the file as done.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from pipeline.config import Config, config_values
-from pipeline.extract.stages import Outcome, Page, Tools, mill, read
 from pipeline.io.inputs import Input, open_input
-from pipeline.io.ledger import (
-    FileLedger,
-    UnreadableRange,
-    find_extract_problems,
-    require_no_problems,
-    sum_file_ledgers,
-)
-from pipeline.io.output import WORK, Output, TableWriter, fingerprint, shard_name
-from pipeline.io.schemas import DOCUMENT, REJECTED
-from pipeline.text.minhash import MinHashParams, sign_texts
-from pipeline.warc.reader import (
-    CrawlRecord,
-    NotACrawlFile,
-    find_page_record_type,
-    find_split_points,
-    read_crawl_records,
-)
+from pipeline.io.ledger import FileLedger
+from pipeline.io.output import WORK, Output, fingerprint, shard_name
+from pipeline.warc.reader import find_split_points
 
-PIECES = 64  # about so many over all local inputs: enough for any laptop's cores to end together
-MIN_PIECE_BYTES, MAX_PIECE_BYTES = 1 << 18, 64 << 20
-BATCH_PAGES, BATCH_CHARACTERS = 64, 8_000_000  # milled together: enough for the models, four bytes a character at most
-SIGNED_CHARACTERS = 400_000  # of text that waits for its signatures: some 65,000 words, minhash.BLOCK
+SPLITS = 64  # about as many over all local inputs: enough for any laptop's cores to end together
+MIN_SPLIT_BYTES, MAX_SPLIT_BYTES = 1 << 18, 64 << 20
 # What decides the rows of documents/ and rejected/; dedup, weights and publishing do not.
 RELEVANT = ("languages", "input", "url", "robots", "extract", "language", "rules", "pii", "quality", "dedup")
+PART_NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.parquet")
 
 
-class Piece(NamedTuple):
+class Split(NamedTuple):
     """A range of an input's records: those that start in [start, end); end is None for the rest of the file."""
 
     path: str
-    name: str  # of the shards
+    name: str  # of the file's shards
     start: int
     end: int | None
-    bytes: int
+    size: int  # in bytes
+    file_size: int | None
 
 
 class InputFile(NamedTuple):
-    """An input with the pieces that it is cut into."""
+    """An input with its splits."""
 
     path: str
     name: str
     size: int | None
-    pieces: tuple[Piece, ...]
+    splits: tuple[Split, ...]
 
 
-def plan(inputs: Iterable[Input], config: Config) -> list[InputFile]:
-    """Cut the inputs into pieces; the cut depends on the files alone, never on the number of workers."""
+class Part(NamedTuple):
+    """A file with the pages `first` to `last` (both included) of the split that begins at `start`."""
+
+    start: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What was read in a split that ends at `end`: the ledger counts its records and its pages, not where these end."""
+
+    path: str
+    file_size: int | None
+    end: int | None
+    ledger: FileLedger = field(default_factory=FileLedger)
+
+
+def plan_files(inputs: Iterable[Input], config: Config) -> list[InputFile]:
+    """Cut the inputs into splits; the cut depends on the files alone, never on the number of workers."""
     inputs = list(inputs)
     local = sum(i.size or 0 for i in inputs if i.local)
-    target = min(max(local // PIECES, MIN_PIECE_BYTES), MAX_PIECE_BYTES)
-    return [cut(i, target if len(inputs) < PIECES else None, config) for i in inputs]
+    target = min(max(local // SPLITS, MIN_SPLIT_BYTES), MAX_SPLIT_BYTES)
+    return [split_file(i, target if len(inputs) < SPLITS else None, config) for i in inputs]
 
 
-def cut(item: Input, target: int | None, config: Config) -> InputFile:
-    """Return the input with its pieces; one piece where it is small, remote or cannot be split."""
+def split_file(item: Input, target: int | None, config: Config) -> InputFile:
+    """Return the input with its splits; one split where it is small, remote or cannot be cut."""
     name, starts = shard_name(item.path), [0]
     if target and item.local and (item.size or 0) > 2 * target:
         with open_input(item.path, config.input) as source:
             starts = find_split_points(source, target)
     ends = [*starts[1:], None]
-    pieces = tuple(
-        Piece(item.path, name, start, end, (end or item.size or start) - start)
+    splits = tuple(
+        Split(item.path, name, start, end, (end or item.size or start) - start, item.size)
         for start, end in zip(starts, ends, strict=True)
     )
-    return InputFile(item.path, name, item.size, pieces)
+    return InputFile(item.path, name, item.size, splits)
 
 
 def settings_fingerprint(config: Config) -> str:
@@ -86,167 +91,121 @@ def settings_fingerprint(config: Config) -> str:
     return fingerprint({key: values[key] for key in RELEVANT})
 
 
-def marker(file: InputFile) -> tuple[str, str, str]:
+def marker_path(name: str) -> tuple[str, str, str]:
     """Return the path of the file whose existence says that an input is done."""
-    return (WORK, "extract", f"{file.name}.json")
+    return (WORK, "extract", f"{name}.json")
 
 
-def piece_paths(piece: Piece) -> dict[str, tuple[str, ...]]:
-    """Return where a piece's rows and counts lie until its file is put together; counts are written last."""
-    folder = (WORK, "extract", piece.name)
-    stem = f"{piece.start:015d}-{'end' if piece.end is None else f'{piece.end:015d}'}"
-    return {kind: (*folder, f"{stem}.{kind}") for kind in ("documents.parquet", "rejected.parquet", "json")}
+def part_path(name: str, part: Part) -> tuple[str, str, str, str]:
+    """Return the path of a part of a file's split."""
+    return (WORK, "extract", name, f"{part.start:015d}-{part.first:07d}-{part.last:07d}.parquet")
 
 
-def mill_piece(
-    piece: Piece, config: Config, output: Output, tools: Tools, on_page: Callable[[Outcome, int], None]
-) -> FileLedger:
-    """Mill one piece and write its rows and its ledger. Returns the ledger.
+def read_result_path(name: str, start: int) -> tuple[str, str, str, str]:
+    """Return the path of what was read in the split that begins at `start`."""
+    return (WORK, "extract", name, f"{start:015d}.json")
 
-    `on_page(outcome, offset)` is called for every page. A file that holds no crawl record at all is an entry in its own
-    ledger (`bad_file`), not an exception: the other inputs go on.
+
+def load_read_result(output: Output, name: str, start: int) -> ReadResult:
+    """Return what was read in a split. Raises FileNotFoundError where it was not read to its end."""
+    values = output.read_json(*read_result_path(name, start))
+    return ReadResult(**{**values, "ledger": FileLedger.from_json(values["ledger"])})
+
+
+def save_read_result(output: Output, split: Split, result: ReadResult) -> None:
+    """Write what was read in a split that was read to its end."""
+    values = {"path": result.path, "file_size": result.file_size, "end": result.end}
+    output.write_json({**values, "ledger": result.ledger.to_json()}, *read_result_path(split.name, split.start))
+
+
+def list_parts(output: Output, name: str) -> dict[int, list[Part]]:
+    """Return the parts of a file that are there, by the start of their split."""
+    parts: dict[int, list[Part]] = defaultdict(list)
+    for found in output.list(f"{WORK}/extract/{name}", ".parquet"):
+        if match := PART_NAME.fullmatch(found):
+            part = Part(*map(int, match.groups()))
+            parts[part.start].append(part)
+    return parts
+
+
+class PartRows(NamedTuple):
+    """The rows `first` to `last` (excluded) of a part."""
+
+    part: Part
+    first: int
+    last: int
+
+
+def cover_pages(parts: Sequence[Part], pages: int) -> tuple[list[PartRows], int]:
+    """Return rows of parts that are a split's pages, each once and in order, and how many pages stand in no part.
+
+    Parts may overlap: a runner may process a split twice, in other batches.
     """
-    paths = piece_paths(piece)
-    counts = FileLedger()
-    with (
-        open_input(piece.path, config.input) as source,
-        output.table_writer(DOCUMENT, *paths["documents.parquet"]) as documents,
-        output.table_writer(REJECTED, *paths["rejected.parquet"]) as rejected,
-    ):
-        signed = Signed(documents, tools.minhash)
-        pages = (read(record, piece.path, tools) for record in pages_of(source, piece, config, counts))
-        for batch in batches(pages):
-            for page, outcome in zip(batch, mill(batch, tools), strict=True):
-                for wish in filter(None, outcome.row.get("robots", "").split(",")):
-                    counts.robots[wish] += 1
-                if outcome.checked:
-                    counts.gate["checked"] += 1
-                    counts.gate["missed"] += outcome.checked == "kept"
-                if outcome.kept:
-                    counts.kept += 1
-                    signed.row(outcome.row)
-                else:
-                    counts.rejected[outcome.key] += 1
-                    rejected.row(outcome.row)
-                on_page(outcome, page.end)
-        signed.flush()
-    output.write_json(counts.to_json(), *paths["json"])
-    return counts
+    chosen: list[PartRows] = []
+    following = missing = 0
+    for part in sorted(parts, key=lambda part: (part.first, -part.last)):
+        end = min(part.last + 1, pages)
+        if end <= max(following, part.first):
+            continue
+        missing += max(0, part.first - following)
+        begin = max(part.first, following)
+        chosen.append(PartRows(part, begin - part.first, end - part.first))
+        following = end
+    return chosen, missing + pages - following
 
 
-def pages_of(source: BinaryIO, piece: Piece, config: Config, counts: FileLedger) -> Iterator[CrawlRecord]:
-    """Yield the records of a piece that are pages; every record, and every range that is none, is counted."""
-    try:
-        page_type = find_page_record_type(source)
-        items = read_crawl_records(source, piece.start, piece.end, max_record_bytes=config.input.max_record_mb << 20)
-        for item in items:
-            if not isinstance(item, CrawlRecord):
-                counts.unreadable_bytes += item.length
-                counts.unreadable.append(UnreadableRange(item.offset, item.length, item.reason))
-                continue
-            counts.records[item.type] += 1
-            if item.truncated:
-                counts.truncated[item.truncated] += 1
-            if item.type == page_type:
-                counts.responses += 1
-                yield item
-    except NotACrawlFile as error:
-        size = source.seek(0, os.SEEK_END)
-        counts.bad_file = str(error)
-        counts.unreadable_bytes, counts.unreadable = size, [UnreadableRange(0, size, "not-a-crawl-file")]
+def is_split_done(split: Split, output: Output, parts: Mapping[int, Sequence[Part]] | None = None) -> bool:
+    """Tell whether a split was read to its end and all its pages were written.
+
+    `parts` are those of the split's file, listed here where they are not given.
+    """
+    if not output.exists(*read_result_path(split.name, split.start)):
+        return False
+    result = load_read_result(output, split.name, split.start)
+    if (result.end, result.file_size) != (split.end, split.file_size):
+        return False  # cut otherwise, or of a file that was fetched again
+    found = list_parts(output, split.name) if parts is None else parts
+    return cover_pages(found.get(split.start, ()), result.ledger.responses)[1] == 0
 
 
-def batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
-    """Yield the pages in their order, some at a time: at most BATCH_PAGES, and fewer where they are large."""
-    batch: list[Page] = []
-    characters = 0
-    for page in pages:
-        batch.append(page)
-        characters += len(page.html or page.found.text)
-        if len(batch) == BATCH_PAGES or characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-class Signed:
-    """Writes documents with their signatures, which are made faster for many pages at a time."""
-
-    def __init__(self, documents: TableWriter, params: MinHashParams | None):
-        """Write to `documents`, signed by `params`; None where near duplicates are off."""
-        self.documents, self.params = documents, params
-        self.waiting: list[dict[str, Any]] = []
-        self.characters = 0
-
-    def row(self, row: dict[str, Any]) -> None:
-        """Take a document; it is written once there are enough of them."""
-        self.waiting.append(row)
-        self.characters += len(row["text"])
-        if self.characters >= SIGNED_CHARACTERS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        texts = [row["text"] for row in self.waiting]
-        sketches = sign_texts(texts, self.params) if self.params else [b""] * len(texts)
-        for row, sketch in zip(self.waiting, sketches, strict=True):
-            self.documents.row({**row, "minhash": sketch})
-        self.waiting, self.characters = [], 0
-
-
-def put_together(file: InputFile, config: Config, output: Output) -> dict[str, Any]:
-    """Join a file's pieces into its two shards, check its ledger, and mark it done. Returns the marker's content."""
-    paths = [piece_paths(piece) for piece in file.pieces]
-    for kind, schema in (("documents", DOCUMENT), ("rejected", REJECTED)):
-        with output.table_writer(schema, kind, f"{file.name}.parquet") as writer:
-            for path in paths:
-                with output.parquet(*path[f"{kind}.parquet"]) as part:
-                    for group in range(part.num_row_groups):
-                        writer.append(part.read_row_group(group))
-    counts = sum_file_ledgers(FileLedger.from_json(output.read_json(*path["json"])) for path in paths)
-    require_no_problems(find_extract_problems(counts, file.path))
-    done = {"path": file.path, "size": file.size, "settings": settings_fingerprint(config), "ledger": counts.to_json()}
-    output.write_json(done, *marker(file))
-    output.remove(WORK, "extract", file.name)
-    return done
+def remaining_splits(file: InputFile, output: Output) -> list[Split]:
+    """Return the splits of a file that are not done."""
+    parts = list_parts(output, file.name)
+    return [split for split in file.splits if not is_split_done(split, output, parts)]
 
 
 @dataclass
-class Todo:
-    """What an extract job still has to do, and what was done before."""
+class RemainingWork:
+    """What an extract job still has to do: splits to process, and files that have not been merged."""
 
-    pieces: list[Piece]
+    splits: list[Split]
     files: list[InputFile]
-    done: list[dict[str, Any]]
 
 
-def todo(files: list[InputFile], config: Config, output: Output) -> Todo:
+def find_remaining(files: Sequence[InputFile], config: Config, output: Output) -> RemainingWork:
     """Compare the plan with what is on disk.
 
-    Raises ValueError where an input changed since its shards were written, or shards of an input exist that is gone.
+    Raises ValueError where an input changed since its shards were written, or shards of an input exist that is no
+    longer among the inputs.
     """
-    settings, found = settings_fingerprint(config), Todo([], [], [])
+    settings, left = settings_fingerprint(config), RemainingWork([], [])
     names = {file.name for file in files}
     for name in output.list(f"{WORK}/extract", ".json"):
         if name.removesuffix(".json") not in names:
             path = output.read_json(WORK, "extract", name)["path"]
             raise ValueError(
-                f"{path}: was milled into this output and is no longer among the inputs; give it again, or a new output"
+                f"{path}: was extracted into this output and is no longer among the inputs; add it again, or choose "
+                "a new output"
             )
     for file in files:
-        if output.exists(*marker(file)):
-            done = output.read_json(*marker(file))
-            if done["size"] != file.size and "bad_file" in done["ledger"]:  # it held no record, and was fetched again
-                output.remove(*marker(file))
-                found.files.append(file)
-                found.pieces += file.pieces
+        if output.exists(*marker_path(file.name)):
+            done: dict[str, Any] = output.read_json(*marker_path(file.name))
+            if done["size"] == file.size or "bad_file" not in done["ledger"]:
+                if done["settings"] != settings or done["size"] != file.size:
+                    what = "the settings" if done["settings"] != settings else "its size"
+                    raise ValueError(f"{file.path}: {what} changed since it was extracted; choose a new output")
                 continue
-            if done["settings"] != settings or done["size"] != file.size:
-                what = "the settings" if done["settings"] != settings else "its size"
-                raise ValueError(f"{file.path}: {what} changed since it was milled; choose a new output")
-            found.done.append(done)
-        else:
-            found.files.append(file)
-            found.pieces += [p for p in file.pieces if not output.exists(*piece_paths(p)["json"])]
-    return found
+            output.remove(*marker_path(file.name))  # it held no record, and was fetched again
+        left.files.append(file)
+        left.splits += remaining_splits(file, output)
+    return left

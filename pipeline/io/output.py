@@ -8,12 +8,15 @@ import hashlib
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import fsspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 ROW_GROUP_BYTES = 16 << 20  # in memory; small enough to read one alone, large enough to compress
@@ -55,7 +58,7 @@ class Output:
             with self.fs.open(path, "wb") as out:
                 yield out
             return
-        partial = f"{folder}/.{name}.{os.getpid()}.partial"
+        partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two attempts may write the same file at once
         try:
             with open(partial, "wb") as out:
                 yield out
@@ -111,7 +114,9 @@ class TableWriter:
         """Write to an open binary file that the caller closes."""
         self.schema = schema
         self.writer = pq.ParquetWriter(out, schema, compression="zstd", compression_level=3)
-        self.rows: list[dict[str, Any]] = []  # a writer is given rows, or tables by append; not both in turn
+        self.rows: list[
+            dict[str, Any]
+        ] = []  # a writer is given rows, or tables by append or append_rows; not both in turn
         self.tables: list[pa.Table] = []
         self.bytes = 0
         self.count = self.groups = 0
@@ -148,12 +153,24 @@ class TableWriter:
         if self.bytes >= ROW_GROUP_BYTES:
             self.flush()
 
+    def append_rows(self, table: pa.Table) -> None:
+        """Add a table's rows to the row group that is being filled. Where groups end depends on the rows alone."""
+        self.count += table.num_rows
+        sizes = 500 + 2 * pc.fill_null(pc.utf8_length(table["text"]), 0).to_numpy()
+        while len(sizes):
+            rows = min(len(sizes), int(np.searchsorted(np.cumsum(sizes), ROW_GROUP_BYTES - self.bytes)) + 1)
+            self.tables.append(table.slice(0, rows))
+            self.bytes += int(sizes[:rows].sum())
+            table, sizes = table.slice(rows), sizes[rows:]
+            if self.bytes >= ROW_GROUP_BYTES:
+                self.flush()
+
     def flush(self) -> None:
         """Write what is held so far as a row group."""
         held = [*self.tables, *([pa.Table.from_pylist(self.rows, schema=self.schema)] if self.rows else [])]
         rows = sum(table.num_rows for table in held)
         if rows:
-            self.writer.write_table(pa.concat_tables(held).cast(self.schema), row_group_size=rows)
+            self.writer.write_table(pa.concat_tables(held).combine_chunks().cast(self.schema), row_group_size=rows)
             self.groups += 1
         self.rows, self.tables, self.bytes = [], [], 0
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.config import Config, build_config
+from pipeline.extract.page import Page
+from pipeline.extract.splits import Split
 from pipeline.filters.chain import RulesConfig, check_filters, load_filters
 from pipeline.io.inputs import open_input
 from pipeline.io.output import Output
@@ -35,14 +37,15 @@ def explain_page(output: Output, config: Config, page: dict[str, Any], out: Cons
     out.print(f"[bold]{escape(page['url'] or page['id'])}[/bold]")
     out.print(f"record     {escape(page['id'])}, {page['date']}, {escape(page['file'])} at byte {page['offset']:,}")
     text, language = page["text"], page["language"]
-    fresh = extracted_again(config, page)
+    fresh = extract_again(config, page)
     if fresh is not None:
-        text, language = fresh["text"], fresh["language"]
-        out.print(f"wishes     {fresh.get('robots') or 'none stated'}; URL, HTTP status and MIME type pass")
-        out.print(f"extract    {len(text):,} characters by {config.extract.engine}, decoded as {fresh['encoding']}")
+        text, language = fresh.text or "", fresh.language or ""
+        score = fresh.language_score or 0.0
+        out.print(f"wishes     {fresh.robots or 'none stated'}; URL, HTTP status and MIME type pass")
+        out.print(f"extract    {len(text):,} characters by {config.extract.engine}, decoded as {fresh.encoding}")
         wanted = config.language.by_language.get(language, config.language.min_score)
-        mark = "passes" if fresh["language_score"] >= wanted else "fails"
-        out.print(f"language   {language}, score {fresh['language_score']:.3f}, needs {wanted:g}: {mark}")
+        mark = "passes" if score >= wanted else "fails"
+        out.print(f"language   {language}, score {score:.3f}, needs {wanted:g}: {mark}")
     elif text:
         out.print(f"extract    {len(text):,} characters (as stored: the record itself is not at hand)")
     if text and language:
@@ -56,9 +59,11 @@ def explain_page(output: Output, config: Config, page: dict[str, Any], out: Cons
     out.print()
 
 
-def extracted_again(config: Config, page: dict[str, Any]) -> dict[str, Any] | None:
+def extract_again(config: Config, page: dict[str, Any]) -> Page | None:
     """Read the page's record again and take it as far as language, all rules off; None where that cannot be done."""
-    from pipeline.extract.stages import Tools, mill, read
+    from pipeline.extract.job import page_stages
+    from pipeline.extract.read_crawl import read_page
+    from pipeline.url.filter import UrlFilter
 
     loose = replace(
         config,
@@ -75,9 +80,11 @@ def extracted_again(config: Config, page: dict[str, Any]) -> dict[str, Any] | No
         return None
     if record is None:
         return None
-    tools = Tools(loose)
-    (outcome,) = mill([read(record, page["file"], tools)], tools)
-    return outcome.row if outcome.kept else None
+    split = Split(page["file"], "", page["offset"], None, record.length, None)
+    pages = [read_page(record, split, 0, UrlFilter(config.url), config.input, config.robots)]
+    for stage in page_stages(loose):
+        pages = stage.load()(pages)
+    return pages[0] if pages[0].rejection is None else None
 
 
 def read_at(page: dict[str, Any], config: Config) -> CrawlRecord | None:

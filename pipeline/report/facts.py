@@ -15,7 +15,7 @@ from pipeline.config import NOT_RESULT, NOT_RESULT_INPUT, Config, config_values,
 from pipeline.filters.chain import built_in_filters
 from pipeline.io.ledger import Ledger, LedgerTotals
 
-# The order in which a page meets the stages (pipeline/extract/stages.py).
+# The order in which a page meets the stages (pipeline/extract/job.py).
 STAGES = (
     "record", "url", "http", "mime", "robots", "extract", "language",
     *built_in_filters(), "quality",

@@ -45,15 +45,15 @@ def run_tasks(
     make_stage: Callable[[], Any],
     workers: int,
     on_report: Callable[[Report], None],
-    follow: Callable[[Any], Iterable[Any]] = lambda result: (),
+    follow: Callable[[Any], Iterable[Any]] = lambda task: (),
     flags: Sequence[str] = (),
 ) -> tuple[list[Any], dict[str, int]]:
     """Run a map-only PTransform over tasks on `workers` processes of this machine.
 
-    `make_stage` is picklable and returns, in the worker, a PTransform that gives one small result for each task;
-    `follow` names the tasks that a result makes possible; `flags` are Beam options for each worker. Returns the results
-    (in no order) and the sum of the Beam counters. Raises WorkerFailure with the first worker's error; LaunchError
-    where a worker was killed.
+    `make_stage` is picklable and returns, in the worker, a PTransform of tasks. A task is done when its worker draws
+    the next one; `follow` then names the tasks that it makes possible. `flags` are Beam options for each worker.
+    Returns the tasks that are done (in no order) and the sum of the Beam counters. Raises WorkerFailure with the first
+    worker's error; LaunchError where a worker was killed.
     """
     context = multiprocessing.get_context("spawn")
     todo, reports = context.SimpleQueue(), context.Queue()
@@ -121,10 +121,11 @@ def run_tasks(
 _worker: dict[str, Any] = {}
 
 
-def draw(_: Any) -> Iterator[Any]:
-    """Yield tasks from this worker's queue until it is told that there are no more."""
+def draw_tasks(_: Any) -> Iterator[Any]:
+    """Yield tasks from this worker's queue until it is told that there are no more; report each once it is done."""
     while (task := _worker["todo"].get()) is not None:
         yield task
+        report("result", task)
 
 
 def report(kind: str, value: Any) -> None:
@@ -144,8 +145,8 @@ def work(
     _worker.update(number=number, todo=todo, reports=reports)
     try:
         pipeline = beam.Pipeline(options=beam_options(flags))
-        drawn = pipeline | "worker" >> beam.Create([number]) | "draw" >> beam.FlatMap(draw).with_output_types(Any)
-        _ = drawn | make_stage() | "report" >> beam.Map(lambda result: report("result", result))
+        drawn = pipeline | "worker" >> beam.Create([number]) | "draw" >> beam.FlatMap(draw_tasks).with_output_types(Any)
+        _ = drawn | make_stage()
         outcome = pipeline.run()
         outcome.wait_until_finish()
         report("counters", counters_of(outcome))

@@ -47,8 +47,8 @@ class Progress:
         """Take a worker's report."""
         if report.kind != "progress":
             return
-        self.bytes += report.value["bytes"]
-        self.keys.update(report.value["pages"])
+        self.bytes += report.value.get("bytes", 0)
+        self.keys.update(report.value.get("pages", {}))
         if self.live:
             from rich.console import Group
 

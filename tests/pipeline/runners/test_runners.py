@@ -11,8 +11,8 @@ import yaml
 from pipeline.cli.dry_run import dry_run
 from pipeline.cli.errors import RunError
 from pipeline.cli.run import JOBS, run
-from pipeline.extract.job import join
-from pipeline.extract.splits import marker, plan
+from pipeline.extract.merge_splits import merge_file
+from pipeline.extract.splits import marker_path, plan_files, settings_fingerprint
 from pipeline.io.inputs import expand_inputs
 from pipeline.io.output import Output
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dry_run, is_local
@@ -48,12 +48,12 @@ def test_a_dry_run_for_dataflow_builds_three_graphs_offline_and_touches_nothing(
     path.write_text(yaml.safe_dump({"inputs": crawl, "output": str(tmp_path / "out")}))
     command = [sys.executable, "-m", "pipeline", "run", str(path), *DATAFLOW, "--dry_run=True"]
     graphs = f"--dataflow_job_file={tmp_path / 'graph.json'}"
-    ended = subprocess.run([*command, graphs], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([*command, graphs], cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(JOBS)
     assert all(int(line.split()[1]) > 10 and "DataflowRunner" in line for line in lines)
-    for job, step in (("extract", "mill"), ("dedup", "near.settle"), ("publish", "gather")):
+    for job, step in (("extract", "pages"), ("dedup", "near.settle"), ("publish", "gather")):
         steps = json.loads((tmp_path / f"graph-{job}.json").read_text())["components"]["transforms"].values()
         assert any(found["uniqueName"].split("/")[0] == step for found in steps)
     assert not (tmp_path / "out").exists()
@@ -122,13 +122,13 @@ def test_each_job_has_a_name_of_its_own_on_a_cluster():
     assert named == ["may-extract", "may-dedup", "may-publish"]
 
 
-def test_a_file_is_put_together_once_even_if_the_runner_tries_twice(crawl, tmp_path):
+def test_a_file_is_merged_once_even_if_the_runner_tries_twice(crawl, tmp_path):
     settings = config(crawl, tmp_path / "out")
     run(settings, jobs=("extract",))
     output = Output(settings.output)
-    (file, *_) = plan(expand_inputs(settings.inputs, settings.input, settings.seed), settings)
+    (file, *_) = plan_files(expand_inputs(settings.inputs, settings.input, settings.seed), settings)
     shard = Path(output.path("documents", f"{file.name}.parquet"))
     before = shard.stat().st_mtime_ns
-    assert output.exists(*marker(file))
-    assert join(file, settings, settings.output) == file  # its pieces are gone
+    assert output.exists(*marker_path(file.name))
+    merge_file(file.name, settings.output, settings_fingerprint(settings))  # its parts are gone
     assert shard.stat().st_mtime_ns == before

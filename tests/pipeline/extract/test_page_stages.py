@@ -1,19 +1,26 @@
-"""One page's way: the language gate and its checks, and bodies that come again."""
+"""A page through the stages: the language prefilter and its checks, and bodies that come again."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from pipeline.cli.run import run
 from pipeline.config import build_config
-from pipeline.extract.splits import BATCH_CHARACTERS, BATCH_PAGES, batches
-from pipeline.extract.stages import Outcome, Page, Tools, mill, read
+from pipeline.extract import extract_text
+from pipeline.extract.job import page_stages
+from pipeline.extract.page import Page, PageFunction, settle_page
+from pipeline.extract.read_crawl import BATCH_CHARACTERS, BATCH_PAGES, batch_pages, read_page
+from pipeline.extract.splits import Split
+from pipeline.extract.write_split import to_row
 from pipeline.html.charset import decode_body
 from pipeline.html.engines import load_engine
 from pipeline.html.extraction_cache import ExtractionCache
 from pipeline.html.http import parse_response
 from pipeline.io.schemas import DOCUMENT
 from pipeline.language import prefilter
+from pipeline.url.filter import UrlFilter
 from pipeline.warc.reader import CrawlRecord, read_crawl_records
 from tests.pipeline.conftest import config
 from tests.pipeline.crawls import article, html, pages, response, write_warc
@@ -34,33 +41,56 @@ def records(*responses: bytes, tmp_path) -> list[CrawlRecord]:
         ]
 
 
-def tools(**over) -> Tools:
-    """Return a worker's tools with the fast engine."""
-    return Tools(build_config({"inputs": ["x"], "output": "none", "extract": {"engine": "resiliparse"}, **over}))
+SPLIT = Split("f", "f", 0, None, 0, None)
+EMPTY = Page(split=SPLIT, number=0, id="", url="", date="", file="f", offset=0, end=0)
 
 
-def milled(record: CrawlRecord, worker: Tools) -> Outcome:
-    """Return what becomes of one page, alone."""
-    return mill([read(record, "f", worker)], worker)[0]
+class Worker:
+    """The stages as a worker has them, with the fast engine."""
+
+    def __init__(self, **over):
+        self.config = build_config({"inputs": ["x"], "output": "none", "extract": {"engine": "resiliparse"}, **over})
+        self.urls = UrlFilter(self.config.url)
+        self.stages: list[PageFunction] = [stage.load() for stage in page_stages(self.config)]
+
+    def process(self, records: Sequence[CrawlRecord]) -> list[Page]:
+        """Return what becomes of records that are processed together."""
+        config = self.config
+        pages = [
+            read_page(record, SPLIT, n, self.urls, config.input, config.robots) for n, record in enumerate(records)
+        ]
+        for stage in self.stages:
+            pages = stage(pages)
+        return [settle_page(page) for page in pages]
+
+    def process_one(self, record: CrawlRecord) -> Page:
+        """Return what becomes of a record alone."""
+        return self.process([record])[0]
 
 
-def test_the_gate_drops_before_extraction_and_only_with_languages(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.extract.stages.is_audited", lambda page: False)
+def test_the_prefilter_rejects_before_extraction_and_only_with_languages(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.extract.prefilter_language.is_audited", lambda page: False)
+    seen = []
+    load_engine = extract_text.load_engine
+
+    def load_watched_engine(*args, **kwargs):
+        engine = load_engine(*args, **kwargs)
+        return lambda page, url: seen.append(url) or engine(page, url)
+
+    monkeypatch.setattr("pipeline.extract.extract_text.load_engine", load_watched_engine)
     german, english = records(
         response("https://a.example/1", html(GERMAN), 1), response("https://a.example/2", html(article(2)), 2),
         tmp_path=tmp_path,
     )  # fmt: skip
-    wanted = tools(languages=["en"])
-    seen = []
-    engine, wanted.engine = wanted.engine, lambda page, url: seen.append(url) or engine(page, url)
-    outcome = milled(german, wanted)
-    assert (outcome.key, outcome.checked, seen) == ("language/gate", "", [])
-    row = outcome.row
+    wanted = Worker(languages=["en"])
+    page = wanted.process_one(german)
+    assert (page.key, page.checked, seen) == ("language/gate", "", [])
+    row = to_row(page)
     assert row["detail"] == "de" and row["measure"] == "gate_share" and row["value"] < row["threshold"] == 0.05
-    assert "text" not in row
-    assert milled(english, wanted).kept and seen == ["https://a.example/2"]
-    assert milled(german, tools(languages=["en"], language={"prefilter": False})).key == "language/unwanted"
-    assert milled(german, tools()).key != "language/gate"
+    assert row["text"] is None
+    assert wanted.process_one(english).key == "kept" and seen == ["https://a.example/2"]
+    assert Worker(languages=["en"], language={"prefilter": False}).process_one(german).key == "language/unwanted"
+    assert Worker().process_one(german).key != "language/gate"
 
 
 def test_thresholds_by_language_stand_before_the_general_one(tmp_path):
@@ -68,11 +98,11 @@ def test_thresholds_by_language_stand_before_the_general_one(tmp_path):
         response("https://a.example/1", html(GERMAN), 1), response("https://a.example/2", html(article(2)), 2),
         tmp_path=tmp_path,
     )  # fmt: skip
-    strict = tools(language={"min_score": 0.0, "by_language": {"de": 1.0}}, recipe="none")
-    outcome = milled(german, strict)
-    assert outcome.key == "language/low-score"
-    assert (outcome.row["measure"], outcome.row["threshold"]) == ("language_score", 1.0)
-    assert milled(english, strict).kept
+    strict = Worker(language={"min_score": 0.0, "by_language": {"de": 1.0}}, recipe="none")
+    page = strict.process_one(german)
+    assert page.key == "language/low-score"
+    assert (page.rejection.measure, page.rejection.threshold) == ("language_score", 1.0)
+    assert strict.process_one(english).key == "kept"
 
 
 def test_columns_that_a_page_states_of_itself(tmp_path):
@@ -83,7 +113,7 @@ def test_columns_that_a_page_states_of_itself(tmp_path):
     dated = [*article(3), "Posted on"]
     body = html(dated, "Sacks", head).replace("<article>", "<article><time datetime='2026-04-03'>3 April</time>")
     (found,) = records(response("https://www.a.example.co.uk/x?utm_source=y", body, 1), tmp_path=tmp_path)
-    row = milled(found, tools()).row
+    row = to_row(Worker().process_one(found))
     wanted = {
         "title": "Sacks",
         "author": "Jo Miller",
@@ -94,22 +124,23 @@ def test_columns_that_a_page_states_of_itself(tmp_path):
         "canonical_link": "https://www.a.example.co.uk/own",
     }
     assert {key: row[key] for key in wanted} == wanted
-    assert set(row) | {"minhash"} == set(DOCUMENT.names)  # signatures are made for many pages at a time
-    assert milled(found, tools(extract={"engine": "resiliparse", "find_dates": False})).row["published"] == ""
+    assert set(row) == set(DOCUMENT.names)
+    without = Worker(extract={"engine": "resiliparse", "find_dates": False})
+    assert without.process_one(found).published == ""
 
 
 def test_checked_pages_count_as_dropped_and_say_what_they_would_have_been(tmp_path, monkeypatch):
-    """A gate that drops everything: one page in three is checked, and every one of those was a miss."""
+    """A prefilter that rejects everything: one page in three is checked, and every one of those was a miss."""
+    stage = "pipeline.extract.prefilter_language"
     monkeypatch.setattr(
-        "pipeline.extract.stages.prefilter_pages",
-        lambda pages, *given: [prefilter.PrefilterVerdict("xx", 0.0)] * len(pages),
+        f"{stage}.prefilter_pages", lambda pages, *given: [prefilter.PrefilterVerdict("xx", 0.0)] * len(pages)
     )
-    monkeypatch.setattr("pipeline.extract.stages.is_audited", lambda page: int(page[-4:-1]) % 3 == 0)
-    worker = tools(languages=["en"])
-    outcomes = mill([read(record, "f", worker) for record in records(*pages(9), tmp_path=tmp_path)], worker)
-    assert [outcome.key for outcome in outcomes] == ["language/gate"] * 8 + ["http/status"]
-    assert [outcome.checked for outcome in outcomes] == ["kept", "", "", "kept", "", "", "kept", "", ""]
-    assert [outcome.row["detail"] for outcome in outcomes[:2]] == ["xx; the full way ends as kept", "xx"]
+    monkeypatch.setattr(f"{stage}.is_audited", lambda page: int(page[-4:-1]) % 3 == 0)
+    ended = Worker(languages=["en"]).process(records(*pages(9), tmp_path=tmp_path))
+    assert [page.key for page in ended] == ["language/gate"] * 8 + ["http/status"]
+    assert [page.checked for page in ended] == ["kept", "", "", "kept", "", "", "kept", "", ""]
+    assert [page.rejection.detail for page in ended[:2]] == ["xx; the full way ends as kept", "xx"]
+    assert all(to_row(page).get("language") is None and page.text is None for page in ended)
 
 
 def test_the_ledger_counts_the_misses(tmp_path):
@@ -126,17 +157,17 @@ def test_the_ledger_counts_the_misses(tmp_path):
     assert f"{expected} went the full way as a check; 0 of them would have been kept" in report
 
 
-def test_what_becomes_of_a_page_does_not_depend_on_those_milled_with_it(tmp_path):
+def test_what_becomes_of_a_page_does_not_depend_on_those_processed_with_it(tmp_path):
     """Real pages, good and bad, all together, one by one and in another order: the same rows and reasons."""
     with open(shared_data("crawl/public-00001.warc.gz"), "rb") as source:
         found = [
             item for item in read_crawl_records(source) if isinstance(item, CrawlRecord) and item.type == "response"
         ][::25]
-    worker = tools(languages=["en", "de"], recipe="fineweb")
-    together = mill([read(record, "f", worker) for record in found], worker)
-    assert len({outcome.key for outcome in together}) > 5
-    assert together == [milled(record, worker) for record in found]
-    assert together[::-1] == mill([read(record, "f", worker) for record in found[::-1]], worker)
+    worker = Worker(languages=["en", "de"], recipe="fineweb")
+    together = [to_row(page) for page in worker.process(found)]
+    assert len({(row.get("stage"), row.get("reason")) for row in together}) > 5
+    assert together == [to_row(worker.process_one(record)) for record in found]
+    assert together[::-1] == [to_row(page) for page in worker.process(found[::-1])]
 
 
 @pytest.mark.parametrize("engine", ["resiliparse", "trafilatura", "gristmill"])
@@ -154,15 +185,17 @@ def test_an_engines_text_is_the_same_under_any_address(engine):
         assert one.text == other.text, record.url
 
 
-def test_a_body_that_comes_again_is_extracted_once_with_its_own_metadata(tmp_path):
+def test_a_body_that_comes_again_is_extracted_once_with_its_own_metadata(tmp_path, monkeypatch):
     body = html(article(7), head="<link rel=canonical href='/here'>")
     urls = ["https://a.example/2020/01/02/x", "https://b.example/y", "https://a.example/2020/01/02/x"]
     found = records(*(response(url, body, n) for n, url in enumerate(urls)), tmp_path=tmp_path)
-    shared = tools()
-    together = [milled(record, shared) for record in found]
-    assert together == [milled(record, tools()) for record in found]
-    assert [outcome.row["published"] for outcome in together] == ["2020-01-02", "", "2020-01-02"]
-    assert len(shared.repeats.found) == 1
+    caches = []
+    monkeypatch.setattr(extract_text, "ExtractionCache", lambda: caches.append(ExtractionCache()) or caches[-1])
+    shared = Worker()
+    together = [to_row(shared.process_one(record)) for record in found]
+    assert together == [to_row(Worker().process_one(record)) for record in found]
+    assert [row["published"] for row in together] == ["2020-01-02", "", "2020-01-02"]
+    assert len(caches[0].found) == 1
 
 
 def test_what_is_remembered_is_bounded():
@@ -174,10 +207,11 @@ def test_what_is_remembered_is_bounded():
     assert calls == [*map(str, range(30)), "0"]
 
 
-def test_pages_are_milled_a_bounded_number_at_a_time():
-    """Nobody's order is changed, and large pages wait with few others: memory does not grow with a file."""
-    made = [Page({"id": n}, n, html="x" * (5_000_000 if n % 50 == 7 else 100)) for n in range(300)]
-    cut = list(batches(iter(made)))
+def test_pages_are_processed_a_bounded_number_at_a_time():
+    """The order of pages stays, and large pages wait with few others: memory does not grow with a file."""
+    made = [replace(EMPTY, number=n, html="x" * (5_000_000 if n % 50 == 7 else 100)) for n in range(600)]
+    cut = list(batch_pages(iter(made)))
     assert [page for batch in cut for page in batch] == made
-    assert max(map(len, cut)) == BATCH_PAGES
+    assert max(map(len, cut)) <= BATCH_PAGES
     assert max(sum(len(page.html) for page in batch) for batch in cut) < BATCH_CHARACTERS + 5_000_000
+    assert [len(batch) for batch in batch_pages([EMPTY] * 600)] == [BATCH_PAGES, BATCH_PAGES, 600 - 2 * BATCH_PAGES]

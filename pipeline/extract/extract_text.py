@@ -1,0 +1,101 @@
+"""Third stage: the main text of a page, and what the page says about itself.
+
+`AddMetadata` belongs to it: what else the address and the HTML tell is looked for only once a page passed every filter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from pipeline.extract.page import Page, PageFunction, Rejection, map_remaining, reject_page
+from pipeline.extract.page_stage import PageStage
+from pipeline.html.dates import find_date
+from pipeline.html.engines import Engine, PageError, load_engine
+from pipeline.html.extraction_cache import ExtractionCache
+from pipeline.html.settings import ExtractConfig
+from pipeline.url.canonical import canonical_url, url_domain
+from pipeline.url.topic_by_address import find_topic
+
+
+def extract_text(pages: Sequence[Page], engine: Engine, cache: ExtractionCache, min_characters: int) -> list[Page]:
+    """Extract the main text of every page; reject pages that the engine cannot take, or with too little text.
+
+    Raises EngineError where the engine is broken: that is no page's fault, and stops the run.
+    """
+    return map_remaining(pages, partial(_extract, engine=engine, cache=cache, min_characters=min_characters))
+
+
+def _extract(page: Page, engine: Engine, cache: ExtractionCache, min_characters: int) -> Page:
+    """Extract one page; text without HTML (WET) is its own main text."""
+    if page.html is not None:
+        try:
+            found = cache.extract(engine, page.html, page.url)
+        except PageError as error:
+            return reject_page(page, Rejection("extract", error.reason))
+        page = replace(
+            page,
+            text=found.text,
+            title=found.title,
+            author=found.author,
+            published=found.date,
+            licence=found.licence,
+            canonical_link=found.canonical,
+        )
+    text = page.text or ""
+    if len(text.strip()) < max(1, min_characters):
+        return reject_page(page, Rejection("extract", "too-short" if text.strip() else "empty", value=float(len(text))))
+    return page
+
+
+@dataclass(eq=False)
+class ExtractText(PageStage):
+    """PCollection[Page] -> PCollection[Page]: pages with their main text, title, author, date and licence."""
+
+    settings: ExtractConfig = ExtractConfig()
+
+    def load(self) -> PageFunction:
+        """Load the engine and try it; extractions of equal bodies are shared."""
+        settings = self.settings
+        engine = load_engine(
+            settings.engine,
+            objective=settings.objective,
+            comments=settings.comments,
+            seconds=settings.timeout_seconds,
+            format=settings.format,
+            threshold=settings.threshold,
+        )
+        return partial(extract_text, engine=engine, cache=ExtractionCache(), min_characters=settings.min_characters)
+
+
+def add_metadata(pages: Sequence[Page], find_dates: bool) -> list[Page]:
+    """Add site, topic and canonical URL to every page; with `find_dates` also a date where the page states none.
+
+    No later stage needs the HTML, which is dropped.
+    """
+    return map_remaining(pages, partial(_describe, find_dates=find_dates))
+
+
+def _describe(page: Page, find_dates: bool) -> Page:
+    """Add the metadata of one page."""
+    published = page.published
+    if not published and page.html and find_dates:
+        published = find_date(page.html, page.url, page.date)
+    return replace(
+        page,
+        published=published,
+        site=url_domain(page.url),
+        domain=find_topic(page.url, page.title),
+        canonical_url=canonical_url(page.url),
+        html=None,
+    )
+
+
+@dataclass(eq=False)
+class AddMetadata(PageStage):
+    """PCollection[Page] -> PCollection[Page]: pages with site, topic, canonical URL and day of publication."""
+
+    find_dates: bool = True
+
+    def load(self) -> PageFunction:
+        """There is nothing to load."""
+        return partial(add_metadata, find_dates=self.find_dates)

@@ -1,0 +1,118 @@
+"""The records that travel through the extract job: a page, and why a page was rejected."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.extract.splits import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a page is not kept. The ledger counts `stage/reason`; the other fields explain it to a reader.
+
+    `value` is that of `measure`, which fails `threshold`; `detail` is what matched, or what the page says.
+    """
+
+    stage: str
+    reason: str
+    value: float | None = None
+    measure: str | None = None
+    threshold: float | None = None
+    detail: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return "stage/reason"."""
+        return f"{self.stage}/{self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page on its way from a crawl record to a document or a rejection. Stages return changed copies.
+
+    A rejected page passes all later stages untouched, so that it is written and counted.
+    """
+
+    # Where it was read: `number` is its place among the pages of its split, from 0.
+    split: Split
+    number: int
+    id: str
+    url: str
+    date: str  # of the crawl, as the archive writes it
+    file: str
+    offset: int  # of the record in the file
+    end: int  # where the record ends there
+    # What was read. `html` is None where the record is text already (WET), and once no later stage needs it.
+    html: str | None = None
+    encoding: str | None = None
+    robots: str | None = None  # directives of the page, sorted, with commas; None where it was not read that far
+    # What was extracted; "" where the page does not say
+    text: str | None = None
+    title: str = ""
+    author: str = ""
+    published: str = ""  # YYYY-MM-DD
+    licence: str = ""  # the address of a Creative Commons licence
+    canonical_link: str = ""  # the address that the page calls its own
+    # What was found out about it
+    language: str | None = None
+    language_score: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+    pii: int = 0  # how many spans were masked
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    site: str = ""  # registered domain
+    domain: str = ""  # topic, by the words of its address and title
+    canonical_url: str = ""
+    text_hash: bytes = b""
+    minhash: bytes = b""
+    rejection: Rejection | None = None
+    # The prefilter's rejection of a page that passes the other stages all the same, as a check of the prefilter
+    prefiltered: Rejection | None = None
+    checked: str = ""  # how such a page ended: "kept" or "stage/reason"
+
+    @property
+    def key(self) -> str:
+        """Return "kept", or "stage/reason" of its rejection."""
+        return self.rejection.key if self.rejection else "kept"
+
+
+PageFunction = Callable[[Sequence[Page]], list[Page]]
+
+
+def reject_page(page: Page, rejection: Rejection) -> Page:
+    """Return the page with a rejection, without the HTML that no stage will need."""
+    return replace(page, rejection=rejection, html=None)
+
+
+def map_remaining(pages: Iterable[Page], change: Callable[[Page], Page]) -> list[Page]:
+    """Return the pages in their order, each that is not rejected changed by `change`."""
+    return [change(page) if page.rejection is None else page for page in pages]
+
+
+def process_remaining(pages: Sequence[Page], process: PageFunction, batch: int | None = None) -> list[Page]:
+    """Return the pages in their order, those that are not rejected processed together, at most `batch` at a time."""
+    remaining = [page for page in pages if page.rejection is None]
+    size = batch or max(1, len(remaining))
+    done = [page for start in range(0, len(remaining), size) for page in process(remaining[start : start + size])]
+    processed = iter(done)
+    return [next(processed) if page.rejection is None else page for page in pages]
+
+
+def settle_page(page: Page) -> Page:
+    """Return what becomes of a page after the last stage.
+
+    A page that the prefilter rejected, and that passed the other stages as a check, is rejected by the prefilter; how
+    it ended otherwise is noted in the rejection's `detail` and in `checked`.
+    """
+    if page.prefiltered is None:
+        return page
+    detail = f"{page.prefiltered.detail}; the full way ends as {page.key}"
+    return replace(
+        page,
+        rejection=replace(page.prefiltered, detail=detail),
+        prefiltered=None,
+        checked=page.key,
+        html=None,
+        text=None,
+        language=None,
+        language_score=None,
+    )

@@ -1,0 +1,226 @@
+"""First stage: crawl records become pages, after all that can be told without a page's main text.
+
+URL rules, HTTP status, MIME type, character encoding and robots directives are applied here.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, BinaryIO
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import PBegin
+
+from pipeline.config import build_config
+from pipeline.extract.page import Page, Rejection, reject_page
+from pipeline.extract.page_stage import register_page_coder
+from pipeline.extract.splits import ReadResult, Split, is_split_done, marker_path, plan_files, save_read_result
+from pipeline.html.charset import decode_body
+from pipeline.html.http import HttpResponse, detect_mime_type, parse_response
+from pipeline.html.robots import RobotsConfig, robots_directives
+from pipeline.io.inputs import expand_inputs, open_input
+from pipeline.io.ledger import FileLedger, UnreadableRange
+from pipeline.io.output import Output
+from pipeline.io.settings import InputConfig
+from pipeline.runners.local_pool import report
+from pipeline.url.filter import UrlFilter, UrlRules
+from pipeline.warc.reader import CrawlRecord, NotACrawlFile, find_page_record_type, read_crawl_records
+
+HTML = ("text/html", "application/xhtml+xml")
+DIRECTIVES = {"noindex": "noindex", "noai": "noai", "tdm_reservation": "tdm-reservation"}  # config key: directive
+TRUNCATED = {"size": "too-large", "disconnect": "incomplete"}
+BATCH_PAGES, BATCH_CHARACTERS = 256, 16_000_000  # of a batch, which may end with one page more
+
+
+def read_page(
+    record: CrawlRecord, split: Split, number: int, urls: UrlFilter, settings: InputConfig, robots: RobotsConfig
+) -> Page:
+    """Return a response (or a WET file's conversion) as a page, or as one rejected by its record, URL or response."""
+    page = Page(
+        split=split,
+        number=number,
+        id=record.id,
+        url=record.url,
+        date=record.date,
+        file=split.path,
+        offset=record.offset,
+        end=record.offset + record.length,
+    )
+    rejection = check_record(record, settings) or check_url(record.url, urls)
+    if rejection:
+        return reject_page(page, rejection)
+    if record.type == "conversion":
+        return replace(page, text=record.block.decode("utf-8", "replace"), encoding="utf-8")
+    response = parse_response(record.block, max_body_bytes=settings.max_page_mb << 20)
+    rejection = check_response(response)
+    if rejection:
+        return reject_page(page, rejection)
+    html, encoding = decode_body(response.body, response.header("content-type"))
+    directives = robots_directives(response.headers, html)
+    page = replace(page, html=html, encoding=encoding, robots=",".join(sorted(directives)))
+    rejection = check_robots(directives, robots)
+    return reject_page(page, rejection) if rejection else page
+
+
+def check_record(record: CrawlRecord, settings: InputConfig) -> Rejection | None:
+    """Return why a record is rejected that the archive, or our own limit, cut short; None where it is not."""
+    if record.truncated in TRUNCATED:
+        return Rejection("record", TRUNCATED[record.truncated])
+    if record.truncated and settings.truncated == "reject":
+        return Rejection("record", "truncated", detail=record.truncated)
+    return None
+
+
+def check_url(url: str, urls: UrlFilter) -> Rejection | None:
+    """Return why a page is rejected by its URL alone; None where it is not."""
+    found = urls.reject(url)
+    return Rejection("url", found[0], detail=found[1]) if found else None
+
+
+def check_response(response: HttpResponse) -> Rejection | None:
+    """Return why a response is rejected: only whole HTML pages with status 200 pass."""
+    if response.status is None:
+        return Rejection("http", "no-status")
+    if response.status != 200:
+        return Rejection("http", "status", value=float(response.status))
+    if not response.body:
+        return Rejection("http", "empty")
+    if "too-large" in response.problems:
+        return Rejection("http", "too-large", value=float(len(response.body)))
+    mime = detect_mime_type(response)
+    return None if mime in HTML else Rejection("mime", "not-html", detail=mime)
+
+
+def check_robots(directives: frozenset[str], settings: RobotsConfig) -> Rejection | None:
+    """Return which of a page's own directives forbids its use, as configured; None where none does."""
+    for key, directive in DIRECTIVES.items():
+        if getattr(settings, key) and directive in directives:
+            return Rejection("robots", directive)
+    return None
+
+
+def read_page_records(
+    source: BinaryIO, split: Split, settings: InputConfig, counts: FileLedger
+) -> Iterator[CrawlRecord]:
+    """Yield the records of a split that are pages; count every record, and every range that holds none, in `counts`.
+
+    A file without any crawl record is noted in the counts, not raised: the other inputs go on.
+    """
+    try:
+        page_type = find_page_record_type(source)
+        max_bytes = settings.max_record_mb << 20
+        for item in read_crawl_records(source, split.start, split.end, max_record_bytes=max_bytes):
+            if not isinstance(item, CrawlRecord):
+                counts.unreadable_bytes += item.length
+                counts.unreadable.append(UnreadableRange(item.offset, item.length, item.reason))
+                continue
+            counts.records[item.type] += 1
+            if item.truncated:
+                counts.truncated[item.truncated] += 1
+            if item.type == page_type:
+                counts.responses += 1
+                yield item
+    except NotACrawlFile as error:
+        size = source.seek(0, os.SEEK_END)
+        counts.bad_file = str(error)
+        counts.unreadable_bytes, counts.unreadable = size, [UnreadableRange(0, size, "not-a-crawl-file")]
+
+
+def read_split(
+    split: Split, urls: UrlFilter, settings: InputConfig, robots: RobotsConfig, counts: FileLedger
+) -> Iterator[Page]:
+    """Yield the pages of a split in their order, and count what was read in `counts`."""
+    with open_input(split.path, settings) as source:
+        for number, record in enumerate(read_page_records(source, split, settings, counts)):
+            yield read_page(record, split, number, urls, settings, robots)
+
+
+def batch_pages(pages: Iterable[Page]) -> Iterator[list[Page]]:
+    """Yield the pages in their order, BATCH_PAGES at a time, and fewer where they are large."""
+    batch: list[Page] = []
+    characters = 0
+    for page in pages:
+        batch.append(page)
+        characters += len(page.html or page.text or "")
+        if len(batch) == BATCH_PAGES or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+@dataclass(eq=False)
+class ReadCrawl(beam.PTransform):
+    """PCollection[Split] -> PCollection[Page], or, at a pipeline's beginning, the pages of `inputs`.
+
+    `inputs` are files, folders, globs and addresses as in a config. With `output`, a split that is done there is not
+    read again, and what was read is recorded there for `MergeSplits`.
+    """
+
+    inputs: str | tuple[str, ...] = ()
+    output: str | None = None
+    settings: InputConfig = InputConfig()
+    urls: UrlRules = UrlRules()
+    robots: RobotsConfig = RobotsConfig()
+
+    def expand(self, start: Any) -> Any:
+        """Read every split."""
+        register_page_coder()
+        splits = start
+        if isinstance(start, PBegin):
+            splits = start | beam.Create(self.find_splits(), reshuffle=True).with_output_types(Split)
+        reader = ReadSplit(self.output, self.settings, self.urls, self.robots)
+        return splits | beam.ParDo(reader).with_output_types(Page)
+
+    def find_splits(self) -> list[Split]:
+        """Return the splits of `inputs`. Raises ValueError or OSError where one is not there."""
+        inputs = [self.inputs] if isinstance(self.inputs, str) else list(self.inputs)
+        config = build_config({"inputs": inputs, "output": self.output or "none", "input": asdict(self.settings)})
+        files = plan_files(expand_inputs(config.inputs, config.input, config.seed), config)
+        return [split for file in files for split in file.splits]
+
+
+class ReadSplit(beam.DoFn):
+    """Reads the pages of a split, some hundred at a time, and records what was read after the last one."""
+
+    def __init__(self, output: str | None, settings: InputConfig, urls: UrlRules, robots: RobotsConfig):
+        """Keep what the worker needs to load the rest."""
+        self.output, self.settings, self.urls, self.robots = output, settings, urls, robots
+
+    def setup(self) -> None:
+        """Load the URL lists; a broken one stops the run here."""
+        self.url_filter = UrlFilter(self.urls)
+        self.files = None if self.output is None else Output(self.output)
+
+    @beam.DoFn.yields_batches
+    def process(self, split: Split) -> Iterator[list[Page]]:
+        """Read one split, unless it is done."""
+        if self.files and (self.files.exists(*marker_path(split.name)) or is_split_done(split, self.files)):
+            report("progress", {"bytes": split.size})
+            return
+        result, sent = ReadResult(split.path, split.file_size, split.end), 0
+        for batch in batch_pages(read_split(split, self.url_filter, self.settings, self.robots, result.ledger)):
+            Metrics.counter("ReadCrawl", "pages").inc(len(batch))
+            count_rejections(batch)
+            end = batch[-1].end - split.start
+            yield batch
+            report("progress", {"bytes": max(0, min(end, split.size) - sent)})
+            sent = max(sent, min(end, split.size))
+        if self.files:
+            save_read_result(self.files, split, result)
+        for kind, n in result.ledger.records.items():
+            Metrics.counter("records", kind).inc(n)
+        Metrics.counter("ReadCrawl", "unreadable_bytes").inc(result.ledger.unreadable_bytes)
+        report("progress", {"bytes": split.size - sent})
+
+    def infer_output_type(self, input_type: Any) -> Any:
+        """Return the type of an element; the annotations tell that of a batch."""
+        return Page
+
+
+def count_rejections(pages: Iterable[Page]) -> None:
+    """Add the rejected pages to Beam's counters, by reason."""
+    for page in pages:
+        if page.rejection:
+            Metrics.counter("ReadCrawl", page.rejection.key).inc()
