@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipeline.io import inputs
+from pipeline.io import downloads, inputs
 from pipeline.io.inputs import InputError, expand_inputs, open_input
 from pipeline.io.settings import InputConfig
 
@@ -37,6 +37,8 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("ETag", '"v1"')
         self.send_header("Content-Length", str(len(body) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.end_headers()
         end = len(body) // 3 if "breaks" in self.path and tries == 1 else len(body)
         self.wfile.write(body[start:end])
@@ -47,7 +49,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(inputs, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(downloads, "FIRST_WAIT", 0.01)
     Server.tries, Server.ranges = {}, []
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
@@ -69,7 +71,7 @@ def test_a_busy_server_is_asked_again(server):
 def test_a_broken_download_goes_on_by_range(server):
     assert read(f"{server}/breaks.warc.gz") == DATA
     (resumed,) = Server.ranges
-    assert len(DATA) // 3 - inputs.BLOCK < int(resumed.removeprefix("bytes=").rstrip("-")) <= len(DATA) // 3
+    assert len(DATA) // 3 - downloads.BLOCK < int(resumed.removeprefix("bytes=").rstrip("-")) <= len(DATA) // 3
 
 
 def test_what_was_fetched_into_the_cache_is_not_fetched_again(server, tmp_path):
@@ -90,7 +92,7 @@ def test_a_server_that_never_recovers_is_given_up_with_the_status(server):
 
 
 def test_no_network_is_one_line(monkeypatch):
-    monkeypatch.setattr(inputs, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(downloads, "FIRST_WAIT", 0.01)
     with pytest.raises(InputError, match="is there a network"):
         read("http://127.0.0.1:9/x.warc.gz")
 
@@ -148,3 +150,28 @@ def test_a_folder_without_crawl_files_is_one_line(tmp_path):
 def test_an_address_that_cannot_be_read_is_one_line_at_once(address, needle):
     with pytest.raises(InputError, match=needle):
         expand_inputs((address,), InputConfig(), 0)
+
+
+def test_one_file_under_two_spellings_is_one_input(tmp_path, monkeypatch):
+    (tmp_path / "a.warc.gz").write_bytes(b"x")
+    (tmp_path / "link.warc.gz").symlink_to(tmp_path / "a.warc.gz")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    spellings = ("./a.warc.gz", "a.warc.gz", "~/a.warc.gz", f"{tmp_path}/a.warc.gz", "link.warc.gz", "*.warc.gz")
+    for patterns in (spellings, spellings[::-1]):
+        (item,) = expand_inputs(patterns, InputConfig(), 0)
+        assert item.path == "a.warc.gz" and item.named
+
+
+def test_a_home_folder_is_written_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "crawl").mkdir()
+    (tmp_path / "crawl" / "a.warc.gz").write_bytes(b"x")
+    (tmp_path / "warc.paths").write_text(f"{tmp_path}/crawl/a.warc.gz\n")
+    for pattern in ("~/crawl", "~/crawl/*.gz", "~/crawl/a.warc.gz", "file://~/crawl/a.warc.gz", "~/warc.paths"):
+        assert [item.path for item in expand_inputs((pattern,), InputConfig(), 0)] == [f"{tmp_path}/crawl/a.warc.gz"]
+
+
+def test_a_long_address_has_a_short_name_in_the_cache():
+    names = {inputs.cached_name("https://example.org/" + "a" * 300 + f"{n}.warc.gz?x=1") for n in range(2)}
+    assert len(names) == 2 and all(len(name) < 200 and name.endswith(".warc.gz_x_1") for name in names)
