@@ -12,24 +12,27 @@ from pipeline.extract.page_stage import PageStage
 from pipeline.html.dates import find_date
 from pipeline.html.engines import Engine, PageError, load_engine
 from pipeline.html.extraction_cache import ExtractionCache
-from pipeline.html.settings import ExtractConfig
+from pipeline.html.settings import ExtractConfig, is_own_engine
 from pipeline.url.canonical import canonical_url, url_domain
 from pipeline.url.topic_by_address import find_topic
 
 
-def extract_text(pages: Sequence[Page], engine: Engine, cache: ExtractionCache, min_characters: int) -> list[Page]:
+def extract_text(
+    pages: Sequence[Page], engine: Engine, cache: ExtractionCache | None, min_characters: int
+) -> list[Page]:
     """Extract the main text of every page; reject pages that the engine cannot take, or with too little text.
 
-    Raises EngineError where the engine is broken: that is no page's fault, and stops the run.
+    With a cache, bodies that come again are not extracted again. Raises EngineError where the engine is broken: that
+    is no page's fault, and stops the run.
     """
     return map_remaining(pages, partial(_extract, engine=engine, cache=cache, min_characters=min_characters))
 
 
-def _extract(page: Page, engine: Engine, cache: ExtractionCache, min_characters: int) -> Page:
+def _extract(page: Page, engine: Engine, cache: ExtractionCache | None, min_characters: int) -> Page:
     """Extract one page; text without HTML (WET) is its own main text."""
     if page.html is not None:
         try:
-            found = cache.extract(engine, page.html, page.url)
+            found = cache.extract(engine, page.html, page.url) if cache else engine(page.html, page.url)
         except PageError as error:
             return reject_page(page, Rejection("extract", error.reason))
         page = replace(
@@ -54,7 +57,7 @@ class ExtractText(PageStage):
     settings: ExtractConfig = ExtractConfig()
 
     def load(self) -> PageFunction:
-        """Load the engine and try it; extractions of equal bodies are shared."""
+        """Load the engine and try it. An engine of the user's own may depend on the address, and has no cache."""
         settings = self.settings
         engine = load_engine(
             settings.engine,
@@ -64,7 +67,8 @@ class ExtractText(PageStage):
             format=settings.format,
             threshold=settings.threshold,
         )
-        return partial(extract_text, engine=engine, cache=ExtractionCache(), min_characters=settings.min_characters)
+        cache = None if is_own_engine(settings.engine) else ExtractionCache()
+        return partial(extract_text, engine=engine, cache=cache, min_characters=settings.min_characters)
 
 
 def add_metadata(pages: Sequence[Page], find_dates: bool) -> list[Page]:

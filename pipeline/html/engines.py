@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from pipeline.html.metadata import extract_metadata
 from pipeline.html.sandbox import SandboxEnded, SandboxProcess, serve_requests
+from pipeline.html.settings import ENGINE_NAMES, is_own_engine
+from pipeline.io.plugins import load_object
 
 MAX_CHARACTERS = 20_000_000
 MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
@@ -22,6 +24,7 @@ MANY_TAGS = 2000  # "<" in a page that needs no sandbox; one page in eight has m
 MANY_ATTRIBUTES = 5000  # "=" in it
 LONG_TAG = 16_384  # characters without a ">" in it
 IN_PROCESS = {"trafilatura": 0, "resiliparse": 100_000, "gristmill": 200_000}  # characters that need no helper
+OWN_IN_PROCESS = 200_000  # the same for an engine of the user's own
 
 # C0 and C1 controls but tab and newline, lone surrogates, the byte-order mark, soft hyphen and word joiner: never text.
 NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2060\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -86,16 +89,17 @@ def load_engine(
 ) -> Engine:
     """Return the extractor f(html, url) -> Extraction, tried on a page of its own.
 
+    `name` is one of ENGINE_NAMES, or "package.module:function" for a function (html, url) -> text or Extraction.
     `objective` is "balanced", "precision" or "recall", `format` "text" or "markdown"; `threshold` (gristmill's) is the
     share of the best F1 to be expected of a page that a block must be worth; `seconds` of CPU time are allowed a page.
     f raises PageError, and EngineError when the engine fails whatever the page. Raises EngineError, one line, if the
     engine does not work here, or has no such format.
     """
-    if name not in ENGINES:
-        raise EngineError(f"extract.engine: {name!r} is unknown; the engines are {', '.join(ENGINES)}")
+    if name not in ENGINES and not is_own_engine(name):
+        raise EngineError(f"extract.engine: {name!r} is unknown; the engines are {', '.join(ENGINE_NAMES)}")
     if format == "markdown" and name not in WITH_MARKDOWN:
         raise EngineError(f"extract.format: {name} has no markdown; {' and '.join(WITH_MARKDOWN)} have it")
-    limit, options = IN_PROCESS[name], EngineOptions(objective, comments, format, threshold)
+    limit, options = IN_PROCESS.get(name, OWN_IN_PROCESS), EngineOptions(objective, comments, format, threshold)
     direct = load_checked_engine(name, options) if limit else None
     helper = SandboxProcess("pipeline.html.engines", name, str(seconds), json.dumps(options))
     if not limit:
@@ -138,6 +142,8 @@ def run_guarded(engine: Engine, html: str, url: str) -> Extraction:
     """Run an engine on a page and turn whatever it raises into PageError or EngineError."""
     try:
         return engine(html, url)
+    except EngineError:
+        raise
     except ImportError as error:
         raise EngineError(f"extract.engine: a part of it is missing: {error}") from error
     except MemoryError as error:
@@ -150,6 +156,8 @@ def run_guarded(engine: Engine, html: str, url: str) -> Extraction:
 
 def load_checked_engine(name: str, options: EngineOptions) -> Engine:
     """Build an engine and try it, which tells a broken installation from a broken page."""
+    if is_own_engine(name):
+        return load_own_engine(name)
     try:
         engine = ENGINES[name](options)
         tried = ENGINES[name](options._replace(threshold=EngineOptions().threshold))  # 0 takes all, 1 hardly anything
@@ -159,6 +167,39 @@ def load_checked_engine(name: str, options: EngineOptions) -> Engine:
         raise EngineError(f"extract.engine: {name} does not work here: {type(error).__name__}: {message}") from error
     if SELF_TEST_WORDS not in text or ("Imprint" in text and options.objective != "recall"):  # which takes all text
         raise EngineError(f"extract.engine: {name} does not work here: its self-test page gave {text[:80]!r}")
+    return engine
+
+
+def load_own_engine(use: str) -> Engine:
+    """Return the user's function as an engine, tried on a page. Raises EngineError, one line, where it cannot be used.
+
+    A text that it returns is completed by the metadata of the page. Characters that are never text are removed.
+    """
+    try:
+        function = load_object(use, "extract.engine")
+    except ValueError as error:
+        raise EngineError(str(error)) from error
+
+    def engine(html: str, url: str) -> Extraction:
+        found = function(html, url)
+        if isinstance(found, str):
+            found = Extraction(found, *extract_metadata(html, url))
+        if not isinstance(found, Extraction) or not all(isinstance(value, str) for value in found):
+            raise EngineError(
+                f"extract.engine: {use} returned {type(found).__name__} {str(found)[:80]!r} for {url or 'a page'}; "
+                "it must return a text, or an Extraction of texts"
+            )
+        return Extraction(*(remove_invisible(value) for value in found))
+
+    try:
+        engine(SELF_TEST, "https://example.org/")
+    except EngineError:
+        raise
+    except Exception as error:  # a user's function may raise anything
+        message = " ".join(str(error).split())
+        raise EngineError(
+            f"extract.engine: {use} failed on its self-test page: {type(error).__name__}: {message}"
+        ) from error
     return engine
 
 

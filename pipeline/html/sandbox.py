@@ -68,7 +68,7 @@ class SandboxProcess:
     def _running(self) -> subprocess.Popen:
         """Return this process's helper; one that was inherited over a fork belongs to the parent."""
         if self.process is None or self.owner != os.getpid() or self.process.poll() is not None:
-            paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+            paths = [str(ROOT), *(path or os.getcwd() for path in sys.path)]  # an engine of the user's own may be there
             self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.PIPE,

@@ -2,17 +2,36 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
-from pipeline.settings import STRICT, Fraction
+from pipeline.settings import STRICT, Fraction, suggest_name
+
+ENGINE_NAMES = ("trafilatura", "resiliparse", "gristmill")
+
+
+def is_own_engine(name: str) -> bool:
+    """Tell whether an engine is a function of the user's own, named as package.module:function."""
+    return ":" in name
+
+
+def check_engine_name(name: str) -> str:
+    """Return an engine's name. Raises PydanticCustomError where there is none of that name."""
+    if name not in ENGINE_NAMES and not is_own_engine(name):
+        message = (
+            f"no such engine{suggest_name(name, ENGINE_NAMES)} (the engines are {', '.join(ENGINE_NAMES)}; name one of "
+            "your own as package.module:function)"
+        )
+        raise PydanticCustomError("unknown_engine", "{message}", {"message": message})
+    return name
 
 
 @dataclass(frozen=True, config=STRICT)
 class ExtractConfig:
     """The main text of a page."""
 
-    engine: Literal["trafilatura", "resiliparse", "gristmill"] = "gristmill"
+    engine: Annotated[str, AfterValidator(check_engine_name)] = "gristmill"  # or your own: package.module:function
     objective: Literal["balanced", "precision", "recall"] = "balanced"
     threshold: Fraction = 0.6  # gristmill: higher for precision, lower for recall
     format: Literal["text", "markdown"] = "text"  # markdown: trafilatura and gristmill
@@ -25,3 +44,10 @@ class ExtractConfig:
         """Refuse what the engine cannot do. Raises ValueError."""
         if self.format == "markdown" and self.engine == "resiliparse":
             raise ValueError("resiliparse has no markdown; set extract.engine to gristmill or trafilatura")
+        options = {
+            "objective": self.objective != "balanced",
+            "format": self.format != "text",
+            "comments": self.comments,
+        }
+        for option in (name for name, given in options.items() if given and is_own_engine(self.engine)):
+            raise ValueError(f"{self.engine} is not asked for extract.{option}; leave it out")

@@ -63,7 +63,7 @@ def test_one_input_may_be_a_plain_string():
         ({"dedup": {"treshold": 0.5}}, ["dedup.treshold", "'threshold'"]),
         ({"dedup": {"threshold": 1.5}}, ["dedup.threshold", "1.5", "less than or equal to 1"]),
         ({"dedup": {"threshold": "high"}}, ["dedup.threshold", "'high'"]),
-        ({"extract": {"engine": "trafilatra"}}, ["extract.engine", "'resiliparse'", "mean 'trafilatura'?"]),
+        ({"extract": {"engine": "trafilatra"}}, ["extract.engine", "resiliparse", "mean 'trafilatura'?"]),
         ({"rules": 3}, ["rules", "3", "a mapping"]),
         ({"url": {"blocklists": "lists.bin"}}, ["url.blocklists", "'lists.bin'", "a list"]),
         ({"recipe": "finweb"}, ["recipe", "'finweb'", "'fineweb'"]),
