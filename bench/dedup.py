@@ -234,7 +234,7 @@ def measure(pages: int, folder: str) -> None:
     )
     with open(f"{folder}/result.json") as source:
         result = json.load(source)
-    print(", ".join(f"{key} {n:,}" for key, n in result["steps"].items()))
+    print(", ".join(f"{key} {n:,}" for key, n in result["counts"].items()))
     for kind, (dropped, wanted) in check(folder, pages).items():
         print(f"{kind:14} {dropped:10,} of {wanted:10,} planted  {dropped / max(wanted, 1):.4f}")
     print(

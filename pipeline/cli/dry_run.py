@@ -9,6 +9,7 @@ from google.protobuf import json_format
 
 from pipeline.config import Config
 from pipeline.dedup.job import build as build_dedup
+from pipeline.dedup.plan import unread_shards
 from pipeline.extract.job import build as build_extract
 from pipeline.extract.splits import plan_files
 from pipeline.io.inputs import expand_inputs
@@ -48,7 +49,7 @@ def builders(config: Config) -> dict[str, Callable[[beam.Pipeline], None]]:
         "extract": lambda pipeline: build_extract(
             pipeline, root, config, [split for f in files for split in f.splits], files
         ),
-        "dedup": lambda pipeline: build_dedup(pipeline, root, config),
+        "dedup": lambda pipeline: build_dedup(pipeline, root, config, unread_shards(names)),
         "publish": lambda pipeline: build_publish(pipeline, root, config, names),
     }
 

@@ -6,7 +6,7 @@ output (`dedup.previous_outputs`). index.json, written once the job has ended, s
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -49,14 +49,22 @@ def index_schema(params: MinHashParams) -> pa.Schema:
     return pa.schema([*rank, *keys])
 
 
-def write_index(output: Output, name: str, config: DedupConfig) -> dict[str, Any]:
-    """Write the index of a documents shard. Returns its rows, its lines at most where they are wanted, and its content.
+class IndexedShard(NamedTuple):
+    """A shard whose index is written: its rows, at most so many lines (0 where lines are off), and its fingerprint."""
+
+    rows: int
+    lines: int
+    content: dict[str, str]
+
+
+def write_index(output: Output, name: str, config: DedupConfig) -> IndexedShard:
+    """Write the index of a documents shard.
 
     Raises ValueError for signatures of another length.
     """
     params = config.minhash_params()
     schema = index_schema(params)
-    counts: dict[str, Any] = {"lines": 0} if config.repeated_lines else {}
+    lines = 0
     with (
         output.parquet("documents", f"{name}.parquet") as file,
         output.table_writer(schema, "index", f"{name}.parquet") as writer,
@@ -72,8 +80,8 @@ def write_index(output: Output, name: str, config: DedupConfig) -> dict[str, Any
             columns |= {key: batch.column(key) for key in ("date", "url", "id", "text_hash")}
             writer.append(pa.table([columns[key] for key in schema.names], schema.names).cast(schema))
             if config.repeated_lines:
-                counts["lines"] += most_lines(batch.column("text"), config.repeated_lines.line_params().unit)
-    return counts | {"rows": writer.count, "content": digest(output, "index", f"{name}.parquet")}
+                lines += most_lines(batch.column("text"), config.repeated_lines.line_params().unit)
+    return IndexedShard(writer.count, lines, digest(output, "index", f"{name}.parquet"))
 
 
 def most_lines(texts: pa.Array, unit: str) -> int:
@@ -127,7 +135,7 @@ def band_column(sketches: pa.Array, params: MinHashParams, near: bool, name: str
     return made.take(pa.array(np.cumsum(lengths > 0) - 1, mask=lengths == 0))
 
 
-def fixed_bytes(column: pa.ChunkedArray, width: int) -> np.ndarray:
+def read_fixed_bytes(column: pa.ChunkedArray, width: int) -> np.ndarray:
     """Return a column of fixed-size bytes without nulls as uint64[rows, width / 8]."""
     parts = [
         np.frombuffer(chunk.buffers()[1], "<u8", len(chunk) * width // 8, chunk.offset * width)
@@ -136,7 +144,7 @@ def fixed_bytes(column: pa.ChunkedArray, width: int) -> np.ndarray:
     return np.concatenate([np.zeros(0, "<u8"), *parts]).reshape(-1, width // 8)
 
 
-def index_rows(output: Output, name: str, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+def read_index(output: Output, name: str, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
     """Yield (first row, columns) of an index shard, a row group at a time."""
     first = 0
     with output.parquet("index", f"{name}.parquet") as file:
@@ -144,6 +152,21 @@ def index_rows(output: Output, name: str, columns: list[str]) -> Iterator[tuple[
             table = file.read_row_group(number, columns=columns)
             yield first, table
             first += table.num_rows
+
+
+def read_parquet_rows(
+    output: Output, folder: str, name: str, rows: np.ndarray, columns: list[str]
+) -> Iterator[pa.Table]:
+    """Yield columns of some rows, which rise, of a Parquet shard; a table for each row group that has any."""
+    first = 0
+    with output.parquet(folder, f"{name}.parquet") as file:
+        for number in range(file.num_row_groups):
+            count = file.metadata.row_group(number).num_rows
+            start, stop = np.searchsorted(rows, [first, first + count])
+            if stop > start:
+                table = file.read_row_group(number, columns=columns)
+                yield table.take(pa.array(rows[start:stop] - first))
+            first += count
 
 
 def parameters(config: DedupConfig) -> dict[str, Any]:

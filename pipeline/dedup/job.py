@@ -1,192 +1,191 @@
 """The dedup job: `documents/` in, `duplicates/` out, a shard of it for each of documents/; and the index in `index/`.
 
-Three passes in order, and a page goes at most once: pages of one canonical URL (the newest capture stays), pages of one
-normalised text, near duplicates confirmed by the exact Jaccard of their shingles. The job is a row of steps, each of
-them independent tasks (tasks.py, near.py). A runner passes only their names; keys and shingles lie in files
-under `.work/dedup/`, cut so that no task holds more than a bounded part of them. So the same tasks run here, on this
-machine's workers or on a cluster, and a job that was killed goes on from the tasks that were done.
+Three passes in order, and a page is removed at most once: pages of one canonical URL (the newest capture is kept),
+pages of one normalised text, and near duplicates confirmed by the exact Jaccard of their shingles. `build` is the whole
+job, on every runner. What passes between its stages is blocks of rows (blocks.py) under a number: that of a partition
+of the keys, or of a batch of shards (plan.py). Texts are read where they lie and are never shuffled.
 """
 
 import os
-import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
 from pipeline.config import Config, config_values
-from pipeline.dedup import near, repeated_lines, tasks
+from pipeline.dedup.blocks import FOLDER, DedupJob, KeyedBlock, StageOutputs
 from pipeline.dedup.index import VERSION, check_index, content, line_parameters, parameters
-from pipeline.dedup.settings import DedupConfig
-from pipeline.dedup.tasks import FOLDER, MOST_NAMED, Job, Task, by_size, done
+from pipeline.dedup.index_pages import Index
+from pipeline.dedup.keep_one import KeepOne, TextKeys, UrlKeys
+from pipeline.dedup.link_buckets import BandKeys, LinkBuckets
+from pipeline.dedup.make_blocks import keeps_blocks_in_files
+from pipeline.dedup.plan import DocumentShard, list_shards, make_plan
+from pipeline.dedup.repeated_lines import CountLines, LineKeys, WriteRepeatedLines, count_line_partitions
+from pipeline.dedup.resolve_kept import ResolveKept
+from pipeline.dedup.spanning_forest import PartitionCandidates, SpanningForest
+from pipeline.dedup.summary import AddSummaries, DedupSummary
+from pipeline.dedup.verify_jaccard import Shingles, VerifyJaccard
+from pipeline.dedup.write_duplicates import WriteDuplicates
 from pipeline.io.output import Output, fingerprint
 from pipeline.runners.beam_options import beam_options, is_local
-from pipeline.runners.local_pool import Report, run_tasks
+from pipeline.runners.process_pool import open_process_pool
 
-SMALL = 1 << 14  # pages: with fewer the job takes less time than a worker needs to start
+POOL_PAGES = 1 << 17  # with fewer pages a job takes less time in one process
+SUMMARY = "summary.json"
+PASSES = {"url": UrlKeys, "exact": TextKeys}
 
-LOG_SECONDS = 60.0
-
-DO: dict[str, Callable[[Job, int], dict[str, Any]]] = {
-    "index": tasks.index,
-    "plan": tasks.plan,
-    **{f"{kind}.keys": partial(tasks.keys, kind) for kind in tasks.KINDS},
-    **{f"{kind}.groups": partial(tasks.groups, kind) for kind in tasks.KINDS},
-    "near.keys": near.keys,
-    "near.buckets": near.buckets,
-    "near.components": near.components,
-    "near.sets": near.sets,
-    "near.settle": near.settle,
-    **{f"{kind}.resolve": partial(tasks.resolve, kind) for kind in tasks.KINDS},
-    "write": tasks.write,
-    "lines.keys": repeated_lines.keys,
-    "lines.groups": repeated_lines.groups,
-    "lines.write": repeated_lines.write,
-}
+Blocks = PCollection[KeyedBlock]
 
 
-def dedup(output: Output, config: Config, shards: list[str], flags: Sequence[str] = ()) -> dict[str, Any]:
-    """Run the job. Returns what each shard lost by kind, the clusters, and the lines that go of all by what is counted.
+def build(
+    pipeline: beam.Pipeline, root: str, config: Config, shards: Sequence[DocumentShard], in_pool: bool = False
+) -> None:
+    """Add the job to a Beam pipeline. `in_pool`: the stages share their elements out to the open process pool."""
+    in_files = keeps_blocks_in_files(pipeline.runner)
+    job = DedupJob(root, config.dedup, make_plan(shards, config.dedup), in_files, in_pool)
+    indexed = pipeline | "Shards" >> beam.Create(shards).with_output_types(DocumentShard) | "Index" >> Index(job)
+    summaries: list[PCollection[DedupSummary]] = [indexed["summary"]]
+    removed: dict[str, Blocks] = {}
+    kept: dict[str, Blocks] = {}
+    for kind in [kind for kind in PASSES if getattr(config.dedup, kind)]:
+        found = find_copies(indexed["blocks"], removed, job, kind)
+        kept[kind], removed[f"removed by {kind}"] = found["blocks"], found["removed"]
+        summaries.append(found["summary"])
+    verdicts: dict[str, Blocks] = {}
+    if config.dedup.near:
+        verdicts["near"], counted = find_near_copies(indexed["blocks"], removed, job)
+        summaries += counted
+    for kind in reversed(kept):
+        verdicts[kind] = (
+            {"kept": kept[kind], **verdicts}
+            | f"Join {kind} with later passes" >> beam.CoGroupByKey()
+            | f"Resolve {kind}" >> ResolveKept(job, kind)
+        )
+    written = (
+        {"shards": indexed["blocks"], **verdicts}
+        | "Join verdicts" >> beam.CoGroupByKey()
+        | "WriteDuplicates" >> WriteDuplicates(job)
+    )
+    summaries.append(written["summary"])
+    if config.dedup.repeated_lines:
+        summaries += find_repeated_lines(written["blocks"], indexed["summary"], job)
+    _ = (
+        summaries
+        | "Summaries" >> beam.Flatten()
+        | "AddSummaries" >> beam.CombineGlobally(AddSummaries())
+        | "WriteSummary" >> beam.Map(write_summary, root)
+    )
+
+
+def find_copies(shards: Blocks, removed: dict[str, Blocks], job: DedupJob, kind: str) -> StageOutputs:
+    """Return what `KeepOne` does, for pages with an equal key of one kind."""
+    outputs: StageOutputs = (
+        {"shards": shards, **removed}
+        | f"Join pages for {kind}" >> beam.CoGroupByKey()
+        | PASSES[kind](job)
+        | f"Group {kind} keys" >> beam.GroupByKey()
+        | f"Keep one by {kind}" >> KeepOne(job, kind)
+    )
+    return outputs
+
+
+def find_near_copies(shards: Blocks, removed: dict[str, Blocks], job: DedupJob) -> tuple[Blocks, list[Any]]:
+    """Return the verdicts on near duplicates, and the summaries of the stages."""
+    bands = {"shards": shards, **removed} | "Join pages for bands" >> beam.CoGroupByKey() | "BandKeys" >> BandKeys(job)
+    links = bands["blocks"] | "Group band keys" >> beam.GroupByKey() | "LinkBuckets" >> LinkBuckets(job)
+    members = (
+        links["blocks"]
+        | "Links" >> beam.Values()
+        | "SpanningForest" >> beam.CombineGlobally(SpanningForest())
+        | "PartitionCandidates" >> PartitionCandidates(job)
+    )
+    shingles = (
+        {"shards": shards, "members": members["blocks"]}
+        | "Join candidates" >> beam.CoGroupByKey()
+        | "Shingles" >> Shingles(job)
+    )
+    verdicts = shingles["blocks"] | "Group candidates" >> beam.GroupByKey() | "VerifyJaccard" >> VerifyJaccard(job)
+    return verdicts["blocks"], [stage["summary"] for stage in (bands, links, members, shingles, verdicts)]
+
+
+def find_repeated_lines(shards: Blocks, indexed: PCollection[DedupSummary], job: DedupJob) -> list[Any]:
+    """Add the stages for lines, over the shards whose duplicates are written; return the stages' summaries."""
+    lines = {"shards": shards} | "Join kept pages" >> beam.CoGroupByKey() | "LineKeys" >> LineKeys(job, indexed)
+    repeated = lines["blocks"] | "Group lines" >> beam.GroupByKey() | "CountLines" >> CountLines(job)
+    written = (
+        {"shards": shards, "found": lines["found"], "repeated": repeated["blocks"]}
+        | "Join lines" >> beam.CoGroupByKey()
+        | "WriteRepeatedLines" >> WriteRepeatedLines(job)
+    )
+    return [lines["summary"], repeated["summary"], written]
+
+
+def write_summary(summary: DedupSummary, root: str) -> None:
+    """Write the job's summary where the process that began the job finds it."""
+    Output(root).write_json(summary.to_json(), *FOLDER, SUMMARY)
+
+
+def dedup(output: Output, config: Config, names: list[str], flags: Sequence[str] = ()) -> dict[str, Any]:
+    """Run the job. Returns the duplicates of each shard by kind, the clusters, and the removed lines with their totals.
 
     `flags` are Beam options, as checked. Raises ValueError where a shard's signatures were made by other parameters
     than the config's, or an output to dedup against cannot be used.
     """
-    begin(output, config, shards)
-    job = Job(output.root, config.dedup)
-    if not is_local(flags):
-        import apache_beam as beam
-
-        with beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
-            build(pipeline, output.root, config)
-    elif pages(output, shards) <= SMALL:
-        for step in job.steps():
-            for task in job.tasks(step):
-                run_task(job, task)
-    else:
-        stage = partial(local_stage, output.root, config.dedup)
-        workers = config.workers or os.cpu_count() or 1
-        run_tasks(job.tasks("index"), stage, workers, Steps(job), Following(job), flags)
-    result, contents = summary(job)
+    begin(output, config, names)
+    shards = list_shards(output, config.dedup, names)
+    workers = count_workers(shards, config) if is_local(flags) else 1
+    with open_process_pool(workers), beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
+        build(pipeline, output.root, config, shards, in_pool=workers > 1)
+    summary = DedupSummary.from_json(output.read_json(*FOLDER, SUMMARY))
     lines = line_parameters(config.dedup)
-    made = {"parameters": parameters(config.dedup), "lines": lines and lines | {"parts": job.plan["parts"]["lines"]}}
-    output.write_json(made | {"shards": shards, "content": fingerprint(contents)}, "index.json")
+    if lines:
+        lines |= {"parts": count_line_partitions(summary.counts.get("index lines", 0))}
+    made = {"parameters": parameters(config.dedup), "lines": lines, "shards": names}
+    output.write_json(made | {"content": fingerprint(summary.contents)}, "index.json")
     output.remove(*FOLDER)
-    return result
+    return describe_result(summary, config, names)
 
 
-def build(pipeline: Any, root: str, config: Config) -> None:
-    """Add the job to a Beam pipeline, step by step; it finds the shards in the output, where `begin` named them."""
-    from pipeline.dedup.beam import build
-
-    build(pipeline, root, config.dedup)
+def count_workers(shards: Sequence[DocumentShard], config: Config) -> int:
+    """Return how many processes work on the job on this machine; one where that is done before more have started."""
+    return (config.workers or os.cpu_count() or 1) if sum(shard.rows for shard in shards) > POOL_PAGES else 1
 
 
-def begin(output: Output, config: Config, shards: list[str]) -> None:
-    """Clear away what is of another job, and name the shards. Raises ValueError where `against` cannot be used."""
+def begin(output: Output, config: Config, names: list[str]) -> None:
+    """Clear away what is of another job, and mark the folder. Raises ValueError where `against` cannot be used."""
     against: dict[str, Any] = {}
     for root in config.dedup.previous_outputs:
         earlier = Output(root)
         if earlier.path() == output.path():
             raise ValueError(f"dedup.previous_outputs: {root}: this is the output itself")
         against[root] = [check_index(earlier, config.dedup), content(root)]
-    sizes = [output.fs.size(output.path("documents", f"{name}.parquet")) for name in shards]
-    key = fingerprint([VERSION, config_values(config)["dedup"], shards, sizes, against])
+    sizes = [output.fs.size(output.path("documents", f"{name}.parquet")) for name in names]
+    key = fingerprint([VERSION, config_values(config)["dedup"], names, sizes, against])
     job = (*FOLDER, "job.json")
     if output.exists(*job) and output.read_json(*job)["key"] == key:
         return
     for place in (FOLDER, ("duplicates",), ("repeated_lines",), ("index.json",), ("index",)):
         output.remove(*place)
-    output.write_json({"key": key, "names": shards}, *job)
+    output.write_json({"key": key}, *job)
 
 
-def pages(output: Output, shards: list[str]) -> int:
-    """Return how many pages there are, at least one more than SMALL where there are more than that."""
-    found = 0
-    for name in shards:
-        with output.parquet("documents", f"{name}.parquet") as file:
-            found += file.metadata.num_rows
-        if found > SMALL:
-            break
-    return found
-
-
-def run_task(job: Job, task: Task) -> Task:
-    """Do a task, unless an earlier attempt has, and write down what it counted."""
-    place = done(task)
-    if task.number >= 0 and not job.output.exists(*place):
-        job.output.write_json(DO[task.step](job, task.number), *place)
-    return task
-
-
-def local_stage(root: str, config: DedupConfig) -> Any:
-    """Return what a worker of this machine runs; called there, so that this process need not import Beam."""
-    from pipeline.dedup.beam import Tasks
-
-    return Tasks(root, config)
-
-
-class Following:
-    """Names the tasks of the next step once all of a step's are done."""
-
-    def __init__(self, job: Job):
-        """Begin with the first step."""
-        self.job, self.steps = job, job.steps()
-        self.left = len(job.tasks(self.steps[0]))
-
-    def __call__(self, task: Task) -> list[Task]:
-        """Take note that a task is done."""
-        self.left -= 1
-        following = self.steps[self.steps.index(task.step) + 1 :]
-        if self.left or not following:
-            return []
-        tasks = self.job.tasks(following[0])
-        self.left = len(tasks)
-        return tasks
-
-
-class Steps:
-    """Writes a line to standard error for each step that takes a while."""
-
-    def __init__(self, job: Job):
-        """Begin to wait."""
-        self.following, self.logged = job.steps(), time.monotonic()
-        self.done: Counter[str] = Counter()
-
-    def __call__(self, report: Report) -> None:
-        """Take a worker's report."""
-        if report.kind != "result":
-            return
-        step = report.value.step
-        self.done[step] += 1
-        if time.monotonic() - self.logged >= LOG_SECONDS:
-            self.logged = time.monotonic()
-            place = f"step {self.following.index(step) + 1} of {len(self.following)}"
-            print(f"dedup {place}, {step}: {self.done[step]} tasks done", file=sys.stderr, flush=True)
-
-
-def summary(job: Job) -> tuple[dict[str, Any], dict[str, str]]:
-    """Put together what the tasks counted: the duplicates by shard and kind, the clusters, the lines.
-
-    Returns that, and the fingerprint of each file of index/ and duplicates/.
-    """
-    files: dict[str, Any] = {}
-    contents: dict[str, str] = {}
-    clusters: dict[str, Any] = {"count": 0, "largest": [], "large": [], "chained": []}
-    totals: Counter[str] = Counter()
-    for step in job.steps():
-        for task in job.tasks(step):
-            counts = job.output.read_json(*done(task)) if task.number >= 0 else {}
-            files |= counts.pop("files", {})
-            contents |= counts.pop("content", {})
-            clusters["count"] += counts.pop("clusters", 0)
-            clusters["largest"] = sorted([*clusters["largest"], *counts.pop("largest", [])], reverse=True)[:10]
-            clusters["large"] = sorted([*clusters["large"], *counts.pop("large", [])], key=by_size)[:MOST_NAMED]
-            clusters["chained"] = sorted([*clusters["chained"], *counts.pop("chained", [])], key=by_size)[:MOST_NAMED]
-            totals.update({f"{step} {key}": n for key, n in counts.items()})
-    clusters["large"].sort()
-    result = {"files": {name: files[name] for name in job.names}, "clusters": clusters, "steps": dict(totals)}
-    if job.config.repeated_lines:
-        counted = [(what, totals[f"lines.keys {what}"]) for what in ("lines", "pages", "characters")]
-        result["lines"] = {what: [totals[f"lines.write {what}"], of] for what, of in counted}
-    return result, contents
+def describe_result(summary: DedupSummary, config: Config, names: list[str]) -> dict[str, Any]:
+    """Return the summary as the ledger and the report take it."""
+    result: dict[str, Any] = {
+        "files": {name: summary.files[name] for name in names},
+        "clusters": {
+            "count": summary.clusters,
+            "largest": list(summary.largest),
+            "large": sorted([named.kind, named.cluster, named.pages] for named in summary.large),
+            "chained": [list(named) for named in summary.chained],
+        },
+        "counts": dict(sorted(summary.counts.items())),
+    }
+    if config.dedup.repeated_lines:
+        counts = summary.counts
+        result["lines"] = {
+            what: [counts.get(f"removed {what}", 0), counts.get(f"lines of {what}", 0)]
+            for what in ("lines", "pages", "characters")
+        }
+    return result

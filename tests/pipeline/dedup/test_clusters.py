@@ -1,15 +1,28 @@
 """Clusters: whatever the graph, who goes has a neighbour that stays, and what is asked is no more than it takes."""
 
+import copy
+import pickle
 import random
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup import clusters as module
-from pipeline.dedup.clusters import ANCHORS, WHOLE_COMPONENT, WIDE_BUCKET, candidates, clusters, joined, runs
+from pipeline.dedup import spanning_forest as module
+from pipeline.dedup.blocks import BlockPacker
+from pipeline.dedup.clusters import (
+    ANCHORS,
+    WHOLE_COMPONENT,
+    WIDE_BUCKET,
+    find_candidate_pairs,
+    find_clusters,
+    find_runs,
+)
+from pipeline.dedup.link_buckets import LINK
+from pipeline.dedup.spanning_forest import SpanningForest, span_forest
 
 THRESHOLD = 0.8
 Edges = dict[tuple[int, int], float]
@@ -35,12 +48,12 @@ def graphs(draw) -> tuple[int, Edges]:
 def clusters_of(size: int, edges: Edges, fixed: int = 0):
     bands = np.arange(size, dtype=np.uint64)[:, None]  # no candidates: every pair of a small group is compared
     similarity = lambda a, b: edges.get((a, b), 0.5)  # noqa: E731
-    return clusters(size, bands, similarity, THRESHOLD, [n < fixed for n in range(size)])
+    return find_clusters(size, bands, similarity, THRESHOLD, [n < fixed for n in range(size)])
 
 
 def check(edges: Edges, found, fixed: int = 0) -> None:
     """Check what must hold for any verdicts on a graph."""
-    drops = [drop for cluster in found for drop in cluster.drops]
+    drops = [drop for cluster in found for drop in cluster.removed]
     gone = {drop.page for drop in drops}
     assert len(gone) == len(drops) and not any(page < fixed for page in gone)
     for page, kept, similarity in drops:
@@ -57,7 +70,7 @@ def test_who_goes_has_a_neighbour_that_stays_and_no_two_that_stay_are_neighbours
     found = clusters_of(*graph)
     check(graph[1], found)
     for cluster in found:  # the most preferred of a cluster stays
-        assert min(cluster.pages) not in {drop.page for drop in cluster.drops}
+        assert min(cluster.pages) not in {drop.page for drop in cluster.removed}
 
 
 @settings(max_examples=100, deadline=None)
@@ -80,13 +93,14 @@ def test_clusters_are_the_connected_components(graph):
             reached |= grown
         expected.add(frozenset(reached))
     assert found == expected
-    places, labels = joined(lambda: iter([np.array(list(edges), np.uint64)]))
-    assert {frozenset(places[labels == n].tolist()) for n in set(labels.tolist())} == expected
+    places, roots = span_forest(np.array(list(edges), np.uint64)).T
+    assert {frozenset(places[roots == root].tolist()) for root in set(roots.tolist())} == expected
 
 
 def test_a_chain_drops_every_second_page_a_star_its_rays_a_clique_all_but_one():
     def gone(edges):
-        return {drop.page: drop.kept for cluster in clusters_of(5, dict.fromkeys(edges, 0.9)) for drop in cluster.drops}
+        every = clusters_of(5, dict.fromkeys(edges, 0.9))
+        return {drop.page: drop.kept for cluster in every for drop in cluster.removed}
 
     assert gone(pairwise(range(5))) == {1: 0, 3: 2}
     assert gone((0, ray) for ray in range(1, 5)) == dict.fromkeys(range(1, 5), 0)
@@ -97,7 +111,7 @@ def test_a_chain_drops_every_second_page_a_star_its_rays_a_clique_all_but_one():
 
 
 def test_a_page_names_the_closest_of_those_that_stay():
-    assert [cluster.drops for cluster in clusters_of(3, {(0, 2): 0.81, (1, 2): 0.95})] == [[(2, 1, 0.95)]]
+    assert [cluster.removed for cluster in clusters_of(3, {(0, 2): 0.81, (1, 2): 0.95})] == [[(2, 1, 0.95)]]
 
 
 def test_a_clique_costs_its_pages_and_not_their_square():
@@ -107,8 +121,8 @@ def test_a_clique_costs_its_pages_and_not_their_square():
         asked.append((a, b))
         return 0.9
 
-    (cluster,) = clusters(WHOLE_COMPONENT, np.zeros((0, 1)), similarity, THRESHOLD)
-    assert len(cluster.drops) == len(asked) == WHOLE_COMPONENT - 1
+    (cluster,) = find_clusters(WHOLE_COMPONENT, np.zeros((0, 1)), similarity, THRESHOLD)
+    assert len(cluster.removed) == len(asked) == WHOLE_COMPONENT - 1
 
 
 def test_a_large_group_compares_candidates_and_then_all_pairs_of_small_clusters():
@@ -121,9 +135,9 @@ def test_a_large_group_compares_candidates_and_then_all_pairs_of_small_clusters(
         asked.add((a, b))
         return 0.9 if a // 5 == b // 5 else 0.5
 
-    found = clusters(size, bands, similarity, THRESHOLD)
+    found = find_clusters(size, bands, similarity, THRESHOLD)
     assert [cluster.pages for cluster in found] == [list(range(n, n + 5)) for n in range(0, size, 5)]
-    assert {(d.page, d.kept) for c in found for d in c.drops} == {(p, p // 5 * 5) for p in range(size) if p % 5}
+    assert {(d.page, d.kept) for c in found for d in c.removed} == {(p, p // 5 * 5) for p in range(size) if p % 5}
     assert len(asked) <= (ANCHORS + 1) * size + 40 * 10
 
 
@@ -136,16 +150,16 @@ def buckets(size: int, count: int, rng: random.Random) -> np.ndarray:
 def test_a_narrow_bucket_gives_every_pair_and_the_preferred_first():
     for size in (2, 3, WIDE_BUCKET):
         bands = buckets(size, 3, random.Random(0))
-        pairs = candidates(np.concatenate([bands, bands], axis=1)).tolist()
+        pairs = find_candidate_pairs(np.concatenate([bands, bands], axis=1)).tolist()
         every = [(a, b) for a in range(len(bands)) for b in range(a + 1, len(bands)) if bands[a] == bands[b]]
         assert sorted(map(tuple, pairs)) == every
-    assert len(candidates(np.zeros((0, 4), np.uint64))) == len(candidates(np.zeros((1, 4), np.uint64))) == 0
+    assert not any(len(find_candidate_pairs(np.zeros((size, 4), np.uint64))) for size in (0, 1))
 
 
 def test_a_wide_bucket_costs_a_multiple_of_its_pages_and_reaches_them_all_from_the_anchors():
     counts = {}
     for size in (500, 5000):
-        pairs = {tuple(pair) for pair in candidates(np.zeros((size, 1), np.uint64)).tolist()}
+        pairs = {tuple(pair) for pair in find_candidate_pairs(np.zeros((size, 1), np.uint64)).tolist()}
         assert all(a < b for a, b in pairs)
         for anchor in range(ANCHORS):
             assert {b for a, b in pairs if a == anchor} | {a for a, b in pairs if b == anchor} == {*range(size)} - {
@@ -157,22 +171,31 @@ def test_a_wide_bucket_costs_a_multiple_of_its_pages_and_reaches_them_all_from_t
 
 
 def test_runs_are_those_of_two_and_more():
-    starts, lengths = runs(np.array([1, 2, 2, 5, 7, 7, 7]))
+    starts, lengths = find_runs(np.array([1, 2, 2, 5, 7, 7, 7]))
     assert (starts.tolist(), lengths.tolist()) == ([1, 4], [2, 3])
-    assert [len(part) for part in runs(np.zeros(0))] == [0, 0]
+    assert [len(part) for part in find_runs(np.zeros(0))] == [0, 0]
 
 
 @pytest.mark.parametrize("at_once", [1, 10, 1 << 20])
-def test_links_in_any_number_of_parts_join_to_the_same_components(at_once, monkeypatch):
-    monkeypatch.setattr(module, "LINKS_AT_ONCE", at_once)
+def test_links_in_any_number_of_parts_and_any_order_give_the_same_forest(at_once, monkeypatch):
+    monkeypatch.setattr(module, "MERGED_LINKS", at_once)
     rng = np.random.default_rng(3)
     links = rng.integers(0, 400, (300, 2)).astype(np.uint64) + np.uint64(1 << 40)
-    whole = joined(lambda: iter([links]))
-    for parts in (7, 60):
-        again = joined(lambda parts=parts: iter(np.array_split(links[::-1], parts)))
-        assert [part.tolist() for part in again] == [part.tolist() for part in whole]
-    places, labels = whole
+    whole = span_forest(links)
+    for parts in (1, 7, 60):
+        packer = BlockPacker(0)
+        some = [packer.pack_one(pa.table(list(part.T), schema=LINK)) for part in np.array_split(links[::-1], parts)]
+        combine, accumulators = SpanningForest(), []
+        for group in (some[::2], [], some[1::2]):
+            accumulator = combine.create_accumulator()
+            for block in group:
+                accumulator = combine.add_input(accumulator, block)
+            accumulators.append(pickle.loads(pickle.dumps(combine.compact(accumulator))))
+        for order in (accumulators, accumulators[::-1]):
+            forest = combine.extract_output(combine.merge_accumulators(copy.deepcopy(order)))
+            assert np.array_equal(np.stack([column.to_numpy() for column in forest.columns], axis=1), whole)
+    places, roots = whole.T
     assert set(places.tolist()) == set(links.ravel().tolist())
-    assert np.flatnonzero(np.diff(np.maximum.accumulate(labels), prepend=-1)).size == labels.max() + 1  # by first end
-    none = joined(lambda: iter([]))
-    assert [len(part) for part in none] == [0, 0]
+    assert all(places[roots == root].min() == root for root in roots.tolist())
+    none = SpanningForest()
+    assert none.extract_output(none.create_accumulator()).num_rows == 0

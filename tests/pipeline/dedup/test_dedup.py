@@ -1,20 +1,29 @@
 """The dedup job against brute force over all pairs: what it finds, who stays, and that sharding is no matter."""
 
+import collections
 import csv
+import functools
 import gzip
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 
+import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 import pytest
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.runners import create_runner
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 from scipy.sparse import csr_array
 
-import pipeline.dedup.job as dedup_module
 from pipeline.config import build_config
-from pipeline.dedup import clusters, near, tasks
+from pipeline.dedup import blocks, index_pages, make_blocks, plan, spanning_forest, verify_jaccard
+from pipeline.dedup.job import build as build_graph
 from pipeline.dedup.job import dedup
+from pipeline.dedup.plan import unread_shards
 from pipeline.html.charset import decode_body
 from pipeline.html.http import parse_response
 from pipeline.io import output as output_module
@@ -121,19 +130,21 @@ def test_no_sharding_or_order_changes_a_verdict(corpus, found, tmp_path):
 def small_parts(patch) -> None:
     """Cut everything into so small parts that nothing is ever held whole."""
     patch.setattr(output_module, "ROW_GROUP_BYTES", 20_000)
-    patch.setattr(clusters, "LINKS_AT_ONCE", 40)
-    for name, value in {"BLOCK_ROWS": 90, "MOST_BLOCKS": 1000, "ROWS_AT_ONCE": 25, "GROUP_ROWS": 60}.items():
-        patch.setattr(tasks, name, value)
-    patch.setattr(tasks, "BUCKET_KEYS", 500)
-    patch.setattr(near, "HOME_PAGES", 12)
-    patch.setattr(near, "SET_BYTES", 8_000)
+    patch.setattr(blocks, "BLOCK_BYTES", 3_000)
+    patch.setattr(index_pages, "READ_PAGES", 25)
+    patch.setattr(plan, "BATCH_PAGES", 90)
+    patch.setattr(plan, "PARTITION_PAGES", 60)
+    patch.setattr(plan, "PARTITION_BANDS", 500)
+    patch.setattr(spanning_forest, "MERGED_LINKS", 40)
+    patch.setattr(spanning_forest, "PARTITION_CANDIDATES", 12)
+    patch.setattr(verify_jaccard, "HELD_SHINGLES", 8_000)
 
 
 def test_the_smallest_parts_give_what_one_part_gives(corpus, found, tmp_path, monkeypatch):
     duplicates, result = found
     small_parts(monkeypatch)
     again, other = run(tmp_path, dealt(corpus, 9, seed=4))
-    assert other["steps"]["near.settle drops"] == result["steps"]["near.settle drops"] > 200
+    assert other["counts"]["near removed"] == result["counts"]["near removed"] > 200
     assert verdicts(again) == verdicts(duplicates)
     assert other["clusters"] == result["clusters"]
 
@@ -145,77 +156,221 @@ def files(root) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in parts}
 
 
-def test_workers_and_a_cluster_of_them_write_the_same_bytes(corpus, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def pages_with_lines(corpus) -> list[list[Row]]:
+    """Documents of 80 pages in three shards, with duplicates of every kind and repeated lines."""
     pages = [row | {"text": f"This is page {n % 3} of many\n{row['text']}"} for n, row in enumerate(corpus[:80])]
-    some, lines = dealt(pages, 3, seed=5), {"scope": "corpus", "keep": "one"}
-    _, result = run(tmp_path / "here", some, repeated_lines=lines)
+    pages.append(pages[0] | {"id": "again", "date": "2020-01-01T00:00:00Z"})
+    return dealt(pages, 3, seed=5)
+
+
+LINES = {"scope": "corpus", "keep": "one"}
+PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+PORTABLE = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
+
+
+@pytest.fixture(scope="module")
+def whole(pages_with_lines, tmp_path_factory) -> dict[str, bytes]:
+    """The files of a job over these pages in this process."""
+    root = tmp_path_factory.mktemp("whole")
+    duplicates, result = run(root, pages_with_lines, repeated_lines=LINES)
     assert result["lines"]["lines"][0] > 10
-    small_parts(monkeypatch)
-    monkeypatch.setattr("pipeline.dedup.job.SMALL", 0)
-    run(tmp_path / "beam", some, flags=["--direct_running_mode=in_memory"], repeated_lines=lines)
-    monkeypatch.undo()  # the workers are processes of their own, which see none of that
-    monkeypatch.setattr("pipeline.dedup.job.SMALL", 0)
-    run(tmp_path / "workers", some, repeated_lines=lines)
-    assert files(tmp_path / "here") == files(tmp_path / "workers")
-    bytes_of = {name: data for name, data in files(tmp_path / "beam").items() if name.startswith("duplicates")}
-    assert bytes_of and bytes_of.items() <= files(tmp_path / "here").items()
-    assert read(Output(str(tmp_path / "beam")), "repeated_lines") == read(
-        Output(str(tmp_path / "here")), "repeated_lines"
-    )
+    assert {row["kind"] for row in duplicates} == {"url", "exact", "near"}
+    return files(root)
 
 
-@pytest.mark.parametrize("step", ["url.groups", "near.components", "near.settle", "write"])
-def test_a_job_that_was_killed_goes_on_from_the_tasks_that_were_done(corpus, tmp_path, monkeypatch, step):
-    some = dealt(corpus[:250], 4, seed=5)
-    run(tmp_path / "whole", some)
+@pytest.mark.parametrize("way", ["pool", "processes", "shuffle", "portable runner"])
+def test_every_way_of_running_writes_the_same_bytes(pages_with_lines, whole, tmp_path, monkeypatch, way):
+    if way == "pool":
+        monkeypatch.setattr("pipeline.dedup.job.POOL_PAGES", 0)
+    if way == "shuffle":  # blocks in the elements, as on Dataflow
+        monkeypatch.setattr(make_blocks, "ONE_MACHINE", ())
+    flags = {"processes": PROCESSES, "portable runner": PORTABLE}.get(way, [])
+    run(tmp_path, pages_with_lines, flags, repeated_lines=LINES)
+    assert files(tmp_path) == whole
+
+
+@pytest.mark.parametrize("in_files", [True, False])
+def test_small_parts_of_a_job_with_lines_write_what_whole_ones_do(
+    pages_with_lines, whole, tmp_path, monkeypatch, in_files
+):
     small_parts(monkeypatch)
     monkeypatch.setattr(output_module, "ROW_GROUP_BYTES", 16 << 20)
-    real, calls = dedup_module.DO[step], []
+    if not in_files:
+        monkeypatch.setattr(make_blocks, "ONE_MACHINE", ())
+    run(tmp_path, pages_with_lines, repeated_lines=LINES)
+    assert files(tmp_path) == whole
 
-    def killed(job, number):
-        calls.append(number)
-        if len(calls) == (1 if step == "near.components" else 2):
-            raise KeyboardInterrupt
-        return real(job, number)
 
+@pytest.mark.parametrize(
+    "runner, in_files",
+    [
+        ("apache_beam.runners.portability.fn_api_runner.FnApiRunner", True),
+        ("PrismRunner", True),
+        ("DirectRunner", True),
+        ("DataflowRunner", False),
+        ("FlinkRunner", False),
+        ("SparkRunner", False),
+        ("PortableRunner", False),
+    ],
+)
+def test_blocks_are_in_files_where_the_runner_works_on_one_machine(runner, in_files):
+    assert make_blocks.keeps_blocks_in_files(create_runner(runner)) == in_files
+
+
+@pytest.mark.parametrize("runner, in_files", [("PrismRunner", True), ("FlinkRunner", False)])
+def test_the_graph_follows_from_the_runner(runner, in_files):
+    graph, config = beam.Pipeline(runner=runner), build_config({"inputs": ["x"], "output": "out"})
+    build_graph(graph, "out", config, unread_shards(["part-0"]))
+    names = {step.full_label for step in steps_of(graph)}
+    assert any("ParDo(StoreBlocks)" in name for name in names) == in_files
+    assert any("FlatMap(keep_one)" in name for name in names) != in_files
+
+
+def steps_of(graph: beam.Pipeline) -> list[AppliedPTransform]:
+    """Return every step of a graph."""
+    found: list[AppliedPTransform] = []
+
+    class Steps(PipelineVisitor):
+        def visit_transform(self, step):
+            found.append(step)
+
+    graph.visit(Steps())
+    return found
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def kill(patch, step: str, number: int, after: bool) -> list[tuple[str, int]]:
+    """End the job when an element of a step is begun, or after it has written its blocks. Returns what was done."""
+    done, real = [], make_blocks.write_claims
+
+    def write_claims(output, this, element, made):
+        if (this, element) == (step, number):
+            if after:
+                list(made)
+            raise Killed("killed")
+        real(output, this, element, made)
+        done.append((this, element))
+
+    patch.setattr(make_blocks, "write_claims", write_claims)
+    return done
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("step", ["index", "url_verdicts", "links", "candidates", "near_verdicts", "duplicates"])
+def test_a_job_that_was_killed_goes_on_from_what_was_done(pages_with_lines, whole, tmp_path, monkeypatch, step, after):
     with monkeypatch.context() as patch:
-        patch.setitem(dedup_module.DO, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "killed", some)
-
-    def never(job, number):
-        raise AssertionError("was done before")
-
-    monkeypatch.setitem(dedup_module.DO, "index", never)
-    again = Counting(real)
-    monkeypatch.setitem(dedup_module.DO, step, again)
-    output, names = Output(str(tmp_path / "killed")), [f"part-{n}" for n in range(4)]
-    config = build_config({"inputs": ["x"], "output": output.root, "recipe": "none"})
-    result = dedup(output, config, names)
-    assert again.numbers and (step == "near.components" or calls[0] not in again.numbers)
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
-    assert sum(sum(counts.values()) for counts in result["files"].values()) == len(read(output, "duplicates"))
+        done = kill(patch, step, 0, after)
+        with pytest.raises(Killed):
+            run(tmp_path, pages_with_lines, repeated_lines=LINES)
+    with monkeypatch.context() as patch:
+        again = kill(patch, "never", 0, False)
+        output, names = Output(str(tmp_path)), [f"part-{n}" for n in range(3)]
+        settings = {"inputs": ["x"], "output": output.root, "recipe": "none", "dedup": {"repeated_lines": LINES}}
+        dedup(output, build_config(settings), names)
+    assert not set(done) & set(again) and (step, 0) in again
+    assert files(tmp_path) == whole
     assert not output.exists(".work", "dedup")
 
 
-class Counting:
-    """Calls a function and keeps the numbers it was called with."""
+def untagged(item):
+    """Return what an element gave as something that compares."""
+    return (item.tag, item.value) if isinstance(item, TaggedOutput) else item
 
-    def __init__(self, real):
-        self.real, self.numbers = real, []
 
-    def __call__(self, job, number):
-        self.numbers.append(number)
-        return self.real(job, number)
+def unsteady(make):
+    """Return a function that makes blocks as a runner may run it: twice at the same time, and once more not to its end.
+
+    What it writes is written by every one of these.
+    """
+
+    @functools.wraps(make)
+    def made(*arguments):
+        failing = make(*arguments)
+        next(failing, None)
+        failing.close()
+        with ThreadPoolExecutor(2) as threads:
+            first, second = threads.map(lambda _: list(make(*arguments)), range(2))
+        assert list(map(untagged, first)) == list(map(untagged, second))
+        return iter(first)
+
+    return made
+
+
+@pytest.mark.parametrize("in_files", [True, False])
+def test_elements_that_are_done_twice_fail_and_overlap_change_no_byte(
+    pages_with_lines, whole, tmp_path, monkeypatch, in_files
+):
+    if not in_files:
+        monkeypatch.setattr(make_blocks, "ONE_MACHINE", ())
+    real = make_blocks.StoreBlocks.process
+    done = collections.Counter()
+
+    def process(self, element, *arguments):
+        """Do an element in two threads; fail once between the blocks and the marker; and do it again."""
+        with ThreadPoolExecutor(2) as threads:
+            first, second = threads.map(lambda _: list(real(self, element, *arguments)), range(2))
+        marker = tmp_path / ".work/dedup" / self.step / f"{element[0]:06d}.json"
+        before = marker.read_bytes()
+        marker.unlink()  # the attempt that wrote it is lost
+        with monkeypatch.context() as patch:
+            patch.setattr(Output, "write_json", lost)
+            with pytest.raises(Killed):
+                list(real(self, element, *arguments))
+        third = list(real(self, element, *arguments))
+        assert marker.read_bytes() == before and len(first) == len(second) == len(third)
+        done[self.step] += 1
+        yield from third
+
+    def lost(self, value, *parts):
+        raise Killed("killed")
+
+    monkeypatch.setattr(make_blocks.StoreBlocks, "process", process)
+    init = make_blocks.MakeBlocks.__init__
+
+    def begin(self, step, make, *rest, **named):
+        done[step] += 0
+        init(self, step, unsteady(make), *rest, **named)
+
+    monkeypatch.setattr(make_blocks.MakeBlocks, "__init__", begin)
+    run(tmp_path, pages_with_lines, repeated_lines=LINES)
+    assert files(tmp_path) == whole
+    assert len(done) == 16 and (not in_files or min(done.values()) > 0)
+
+
+def test_blocks_come_back_in_the_order_of_their_makers_and_no_larger_than_asked(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
+    rng = np.random.default_rng(0)
+    schema = pa.schema([("number", pa.int64())])
+    table, readers = pa.table([np.arange(400)], schema=schema), rng.integers(0, 5, 400)
+    packed = [*blocks.BlockPacker(1).pack(table.slice(0, 200), readers[:200])]
+    packed += blocks.BlockPacker(2).pack(table.slice(200), readers[200:], compress=True)
+    assert all(pa.ipc.open_stream(data).read_all().nbytes <= 64 for _, (_, data, _) in packed)
+    assert len({maker for _, (maker, _, _) in packed}) == len(packed)
+    random.Random(1).shuffle(packed)
+    for reader in range(5):
+        some = (block for key, block in packed if key == reader)
+        assert blocks.unpack_blocks(some, schema)["number"].to_pylist() == np.flatnonzero(readers == reader).tolist()
+    assert blocks.unpack_blocks([], schema).num_rows == 0
+
+
+def test_blocks_in_a_bucket_are_read_from_it(tmp_path):
+    output, schema = Output("memory://blocks-test"), pa.schema([("number", pa.int64())])
+    packer = blocks.BlockPacker(0)
+    made = packer.pack(pa.table([np.arange(9)], schema=schema), np.arange(9) % 2)
+    make_blocks.write_claims(output, "step", 7, made)
+    some = list(make_blocks.read_claims(output, "step", 7))
+    assert [key for key, _ in some] == [0, 1] and not any(data for _, (_, data, _) in some)
+    assert blocks.unpack_blocks([some[1][1]], schema)["number"].to_pylist() == [1, 3, 5, 7]
 
 
 def test_a_job_over_other_documents_or_settings_begins_anew(corpus, tmp_path, monkeypatch):
-    def killed(job, number):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setitem(dedup_module.DO, "write", killed)
-        with pytest.raises(KeyboardInterrupt):
+        kill(patch, "duplicates", 0, False)
+        with pytest.raises(Killed):
             run(tmp_path, [corpus[:100], corpus[100:200]])
     again, _ = run(tmp_path, [corpus[:100], corpus[100:220]])
     fresh, _ = run(tmp_path / "fresh", [corpus[:100], corpus[100:220]])

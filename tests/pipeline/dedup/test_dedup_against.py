@@ -16,7 +16,7 @@ from pipeline.cli.resume import compute_stage_key, fingerprint_earlier_outputs
 from pipeline.cli.run import run as run_jobs
 from pipeline.cli.run import run_stage
 from pipeline.config import build_config
-from pipeline.dedup import near
+from pipeline.dedup import spanning_forest
 from pipeline.dedup.job import dedup
 from pipeline.io.output import Output
 from pipeline.report.explain import explain
@@ -103,7 +103,7 @@ def test_in_two_steps_or_in_one_the_same_texts_are_published(texts, tmp_path, mo
     for n in range(120):  # as like to one of the texts as a page below .8 never is, to keep chains out of it
         some = edited(texts[n % 40], words("en", rng, n % 3), rng)
         rows.append(document(100 + n, joined("en", some), PARAMS))
-    monkeypatch.setattr(near, "HOME_PAGES", 20)
+    monkeypatch.setattr(spanning_forest, "PARTITION_CANDIDATES", 20)
     first, second = rows[:60], rows[60:]
     whole = run(tmp_path / "whole", dealt(rows, 4, seed=3))
     one = run(tmp_path / "one", dealt(first, 2, seed=4))

@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-import pipeline.dedup.job as dedup_module
 from pipeline.cli.run import run as run_jobs
 from pipeline.config import build_config
-from pipeline.dedup import repeated_lines, tasks
+from pipeline.dedup import plan, repeated_lines
 from pipeline.dedup.job import dedup
-from pipeline.dedup.repeated_lines import order_of
+from pipeline.dedup.repeated_lines import hash_page
 from pipeline.dedup.settings import LinesConfig
 from pipeline.io import output as output_module
 from pipeline.io.ledger import Ledger, LedgerTotals
@@ -61,7 +60,7 @@ def by_hand(rows, params: LineParams) -> set[tuple]:
                 pages[row["site"] * (params.scope == "site"), line.strip().lower()].add(number)
     gone = set()
     for (_, line), on in pages.items():
-        keeper = min(on, key=lambda number: order_of(rows[number])) if params.keep == "one" else None
+        keeper = min(on, key=lambda number: hash_page(rows[number])) if params.keep == "one" else None
         if len(on) >= params.min_pages:
             gone |= {(rows[number]["id"], line, len(on)) for number in on if number != keeper}
     return gone
@@ -109,9 +108,9 @@ def test_the_lines_that_go_are_those_that_counting_by_hand_finds(corpus, tmp_pat
 def small_parts(patch) -> None:
     """Cut everything into so small parts that nothing is ever held whole."""
     patch.setattr(output_module, "ROW_GROUP_BYTES", 5_000)
-    patch.setattr(repeated_lines, "HELD", 60)
-    patch.setattr(tasks, "LINE_KEYS", 150)
-    patch.setattr(tasks, "BLOCK_ROWS", 40)
+    patch.setattr(repeated_lines, "HELD_LINES", 60)
+    patch.setattr(repeated_lines, "PARTITION_LINES", 150)
+    patch.setattr(plan, "BATCH_PAGES", 40)
 
 
 @pytest.mark.parametrize("lines", SETTINGS[1:3])
@@ -119,30 +118,8 @@ def test_no_sharding_order_or_size_of_the_parts_changes_a_line(corpus, tmp_path,
     found, result = run(tmp_path / "whole", [corpus], **lines)
     small_parts(monkeypatch)
     again, other = run(tmp_path / "parts", [*dealt(corpus, 9, seed=2), []], **lines)
-    assert other["lines"] == result["lines"] and sum("lines.groups" in key for key in other["steps"]) > 0
+    assert other["lines"] == result["lines"] and other["counts"] == result["counts"]
     assert sorted(map(str, ({**row, "row": 0} for row in again))) == sorted(map(str, ({**r, "row": 0} for r in found)))
-
-
-def test_a_killed_job_goes_on(corpus, tmp_path, monkeypatch):
-    pages = dealt(corpus, 3, seed=4)
-    whole, _ = run(tmp_path / "whole", pages, preset="c4")
-
-    def killed(job, number):
-        raise KeyboardInterrupt
-
-    def never(job, number):
-        raise AssertionError("was done before")
-
-    with monkeypatch.context() as patch:
-        patch.setitem(dedup_module.DO, "lines.write", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "killed", pages, preset="c4")
-    for step in ("index", "lines.keys", "lines.groups"):
-        monkeypatch.setitem(dedup_module.DO, step, never)
-    output = Output(str(tmp_path / "killed"))
-    off = {"url": False, "exact": False, "near": False, "repeated_lines": {"preset": "c4"}}
-    dedup(output, build_config({"inputs": ["x"], "output": output.root, "dedup": off}), ["part-0", "part-1", "part-2"])
-    assert read(output, "repeated_lines") == whole
 
 
 @settings(max_examples=15, deadline=None)
@@ -181,7 +158,7 @@ def test_in_two_steps_the_lines_go_that_go_in_one(corpus, tmp_path, monkeypatch,
         if id not in texts and (earlier or params.keep == "none" or (id, line, pages) in new):
             wanted.add((id, line, pages))
     assert lines_of(second, found) == wanted and len(wanted) > 50
-    monkeypatch.setattr(tasks, "LINE_KEYS", 300)
+    monkeypatch.setattr(repeated_lines, "PARTITION_LINES", 300)
     again, _ = run(tmp_path / "again", dealt(second, 2, seed=3), against=[str(tmp_path / "one")], **lines)
     assert lines_of(second, again) == wanted
 

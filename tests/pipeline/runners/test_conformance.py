@@ -24,6 +24,9 @@ import pipeline.publish
 from pipeline.cli.dry_run import builders
 from pipeline.cli.run import run
 from pipeline.cli.run_extract import local_stage
+from pipeline.dedup import make_blocks, plan
+from pipeline.dedup.job import build as build_dedup
+from pipeline.dedup.plan import unread_shards
 from pipeline.runners.beam_options import FN_API_RUNNER
 from tests.pipeline.conftest import config
 
@@ -64,14 +67,19 @@ def settings(crawl, tmp_path_factory):
     target.write_text('{"text": "a mill by the river"}\n')
     weights = {"max_pages_per_site": 4, "dsir": {"target": str(target), "keep": 0.9}}
     sources = {"extra_anneal_sources": {str(target): 0.2}}
-    return config(crawl, output, weights=weights, publish=sources)
+    lines = {"repeated_lines": {"scope": "corpus", "min_pages": 2}}
+    return config(crawl, output, weights=weights, publish=sources, dedup=lines)
 
 
 @pytest.fixture(scope="module")
 def steps(settings) -> list[AppliedPTransform]:
-    """Every step of the three jobs, and of the stage that this machine's workers run."""
-    found = []
-    for build in [*builders(settings).values(), lambda p: p | beam.Create([]) | local_stage(settings, "out")]:
+    """Every step of the three jobs, and of what this machine's workers run."""
+    found, shards = [], unread_shards(["part-0"])
+    here = [
+        lambda p: p | beam.Create([]) | local_stage(settings, "out"),
+        lambda p: build_dedup(p, "out", settings, shards, in_pool=True),
+    ]
+    for build in [*builders(settings).values(), *here]:
         graph, visitor = beam.Pipeline(runner=FN_API_RUNNER), Steps()
         build(graph)
         graph.visit(visitor)
@@ -179,6 +187,8 @@ def remember(combine, element):
 def watched_run(settings):
     """The three jobs run in this process, every function and method that meets an element watched."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(make_blocks, "ONE_MACHINE", ())  # the dedup job's blocks are still there after it
+        patch.setattr(plan, "PARTITION_BANDS", 100)
         for name in ("Map", "FlatMap", "Filter"):
             real = getattr(beam, name)
             patch.setattr(beam, name, lambda fn, *args, _real=real, **kwargs: _real(watched(fn), *args, **kwargs))
@@ -207,8 +217,9 @@ def test_no_element_is_changed(watched_run):
         "ReadSplit.process",
         "ProcessPages.process_batch",
         "WriteParts.process_batch",
-        "DoTask.process",
-        "tasks_after",
+        "make_page_keys",
+        "keep_one",
+        "verify_partition",
         "read_candidates",
         "judge_site",
         "gather_shard",
