@@ -212,7 +212,7 @@ def remembering(add_input):
 
 
 def test_no_element_is_changed(watched_run):
-    assert watched_run["totals"]["published"]["train"] > 20  # the watched jobs did their work
+    assert watched_run.totals.published["train"] > 20  # the watched jobs did their work
     for name in (
         "ReadSplit.process",
         "ProcessPages.process_batch",
