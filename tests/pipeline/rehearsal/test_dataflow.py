@@ -1,0 +1,124 @@
+"""Dataflow, rehearsed: its real client, a bucket, and workers that share nothing with the checkout but the bucket."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.pipeline.cli.test_run import corpus_bytes
+from tests.pipeline.conftest import SETTINGS
+from tests.pipeline.rehearsal.bucket import NAME, EmulatedBucket
+from tests.pipeline.rehearsal.servers import find_tool, free_port, kill_children, started_server
+from tests.pipeline.rehearsal.worker_environment import make_worker_environment
+from tests.shared import ROOT
+
+SECONDS = 240  # for one rehearsal; it takes some forty on two cores
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a rehearsal runs on: the environment of the client, its flags, the bucket, the pool's process and log."""
+
+    env: dict[str, str]
+    flags: list[str]
+    bucket: EmulatedBucket
+    pool: int
+    service_log: Path
+
+
+@pytest.fixture(scope="session")
+def worker_python(tmp_path_factory) -> Path:
+    """The Python of the workers' environment."""
+    find_tool("prism")
+    return make_worker_environment(tmp_path_factory.mktemp("rehearsal"))
+
+
+@pytest.fixture
+def cluster(worker_python, tmp_path) -> Iterator[Cluster]:
+    """A bucket, a job server, a pool of workers and the service, for one test."""
+    gcs, jobs, pool, service = (free_port() for _ in range(4))
+    address = f"http://localhost:{gcs}"
+    base = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    # gcsfs asks each bucket for its layout over TLS, which the emulator does not speak, and waits a minute
+    base |= {"STORAGE_EMULATOR_HOST": address, "NO_GCE_CHECK": "true", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+    client = base | {"PYTHONPATH": str(ROOT)}
+    storage = [find_tool("fake-gcs-server"), "-scheme", "http", "-host", "127.0.0.1", "-port", str(gcs)]
+    storage += ["-backend", "memory", "-public-host", f"localhost:{gcs}", "-external-url", address]
+    prism = [find_tool("prism"), "--job_port", str(jobs), "--serve_http=false"]
+    workers = [worker_python, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={pool}"]
+    stand_in = [sys.executable, "-m", "tests.pipeline.rehearsal.dataflow_service", str(service)]
+    stand_in += [f"localhost:{jobs}", f"localhost:{pool}"]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(started_server(storage, gcs, tmp_path / "gcs.log", base, elsewhere))
+        stack.enter_context(started_server(prism, jobs, tmp_path / "prism.log", base, elsewhere))
+        inside = base | {"PATH": f"{worker_python.parent}:{base['PATH']}"}
+        process = stack.enter_context(started_server(workers, pool, tmp_path / "workers.log", inside, elsewhere))
+        stack.enter_context(started_server(stand_in, service, tmp_path / "service.log", client, ROOT))
+        flags = ["--runner=DataflowRunner", "--no_auth", "--project=rehearsal", "--region=us-central1"]
+        flags += [f"--temp_location=gs://{NAME}/temp", f"--dataflow_endpoint=http://localhost:{service}"]
+        flags += ["--sdk_container_image=registry.example/worker:1", "--sdk_location=container"]
+        yield Cluster(client, flags, EmulatedBucket(address), process.pid, tmp_path / "service.log")
+
+
+def start_run(cluster: Cluster, crawl: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Put the crawl into the bucket and start the client."""
+    inputs = [cluster.bucket.put_file(Path(path), f"crawl/{Path(path).name}") for path in crawl]
+    settings = {"inputs": inputs, "output": f"gs://{NAME}/out", "recipe": "default", **SETTINGS}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "pipeline", "run", str(folder / "config.yaml"), *cluster.flags]
+    return subprocess.Popen(
+        command, env=cluster.env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of a folder's shards by page; the names of the inputs, which differ, left out."""
+    rows = [row for shard in sorted(folder.glob("*.parquet")) for row in pq.read_table(shard).to_pylist()]
+    return sorted(({**row, "file": None} for row in rows), key=lambda row: (row["id"], row["offset"]))
+
+
+def assert_same_output(cluster: Cluster, expected: Path, folder: Path) -> None:
+    """Compare the output in the bucket with that of a local run: corpus bytes, pages with reasons, sums."""
+    cluster.bucket.copy_out("out/", folder)
+    assert corpus_bytes(folder) == corpus_bytes(expected)
+    for kind in ("documents", "rejected"):
+        assert read_rows(folder / kind) == read_rows(expected / kind), kind
+    totals = [json.loads((output / "ledger.json").read_text())["totals"] for output in (folder, expected)]
+    assert totals[0] == totals[1]
+
+
+def test_dataflow_gives_the_same_bytes(cluster, crawl, done, tmp_path):
+    client = start_run(cluster, crawl, tmp_path)
+    printed, _ = client.communicate(timeout=SECONDS)
+    assert client.returncode == 0, printed + cluster.service_log.read_text()
+    assert "was destroyed but it is pending" not in printed
+    assert_same_output(cluster, done, tmp_path / "copied")
+
+
+@pytest.mark.parametrize(
+    "job, begun",
+    [("extract", "out/.work/extract/"), ("dedup", "out/.work/dedup/"), ("publish", "out/.work/publish/")],
+)
+def test_workers_killed_in_the_middle_of_a_job_change_nothing(job, begun, cluster, crawl, done, tmp_path):
+    """Kill all workers once a job has written its first file."""
+    client = start_run(cluster, crawl, tmp_path)
+    while client.poll() is None and not cluster.bucket.list_objects(begun):
+        time.sleep(0.05)
+    killed = kill_children(cluster.pool)
+    printed, _ = client.communicate(timeout=SECONDS)
+    assert client.returncode == 0, printed + cluster.service_log.read_text()
+    assert killed, f"no worker ran when {job} had begun"
+    assert f"{job} try 1: FAILED" in cluster.service_log.read_text()
+    assert_same_output(cluster, done, tmp_path / "copied")

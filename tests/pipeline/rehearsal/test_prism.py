@@ -1,0 +1,42 @@
+"""Runners that are not this machine's own: Beam's Prism, and a portable job server with a pool of worker processes."""
+
+import os
+import sys
+from pathlib import Path
+
+from pipeline.cli.run import run
+from tests.pipeline.cli.test_run import corpus_bytes
+from tests.pipeline.conftest import config
+from tests.pipeline.rehearsal.servers import find_tool, free_port, started_server
+from tests.shared import ROOT
+
+
+def assert_equal_outputs(found: Path, expected: Path) -> None:
+    """Compare the corpus, the duplicates and the ledger of two outputs, byte for byte."""
+    assert corpus_bytes(found) == corpus_bytes(expected)
+    assert (found / "ledger.json").read_bytes() == (expected / "ledger.json").read_bytes()
+    for folder in ("documents", "rejected", "duplicates"):
+        files = {path.name: path.read_bytes() for path in (expected / folder).iterdir()}
+        assert {path.name: path.read_bytes() for path in (found / folder).iterdir()} == files, folder
+
+
+def test_prism_gives_the_same_bytes(done, crawl, tmp_path):
+    prism = find_tool("prism")
+    run(config(crawl, tmp_path / "out"), ["--runner=PrismRunner", f"--prism_location={prism}"])
+    assert_equal_outputs(tmp_path / "out", done)
+
+
+def test_a_pool_of_two_worker_processes_gives_the_same_bytes(done, crawl, tmp_path):
+    """PortableRunner sends the jobs to Beam's job server, which takes its two workers from a pool."""
+    env = dict(os.environ, PYTHONPATH=str(ROOT))
+    jobs, pool = free_port(), free_port()
+    python = [sys.executable, "-m"]
+    server = [*python, "apache_beam.runners.portability.local_job_service_main", f"--port={jobs}"]
+    workers = [*python, "apache_beam.runners.worker.worker_pool_main", f"--service_port={pool}"]
+    with (
+        started_server(server, jobs, tmp_path / "jobs.log", env, tmp_path),
+        started_server(workers, pool, tmp_path / "workers.log", env, tmp_path),
+    ):
+        flags = ["--runner=PortableRunner", f"--job_endpoint=localhost:{jobs}", "--environment_type=EXTERNAL"]
+        run(config(crawl, tmp_path / "out"), [*flags, f"--environment_config=localhost:{pool}"])
+    assert_equal_outputs(tmp_path / "out", done)

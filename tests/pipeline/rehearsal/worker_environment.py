@@ -1,0 +1,27 @@
+"""The workers' environment: the project as a wheel, its dependencies, and no path into the checkout."""
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+from tests.shared import ROOT
+
+
+def make_worker_environment(folder: Path) -> Path:
+    """Make a virtual environment with the project's wheel; return its Python.
+
+    The dependencies are read from the environment of the tests by a .pth file. Python does not process .pth files that
+    lie in a folder which another one names, so the editable install of the checkout does not come along.
+    """
+    wheels, environment = folder / "wheels", folder / "worker"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(ROOT)], check=True)
+    venv.create(environment, with_pip=False)
+    python = environment / "bin" / "python"
+    (wheel,) = wheels.glob("*.whl")
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
+    packages = next((environment / "lib").glob("python*/site-packages"))
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
