@@ -22,7 +22,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline.config import RECIPES, Config
+from pipeline.filters.base import Filter
 from pipeline.io import schemas
+from pipeline.report import reasons
 
 FOLDER = Path(__file__).parent
 NOTICE = "<!-- Written by `python -m docs.generate`; do not edit by hand. -->"
@@ -129,12 +131,24 @@ def default_of(field: dataclasses.Field[Any]) -> str:
     return yaml.safe_dump(json.loads(json.dumps(default)), default_flow_style=True).removesuffix("...\n").strip()
 
 
+def describe_threshold(cls: type, field: str) -> str:
+    """Return what a filter's threshold does; "" for a field that is none."""
+    if not issubclass(cls, Filter):
+        return ""
+    found = [threshold for threshold in cls().thresholds() if threshold.field == field]
+    return "; ".join(
+        f"the {'least' if threshold.is_minimum else 'highest'} `{threshold.measure}` that passes, else `{threshold.reason}`"
+        for threshold in found
+    )
+
+
 def walk_sections(cls: type, name: str = "", none: bool = False) -> Iterator[Section]:
     """Yield a settings class and those below it, in the order of their fields."""
     meanings, settings, below = read_meanings(cls), [], []
     for field in dataclasses.fields(cls):
         key = f"{name}.{field.name}".lstrip(".")
         annotation, meaning = meanings[field.name]
+        meaning = meaning or describe_threshold(cls, field.name)
         section = find_section_class(field.type)
         if section is not None:
             below += list(walk_sections(section, key, none=field.default is None))
@@ -162,7 +176,7 @@ def render_settings() -> str:
         "# Settings",
         NOTICE,
         wrap(
-            "A config is a YAML file of a few lines. It is laid over the recipe that it names. Every key has a default but "
+            "A config is a YAML file of a few lines, laid over the recipe that it names. Every key has a default but "
             "`inputs` and `output`. `--set a.b=value` lays one key over the file. An unknown key, a wrong type or an "
             "impossible value ends the command with one line that names the key and the nearest name."
         ),
@@ -238,7 +252,28 @@ def wrap(text: str) -> str:
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-PAGES = {"settings.md": render_settings, "recipes.md": render_recipes, "columns.md": render_columns}
+def render_reasons() -> str:
+    """Return docs/reasons.md."""
+    groups = {
+        "Rejected pages": ("Why a page is in `rejected/`, as `stage/reason`.", reasons.REJECTION_REASONS),
+        "Filters": ("Reasons of the built-in filters, with what is measured.", reasons.describe_filter_reasons()),
+        "Duplicates": ("Why a kept page is in `duplicates/`.", reasons.DUPLICATE_KINDS),
+        "Pages that are not published": ("The keys of `held_out`.", reasons.EXCLUSION_REASONS),
+        "Unreadable bytes": ("Why bytes of an input are no record.", reasons.UNREADABLE_REASONS),
+    }
+    parts = ["# Reasons", NOTICE, "What the reasons mean that the ledger, the report and `inspect` show."]
+    for title, (meaning, table) in groups.items():
+        rows = [(f"`{key}`", text) for key, text in table.items()]
+        parts += [f"## {title}", meaning, render_table(("reason", "meaning"), rows).rstrip("\n")]
+    return "\n\n".join(parts) + "\n"
+
+
+PAGES = {
+    "settings.md": render_settings,
+    "recipes.md": render_recipes,
+    "columns.md": render_columns,
+    "reasons.md": render_reasons,
+}
 
 
 def main() -> int:

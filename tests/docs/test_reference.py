@@ -1,5 +1,6 @@
 """The reference pages say what the code says."""
 
+import ast
 import dataclasses
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from docs.generate import FOLDER, FOLDERS, PAGES, walk_sections
 from pipeline.config import Config, config_values
 from pipeline.io import schemas
+from pipeline.report.reasons import REJECTION_REASONS, describe_filter_reasons
+from tests.shared import ROOT
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -30,6 +33,21 @@ def test_every_key_of_the_config_is_on_the_page():
 def test_every_setting_says_what_it_means():
     silent = [s.key for section in walk_sections(Config) for s in section.settings if not s.meaning]
     assert not silent, f"no comment beside {silent}"
+
+
+def test_every_reason_that_the_code_gives_is_described():
+    """Reasons are literals in the code; the demo's sample and the museum of broken files meet most of them."""
+    described = set(REJECTION_REASONS) | set(describe_filter_reasons())
+    given = set()
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Rejection":
+                words = [part.value for part in node.args[:2] if isinstance(part, ast.Constant)]
+                given |= {"/".join(words)} if len(words) == 2 else set()
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PageError":
+                given |= {f"extract/{part.value}" for part in node.args[:1] if isinstance(part, ast.Constant)}
+    assert len(given) > 10
+    assert given <= described
 
 
 def test_every_schema_has_its_folder():
