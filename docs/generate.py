@@ -137,7 +137,8 @@ def describe_threshold(cls: type, field: str) -> str:
         return ""
     found = [threshold for threshold in cls().thresholds() if threshold.field == field]
     return "; ".join(
-        f"the {'least' if threshold.is_minimum else 'highest'} `{threshold.measure}` that passes, else `{threshold.reason}`"
+        f"the {'least' if threshold.is_minimum else 'highest'} `{threshold.measure}` that passes, else "
+        f"`{threshold.reason}`"
         for threshold in found
     )
 

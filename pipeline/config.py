@@ -55,11 +55,12 @@ OLD_KEYS = {
 class Config:
     """The whole configuration of a run. `inputs` and `output` have no default."""
 
+    # crawl files: paths, folders, globs, https://, s3://, gs://, or a list of paths (*.paths.gz)
     inputs: Annotated[tuple[str, ...], Field(min_length=1)]
-    output: Annotated[str, Field(min_length=1)]
-    recipe: str = "default"
+    output: Annotated[str, Field(min_length=1)]  # the folder of the result: a path, gs:// or s3://
+    recipe: str = "default"  # the recipe that this config is laid over
     languages: tuple[str, ...] = ()  # empty: all
-    seed: int = 0
+    seed: int = 0  # decides every random draw
     workers: Positive | None = None  # processes on this machine; null: one a core. Not part of the result.
     input: InputConfig = InputConfig()
     url: UrlRules = UrlRules()

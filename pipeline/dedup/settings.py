@@ -38,13 +38,13 @@ class LinesConfig:
 class DedupConfig:
     """Which duplicates are dropped. Candidates by MinHash count only once their exact Jaccard is known."""
 
-    url: bool = True
-    exact: bool = True
-    near: bool = True
+    url: bool = True  # of the captures of one canonical URL, keep the newest
+    exact: bool = True  # of pages with the same normalised text, keep one
+    near: bool = True  # of near duplicates, keep one
     preset: Literal["fineweb", "dolma3", "datasketch"] = "fineweb"  # 14 x 8; 26 x 11; optimal for the threshold
     shingle: Positive | None = None  # words a shingle; null: the preset's
-    bands: Positive | None = None
-    rows: Positive | None = None
+    bands: Positive | None = None  # null: the preset's
+    rows: Positive | None = None  # hashes a band; null: the preset's
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8  # exact Jaccard of the shingle sets
     keep_policy: Literal["longest", "earliest", "best"] = "longest"  # best: by quality score
     preferred_sites: tuple[

@@ -68,7 +68,7 @@ class BadWordsFilter(Filter):
     `lists` names a file per language (lid.176's codes), such as LDNOOBW's; a page in another language has no such rule.
     """
 
-    lists: dict[str, str] = Field(default_factory=dict)
+    lists: dict[str, str] = Field(default_factory=dict)  # files with a word or phrase a line, by language
     max_bad_words: Count | None = 0
 
     def thresholds(self) -> tuple[Threshold, ...]:

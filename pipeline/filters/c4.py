@@ -94,13 +94,13 @@ class C4Filter(Filter):
 
     counts: ClassVar[tuple[str, ...]] = C4_COUNTS
 
-    variant: Literal["code", "paper"] = "code"
+    variant: Literal["code", "paper"] = "code"  # whose code is followed
     max_characters: Count | None = 190_000
     strip_lines: bool = True  # as published; false keeps indentation, which code needs
     max_word_length: Count | None = 1000  # a line with a longer one goes
     remove_citations: bool = True  # [1], [edit], [citation needed]
     terminal_punctuation: bool = True  # a line without an end mark (ASCII), or with "...", goes
-    min_words_per_line: Count | None = 5
+    min_words_per_line: Count | None = 5  # a line with fewer words is removed
     javascript: bool = True  # a line that mentions it goes
     policy: bool = True  # a line that mentions cookies, terms of use or a privacy policy goes
     max_lorem_ipsum_lines: Count | None = 0

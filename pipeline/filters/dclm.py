@@ -90,7 +90,7 @@ class DclmFilter(Filter):
 
     counts: ClassVar[tuple[str, ...]] = ("dclm_urls",)
 
-    remove_urls: bool = True
+    remove_urls: bool = True  # take addresses out of the text first
     max_newlines: Count | None = 2  # in a row
     min_words: Count | None = 50
     max_words: Count | None = 100_000

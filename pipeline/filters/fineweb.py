@@ -33,7 +33,7 @@ class FineWebFilter(Filter):
     language.
     """
 
-    by_language: Literal["fineweb2"] | None = None
+    by_language: Literal["fineweb2"] | None = None  # use the published thresholds of each language
     min_lines: Count | None = 1
     min_ended_lines: Share | None = 0.12
     max_short_lines: Share | None = 0.67

@@ -74,8 +74,8 @@ class GopherQualityFilter(Filter):
     is the least share of letters in the variant datatrove, whose share its figure is.
     """
 
-    variant: Literal["gopher", "datatrove"] = "gopher"
-    by_language: Literal["fineweb2"] | None = None
+    variant: Literal["gopher", "datatrove"] = "gopher"  # whose way of counting is used
+    by_language: Literal["fineweb2"] | None = None  # use the published thresholds of each language
     min_words: Count | None = 50
     max_words: Count | None = 100_000
     min_mean_word_length: Ratio | None = 3.0

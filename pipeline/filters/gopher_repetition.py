@@ -60,8 +60,8 @@ class GopherRepetitionFilter(Filter):
     it knows the language.
     """
 
-    variant: Literal["gopher", "datatrove"] = "gopher"
-    by_language: Literal["fineweb2"] | None = None
+    variant: Literal["gopher", "datatrove"] = "gopher"  # whose way of counting is used
+    by_language: Literal["fineweb2"] | None = None  # use the published thresholds of each language
     min_characters: Count | None = 1
     max_duplicate_lines: Share | None = 0.3
     max_duplicate_paragraphs: Share | None = 0.3

@@ -49,9 +49,9 @@ class RefinedWebLineFilter(Filter):
     counts: ClassVar[tuple[str, ...]] = REFINEDWEB_COUNTS
 
     max_uppercase: Share | None = 0.5  # of a line's characters; a line above it goes
-    max_digits: Share | None = 0.999999
+    max_digits: Share | None = 0.999999  # a line with a larger share of digits is removed
     counters: bool = True  # a line like "3 likes" goes
-    min_words_per_line: Count | None = 2
+    min_words_per_line: Count | None = 2  # a line with fewer words is removed when it looks like a call to action
     button_words: Count | None = 10  # "Sign-in" and the like go from lines of at most so many words
     max_words_removed: Share | None = 0.05
     min_lines: Count | None = 1

@@ -18,9 +18,9 @@ ROBOT_NAMES = frozenset(("robots", "googlebot", "bingbot", "slurp", "teoma", "ai
 class RobotsConfig:
     """Which of a page's own wishes are honoured (headers and meta tags); each is counted as a reason."""
 
-    noindex: bool = False
-    noai: bool = True
-    tdm_reservation: bool = True
+    noindex: bool = False  # drop pages that say noindex
+    noai: bool = True  # drop pages that say noai
+    tdm_reservation: bool = True  # drop pages that reserve text and data mining
 
 
 def robots_directives(headers: Sequence[tuple[str, str]], html: str) -> frozenset[str]:

@@ -32,12 +32,12 @@ class ExtractConfig:
     """The main text of a page."""
 
     engine: Annotated[str, AfterValidator(check_engine_name)] = "gristmill"  # or your own: package.module:function
-    objective: Literal["balanced", "precision", "recall"] = "balanced"
+    objective: Literal["balanced", "precision", "recall"] = "balanced"  # prefer precision or recall of the main text
     threshold: Fraction = 0.6  # gristmill: higher for precision, lower for recall
     format: Literal["text", "markdown"] = "text"  # markdown: trafilatura and gristmill
-    comments: bool = False
-    timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
-    min_characters: Annotated[int, Field(ge=0)] = 1
+    comments: bool = False  # extract the comments of readers too
+    timeout_seconds: Annotated[float, Field(gt=0)] = 10.0  # CPU seconds that a page may take
+    min_characters: Annotated[int, Field(ge=0)] = 1  # a page with less text is dropped
     find_dates: bool = True  # by htmldate, in kept pages that do not state when they were published; 3 ms such a page
 
     def __post_init__(self) -> None:

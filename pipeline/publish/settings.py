@@ -44,7 +44,9 @@ Domain = Annotated[str, AfterValidator(known_domain)]
 class SharesConfig:
     """Shares of the mix's bytes that are asked for; what is not named shares the rest as the weights have it."""
 
+    # shares by domain
     domains: Annotated[dict[Domain, Fraction], AfterValidator(at_most_one)] = Field(default_factory=dict)
+    # shares by language
     languages: Annotated[dict[str, Fraction], AfterValidator(at_most_one)] = Field(default_factory=dict)
     quality: Annotated[tuple[Fraction, ...], AfterValidator(at_most_one)] = ()  # a share per bucket, worst first
 
@@ -70,16 +72,16 @@ class TopicsConfig:
 class WeightsConfig:
     """The mix: how often a page of each kind is published. 1 as it comes, 2 twice, .5 half of the pages, 0 none."""
 
-    domains: dict[Domain, Weight] = Field(default_factory=dict)
-    languages: dict[str, Weight] = Field(default_factory=dict)
+    domains: dict[Domain, Weight] = Field(default_factory=dict)  # weights by domain
+    languages: dict[str, Weight] = Field(default_factory=dict)  # weights by language
     quality: tuple[Weight, ...] = ()  # a weight per quality bucket, worst first (quantiles)
     temperature: Annotated[float, Field(gt=0)] = 1.0  # 1 natural; above it flattens the shares of the domains
     shares: SharesConfig = SharesConfig()  # targets, by which all of the weights above are scaled
     dsir: DsirConfig = DsirConfig()
     topics: TopicsConfig = TopicsConfig()
     min_weight: Fraction = 0.0  # the least weight of a page, but of one that a weight of 0 shuts out
-    max_repeats: Annotated[float, Field(ge=1)] = 4.0
-    max_pages_per_site: Positive | None = None
+    max_repeats: Annotated[float, Field(ge=1)] = 4.0  # the most copies of a page
+    max_pages_per_site: Positive | None = None  # null: no limit
 
     @model_validator(mode="after")
     def one_number_of_buckets(self) -> "WeightsConfig":
@@ -120,6 +122,6 @@ class PublishConfig:
 class TokenizerConfig:
     """The byte-level BPE trained on the published corpus."""
 
-    vocab_size: Annotated[int, Field(ge=300, le=1_000_000)] = 32_768
+    vocab_size: Annotated[int, Field(ge=300, le=1_000_000)] = 32_768  # tokens, special tokens included
     sample_mb: Positive = 200  # text it is trained on, spread over the shards
-    max_digits: Annotated[int, Field(ge=1, le=3)] = 2
+    max_digits: Annotated[int, Field(ge=1, le=3)] = 2  # digits that one token may hold

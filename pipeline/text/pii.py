@@ -117,11 +117,11 @@ EXAMPLES = re.compile(
 class PiiConfig:
     """Which kinds are masked."""
 
-    emails: bool = True
-    ips: bool = True
-    phones: bool = True
-    cards: bool = True
-    ibans: bool = True
+    emails: bool = True  # mask e-mail addresses
+    ips: bool = True  # mask public IP addresses
+    phones: bool = True  # mask phone numbers
+    cards: bool = True  # mask payment cards with a valid checksum
+    ibans: bool = True  # mask IBANs with a valid checksum
 
 
 def mask_pii(text: str, config: PiiConfig) -> tuple[str, dict[str, int]]:

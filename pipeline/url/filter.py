@@ -43,14 +43,15 @@ class UrlRules:
     RefinedWeb does: strict anywhere in the address without `-` and `.`, hard as a whole word, soft if two differ.
     """
 
-    blocklists: tuple[str, ...] = ()
+    blocklists: tuple[str, ...] = ()  # compiled lists, or what lists are made from
     categories: tuple[str, ...] = (
         REFINEDWEB_CATEGORIES  # of lists with categories; a list named by itself always counts
     )
     allow: tuple[str, ...] = ()  # domains, with their subdomains, that no list and no word blocks
+    # files with a word a line, by how they match
     word_lists: dict[Literal["strict", "hard", "soft"], str] = Field(default_factory=dict)
-    adult_words: bool = True
-    extensions: bool = True
+    adult_words: bool = True  # drop addresses with words of adult sites
+    extensions: bool = True  # drop addresses whose file ending is no page
 
 
 class UrlWords(NamedTuple):
