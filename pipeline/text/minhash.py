@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import regex
 
 from pipeline.text.hashing import mix_bits
 from pipeline.text.tokenize.shingle_words import hash_shingle_words
 
+MARK_RUN = regex.compile(r"\P{ccc=0}{30}")  # so many combining marks in a row are in no text
 BLOCK = 1 << 16  # shingles permuted at a time: arrays that stay in the cache, and few calls a shingle
 
 
@@ -48,8 +50,17 @@ def optimal_bands(threshold: float) -> tuple[int, int]:
 
 def hash_text(text: str) -> bytes:
     """Return 16 bytes that are equal for texts equal but for case, white space and compatibility forms (NFKC)."""
-    normal = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    normal = " ".join(normalize_nfkc(text).lower().split())
     return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def normalize_nfkc(text: str) -> str:
+    """Return a text in NFKC, in time linear in its length.
+
+    The time of Unicode normalization grows with the square of the number of combining marks in a row. Where 30 of them
+    follow each other, a joiner (U+034F) is put behind them, as in the stream-safe text format of UAX 15.
+    """
+    return unicodedata.normalize("NFKC", text if text.isascii() else MARK_RUN.sub("\\g<0>\u034f", text))
 
 
 def shingle_hashes(text: str, params: MinHashParams) -> np.ndarray:

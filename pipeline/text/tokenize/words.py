@@ -132,7 +132,8 @@ def sentence_end_pattern() -> "re.Pattern[str]":
     """Return the pattern of what may end a sentence inside a line: marks, closers, space (1) and what follows (2)."""
     marks = "".join(map(re.escape, sorted_terminal_marks()))
     closers = re.escape(CLOSERS)
-    return re.compile(rf"[{marks}…]++[{closers}]*+(\s*+)(?=(\S))")
+    # Only the first mark of a run begins a match: from each later one a search would go through the run once more.
+    return re.compile(rf"(?<![{marks}…])[{marks}…]++[{closers}]*+(\s*+)(?=(\S))")
 
 
 def count_line_sentences(line: str) -> int:

@@ -1,0 +1,443 @@
+"""Every function that sees a page's bytes, address, headers or text takes linear time, also for hostile input.
+
+`PATTERNS` names, for every regular expression in the rooms that see pages, the strings whose repetition is the worst
+that the pattern can be given. Each per-page function is run on repetitions of the strings of all patterns in its rooms.
+Whoever adds a pattern adds its strings here; a test compares the table with the source.
+"""
+
+import ast
+import gc
+import io
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import pytest
+
+from pipeline.filters.bad_words import BadWordsFilter
+from pipeline.filters.c4 import C4Filter
+from pipeline.filters.chain import RulesConfig, built_in_filters, check_filters, load_filters
+from pipeline.filters.gopher_quality import GopherQualityFilter
+from pipeline.filters.gopher_repetition import GopherRepetitionFilter
+from pipeline.html import engines
+from pipeline.html.charset import decode_body
+from pipeline.html.dates import find_date
+from pipeline.html.engines import load_engine, tidy_lines, tidy_markdown
+from pipeline.html.http import detect_mime_type, parse_response
+from pipeline.html.metadata import extract_metadata
+from pipeline.html.robots import robots_directives
+from pipeline.language.identify import LanguageModel
+from pipeline.language.prefilter import prefilter_pages
+from pipeline.text.entities import unescape_entities
+from pipeline.text.line_keys import LINE_PRESETS, compute_line_keys, find_line_spans, remove_spans
+from pipeline.text.minhash import MinHashParams, hash_text, sign_texts
+from pipeline.text.ngram_index import NgramIndex
+from pipeline.text.pii import PiiConfig, mask_pii
+from pipeline.text.tokenize.sentences import count_sentences
+from pipeline.text.tokenize.words import split_words
+from pipeline.url.canonical import canonical_url, url_domain
+from pipeline.url.filter import UrlFilter, UrlRules
+from pipeline.url.topic_by_address import find_topic
+from pipeline.warc.reader import NotACrawlFile, read_crawl_records
+
+ROOT = Path(__file__).parents[2] / "pipeline"
+ROOMS = ("html", "url", "language", "warc", "text", "filters")
+SIZES = (20_000, 40_000, 80_000, 160_000)  # characters
+MOST_GROWTH = 2.6  # of the CPU time when the input is doubled
+FLOOR = 0.04  # seconds of CPU time; less is noise, and a page that takes less is no danger
+HANGING = 20  # seconds of CPU time after which a function hangs
+TRIES = 4  # measurements of one input, of which the least counts
+
+SPACES = (" ", "\n", "\t ", " \n", "\r\n ")
+ENTITIES = ("&#1", "&#00000001", "&", "&amp")
+COMMENTS = ("<!--", "<!---->", "-->", "<!-- a -->\n")
+RAW_TEXT = ("<script ", "<script>", "</script", "<style>x", "<title>", "</title ", "<textarea>", "<svg>", "<noscript>")
+NUMBERS = ("1", "1 ", "1.", "1-", "(1) ", "12 34 ", "+1", "00", "1234-5678-", "1,1", "a1")
+LETTERS = ("a", "a ", "é", "a.b", "A. ", "ab AB ", "ſ", "漢", "あ", "한", "กา", "\u200b", "a\u0301", "\u0316\u0300")
+
+# By module and the name at module level that holds the pattern: what attacks it, when it is repeated.
+PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
+    "html/charset.py": {
+        "COMMENT": COMMENTS,
+        "META": ("<meta ", "<meta charset", "<meta charset=", "charset= "),
+        "XML_ENCODING": ("<?xml ", "<?xml encoding", "encoding= "),
+        "HEADER_CHARSET": ("charset=", "charset =", 'charset=" ', " ", ";"),
+        "JAPANESE_ESCAPE": ("\x1b", "\x1b$", "\x1b$B"),
+        "C1_AND_REPLACEMENT": ("\x81", "\x85", "\ufffd"),
+        "MARKUP_START": (*COMMENTS, *RAW_TEXT, "<", "< ", "<a", ">"),
+        "RAW_TEXT_END": ("</script ", "</style", "</script >"),
+        "WHITE_SPACE": SPACES,
+    },
+    "html/dates.py": {"DAY": ("2020", "2020-", "20200101")},
+    "html/engines.py": {
+        "NOT_TEXT": ("\x00", "\x1b[", "\xad", "\u2060", "\ufeff"),
+        "STRAY_ZERO_WIDTH_SPACE": ("\u200b", "a\u200b", "ก\u200b"),
+        "LINE_BREAKS": ("\r", "\r\n", "\x85", "\u2028"),
+        "EMPTY_LINES": ("\n", "\n\n\n", "\n \n"),
+        "INNER_SPACE": (" ", "a  ", "\t\t", "\u00a0"),
+    },
+    "html/http.py": {
+        "STATUS_LINE": (" ", "HTTP/1.1 ", "HTTP/1.1 100\n\n", "HTTP/1.1 200"),
+        "BLANK_LINE": ("\n\r", "\r", "\n \n"),
+        "CHUNK_SIZE": ("1\r\na\r\n", "1;", " ", "1" * 9, "0\r\n"),
+        "HTML_START": (*COMMENTS, *SPACES, "<?xml ", "<?xml ?>", "<!doctype "),
+        "XML_START": (" ", "<?xml", "\n"),
+        "MIME": ("a", "a/", "/", ";"),
+    },
+    "html/main_content/blocks.py": {
+        "MARKS": ("\x01", "\x02", "a<b>", "<br>"),
+        "HIDDEN_STYLE": ('<p style="display: ">', "<p style='display:none'>", "display", "visibility "),
+        "split_breaks": ("<br>", "<br> ", "<br><br>", "a<br> <br>"),
+    },
+    "html/main_content/class_hints.py": {
+        "MATHS_SOURCE": ("<p class=mwe-math>", "<p class=katex-mathml>x"),
+        "MATHS_COPY": ("<p class=katex-html>x", "<p class=MathJax>x", "<p class='-MathJax '>"),
+        "MATHS": ("math", "katex", "mjx"),
+        "RUN": ("<p class=abc1def2>", "<p class=lineno>1", "lineno", "a-"),
+        "_first_letters": (),  # reads this module's own tables
+        "HINT_WORDS": ("<p class=nav-article>", "<p class=tags-meta>x", "-ad-", "column-right"),
+        "NOT_IN_A_RUN": ("<p class=more-most-read>", "sr-only"),
+    },
+    "html/main_content/render.py": {
+        "PAIRS": ("<b> a", "a<b>b</b> ", "<code>`", "<i><br>", "<b> </b>"),
+        "SPACED": (" ", "<b>  </b> ", "a  "),
+        "OTHER_LINES": ("<pre>\r", "\x0b", "\u2029"),
+        "_render_block": ("<pre>`", "`", "<pre>``a</pre>"),
+    },
+    "html/metadata.py": {
+        "INTERESTING": (*COMMENTS, *RAW_TEXT, "<body", "<meta ", "<link", "<meta", "<"),
+        "ATTRIBUTE": ("<meta a=b ", '<meta a="', "<meta a='", "a", "a=", "= ", "/ ", '"', "'", "a=b ", "<link "),
+        "DATE": NUMBERS + ("2020-12-", "20201231", "2020-1-1 ", "2020"),
+        "URL_DATE": ("/2020/", "/2020-1-", "/2020/12/31"),
+        "CREATIVE_COMMONS": (
+            "creativecommons.org/",
+            "creativecommons.org/licenses/by/4.0",
+            "creativecommons.org/licenses/",
+        ),
+        "JSON_LD": ("application/ld+json", "application/ld+json>", "<script type=application/ld+json>1</script>"),
+        "LICENCE_LINK": ("<a rel=", "<a rel ", "<link rel=license", "<a rel=' ", " rel = "),
+        "_find_end": ("</title", "</script", "<title></titl"),
+    },
+    "language/identify.py": {"KANA": ("あ", "あ "), "HANGUL": ("한", "한 "), "HAN": ("漢", "漢あ")},
+    "language/prefilter.py": {"SKIPPED": (*COMMENTS, *RAW_TEXT, "<"), "CLOSINGS": ("</svg ", "<select></sel")},
+    "language/scripts.py": {"ANY": LETTERS, "letter_pattern": LETTERS},
+    "text/entities.py": {"LONG_NUMBER": ENTITIES},
+    "text/line_keys.py": {"LINE": (*SPACES, "a ", "a \n"), "NOWHERE": ("\t", "a\n\t", " \n")},
+    "text/pii.py": {
+        "OF_INTEREST": NUMBERS + ("@", ":", ":a:", "1.1.1.1"),
+        "AT": ("@",),
+        "EMAIL": ("a@", "a@b.", "a.", "@", "a", "-", "a@b.cc ", "_%+"),
+        "IPV4": ("1.1.", "1.1.1.1", "1.1.1.1.", "999.", "1.1.1.1 "),
+        "IPV6": ("1:", ":", "a:b:", "2001:db8::1 ", "::"),
+        "CARD": ("4111 1111 ", "4111-", "4" * 17, "4111111111111111 "),
+        "IBAN_START": ("DE89", "DE89 ", "GB29 NWBK ", "A1", "DE89 3704 0044 0532 0130 00 "),
+        "DIGITS": ("1",),
+        "INTERNATIONAL": ("+1", "+49 ", "00", "+1 (0) ", "+1 (2", "0049 1 "),
+        "NATIONAL_START": ("(0", "("),
+        "NATIONAL": ("555-555-", "(555) 555-5555 ", "01 02 03 ", "0123 456 ", "8 (900) "),
+        "LABELLED": ("tel", "tel. ", "phone no ", "fax: 1", "电话1", "тел 1 2 ", "tel 1(2"),
+        "DIGIT_RUN": ("1 ", "1()", "1   ", "12/34 "),
+        "NOT_A_PHONE": ("2020-2021 ", "2020/12/", "1.1.2020 "),
+        "BOOK_OR_VERSION": ("isbn ", "version 1.2 ", "v.", "isbn: #"),
+        "COUNTRY_CODES": ("+99", "+1 2 3 "),
+        "EXAMPLES": ("a@example.com ", "a@test.", "a@b.example.org "),
+        "_card": ("4111 1111 1111 1111 ",),
+        "find_iban": ("DE89 3704 ",),
+    },
+    "text/tokenize/characters.py": {"token_table": ()},  # of all characters, once
+    "text/tokenize/shingle_words.py": {"unicode_tables": ()},  # likewise
+    "text/tokenize/words.py": {
+        "INTRICATE": ("\u0301", "\xad", "\u200d", "\U0001f600"),
+        "PLAIN_WORD": ("a'", "'", "1.1", "1,", ".", "-", "a’b", "..a"),
+        "ABBREVIATION": ("A.", "Mr. ", "St. A. ", "vs"),
+        "any_word_pattern": LETTERS + ("_", "a_", "'", "\u0301", "a-", "1.1.", "あ漢", "ค", "!\u0301"),
+        "sentence_end_pattern": (".", ". ", "…", '."', ".)", "?! ", "。", ".\n", '. "'),
+    },
+    "filters/bad_words.py": {"word_list_pattern": ("xxx", "x xx ", "porn", " ")},
+    "filters/c4.py": {"CITATION": ("[", "[1", "[1]", "[edit", "[citation ", "]")},
+    "filters/custom.py": {"REASON": (), "custom_filter_name": ()},  # of the names that a user gives
+    "filters/dclm.py": {
+        "URL": ("http://", "www.", " ", "1.1.1.", "ftp://a ", "http://a/b?c ", "www.a", "1.", "25"),
+        "URL_HINT": ("://", "www.", "1.1.1", "1.1"),
+        "DclmFilter": ("\n", "\n\n\n\n", "\n \n"),
+    },
+    "filters/gopher_quality.py": {"distinct_stop_words": ("the", "the ", "of.", "and_")},
+    "filters/refinedweb_lines.py": {
+        "COUNTER": ("1 likes", "! ", "1,", "1.1k ", "1 ", "-1", "1 likes\n", "3 shares !"),
+        "BUTTONS": ("items in cart", " read more...", "sign-in ", " ", "read more"),
+        "ANY_BUTTON": ("items in ", "sign-", "read more.."),
+        "WORD_START": (" a", "a", "_ ", "\n-"),
+    },
+    "url/blocklists.py": {"CATEGORY": ()},  # of the lists that a user gives
+    "url/canonical.py": {
+        "ESCAPE": ("%41", "%", "%4", "%e2%82", "ü", " "),
+        "PATH_SESSION": (";", ";sid=", ";sid=1", ";jsessionid=1/", ";phpsessid"),
+        "INDEX_PAGE": ("/index.html", "/default.aspx", "/index.", "/", "/.", "/..", "/a/..", "/./index.php"),
+        "LEADING_WWW": ("www.", "www", "."),
+    },
+    "url/filter.py": {"TOKEN": ("a-", "_", "ab1"), "SEPARATORS": ("-", ".", "-.", "sex-")},
+    "url/topic_by_address.py": {"WORD": ("forum", "a", "a1", "science/", "?a=1&")},
+    "warc/containers.py": {
+        "SKIPPABLE": ("\x50\x2a\x4d\x18", "\x50\x2a"),
+        "MAGIC": ("\x1f\x8b\x08\x00", "\x28\xb5\x2f\xfd", "\x04\x22\x4d\x18", "\x1f\x8b"),
+    },
+    "warc/reader.py": {"STARTS": ("\x1f\x8b\x08\x00", "\x04\x22\x4d\x18\x40", "WARC/1.0\r\n")},
+    "warc/records.py": {
+        "VERSION": ("WARC/1", "WARC/1.0 ", "WARC/1.0\r\n", "WARC/"),
+        "NO_TEXT": ("\x00", "\x1f"),
+        "BLANK_LINE": ("\n\r", "\r", "\n"),
+        "ARC_1": ("http:a ", "http:http:", "http:a 1.1.1.1 20200101 ", " 20200101 ", "20200101"),
+        "ARC_2": ("http:a 1 20200101000000 a 200 ", "http:a b c "),
+        "HEADER": ("http:a ", "WARC/1.0\r\nContent-", "WARC/1.0\n", "http:a 20200101000000 a 1"),
+        "ARC_HEADER": ("http:a b 20200101 a ", "http:", "dns:a "),
+    },
+}
+MARKUP = (
+    "<div>", "<div>x", "<ul><li>x", "<li>x", "<a><div>", "<b><p>", "<b>", "<p>x", "<span>x", "<h1>x", "<dl><dt>x<dd>y",
+    "<table><tr><td>x", "<tr><td>x<td>y", "<table><b>", "<pre>x\n", "<select><option>x", "<form><div></form>",
+    "<math><mo>α", "<math><mi>x</mi></math>", "<math><msup><mi>x</mi>", "<math><msqrt>", "<math><mfrac>x",
+    "α", "<a href=x>y</a> ",
+    "<blockquote>x", "<p>x</p>\n", "<button>x", "<template>x", "<p hidden>x", "<br>", "<img alt=x>",
+    "<nav><a>x</a></nav>",
+)  # fmt: skip
+
+
+def tokens_of(*rooms: str) -> list[str]:
+    """Return the strings that attack the patterns of the modules that begin so, each once."""
+    chosen = (names for module, names in PATTERNS.items() if module.startswith(rooms))
+    return list(dict.fromkeys(token for names in chosen for tokens in names.values() for token in tokens))
+
+
+def fill(token: str, size: int, before: str = "", after: str = "") -> str:
+    """Return `token` repeated to `size` characters between two others."""
+    return before + (token * (size // len(token) + 1))[:size] + after
+
+
+def to_bytes(text: str) -> bytes:
+    """Return text as the bytes that a pattern over bytes was written for."""
+    return text.encode("latin-1", "backslashreplace")
+
+
+def read_bytes(data: bytes) -> None:
+    """Read a crawl file's bytes to their end."""
+    try:
+        for _ in read_crawl_records(io.BytesIO(data)):
+            pass
+    except NotACrawlFile:
+        pass
+
+
+def read_response(data: bytes) -> None:
+    """Parse a response, find its type and decode its body."""
+    response = parse_response(data)
+    detect_mime_type(response)
+    decode_body(response.body, response.header("content-type"))
+
+
+HTML_CONTEXTS = [
+    ("", ""),
+    ("<html><head>", "</head><body><p>x"),
+    ("<script type='application/ld+json'>[", "]</script>"),
+    ('<meta name="robots" content="', '">'),
+    ('<div class="', '">x'),
+    ("<title>", "</title><p>x"),
+]
+RESPONSE_CONTEXTS = [
+    ("HTTP/1.1 200 OK\r\n\r\n", ""),
+    ("HTTP/1.1 200 OK\r\n\r\ncaf\xe9 \xff\xe8" + "\xe9" * 20, ""),
+    ("HTTP/1.1 200 OK\r\nContent-Type: ", "\r\n\r\n<html>x\xe9"),
+    ("HTTP/1.1 200 OK\r\nContent-Encoding: ", "\r\n\r\n<html>x"),
+    ("HTTP/1.1 200 OK\r\nX: y\r\n", "\r\n\r\n<html>x"),
+    ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", ""),
+    ("", ""),
+]
+URL_CONTEXTS = [("https://", ".org/"), ("https://example.org/", ""), ("https://example.org/?", ""), ("", "")]
+RECORD_CONTEXTS = [
+    ("", ""),
+    ("WARC/1.0\r\nWARC-Type: response\r\nX: ", "\r\nContent-Length: 1\r\n\r\nx\r\n\r\n"),
+    ("http://a", " 1.1.1.1 20200101000000 text/html 1\nx\n"),
+]
+TEXT_CONTEXTS = [("", ""), ("The mill is old. ", " It stands by the river.\n")]
+ALL_FILTERS = RulesConfig(**{name: made() for name, made in built_in_filters().items()})
+DATATROVE_FILTERS = RulesConfig(
+    gopher_repetition=GopherRepetitionFilter(variant="datatrove"),
+    gopher_quality=GopherQualityFilter(variant="datatrove"),
+    c4=C4Filter(variant="paper", terminal_punctuation=False),
+)
+
+
+def remove_half_of_lines(text: str) -> None:
+    """Find the keys of a text's lines and remove every second one."""
+    for preset in LINE_PRESETS.values():
+        compute_line_keys([text], preset)
+        spans = find_line_spans(text, preset.unit)
+        remove_spans(text, spans[::2], preset)
+
+
+@pytest.fixture(scope="module")
+def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tuple[str, str]]]]:
+    """Return the per-page functions, each with the strings and the surroundings that it is tried with."""
+    model, rules = LanguageModel.load(), UrlFilter(UrlRules())
+    patch = pytest.MonkeyPatch()
+    patch.setattr(engines, "_ask_sandbox", lambda *asked: engines.Extraction(*[""] * 6))  # which has limits of its own
+    html = tokens_of("html", "text/entities", "language/prefilter")
+    text = tokens_of("text", "filters", "language", "html/engines")
+    index = NgramIndex.build([["the mill is old and it stands by the river for many years"]], 8, 3)
+    found = {
+        "response": (lambda t: read_response(to_bytes(t)), tokens_of("html/http", "html/charset"), RESPONSE_CONTEXTS),
+        "records": (lambda t: read_bytes(to_bytes(t)), tokens_of("warc"), RECORD_CONTEXTS),
+        "robots": (lambda t: robots_directives([("x-robots-tag", t)], t), html, HTML_CONTEXTS),
+        "metadata": (lambda t: extract_metadata(t, "https://example.org/"), html, HTML_CONTEXTS),
+        "date": (lambda t: find_date(t, "https://example.org/", "2024-01-01"), [*html, *MARKUP], HTML_CONTEXTS[:1]),
+        "prefilter": (lambda t: prefilter_pages([t], ["de"], 0.05, model), html, HTML_CONTEXTS[:1]),
+        "engine": (partial(run_engine, load_engine("gristmill")), [*html, *MARKUP], HTML_CONTEXTS[:1]),
+        "markdown": (
+            partial(run_engine, load_engine("gristmill", format="markdown", threshold=0.0)),
+            [*tokens_of("html/main_content"), *MARKUP],
+            HTML_CONTEXTS[:1],
+        ),
+        "url": (lambda t: (canonical_url(t), url_domain(t), find_topic(t)), tokens_of("url"), URL_CONTEXTS),
+        "url filter": (rules.reject, tokens_of("url"), URL_CONTEXTS),
+        "tidy": (lambda t: (tidy_lines(t), tidy_markdown(t)), tokens_of("html/engines"), TEXT_CONTEXTS),
+        "entities": (unescape_entities, tokens_of("text/entities"), TEXT_CONTEXTS),
+        "language": (lambda t: model.identify([t]), tokens_of("language"), TEXT_CONTEXTS),
+        "filters": (partial(run_filters, ALL_FILTERS), text, TEXT_CONTEXTS),
+        "datatrove filters": (partial(run_filters, DATATROVE_FILTERS), text, TEXT_CONTEXTS[:1]),
+        "bad words": (partial(run_filters, RulesConfig(bad_words=BadWordsFilter())), text, TEXT_CONTEXTS[:1]),
+        "pii": (lambda t: mask_pii(t, PiiConfig(phones=True)), text, TEXT_CONTEXTS),
+        "minhash": (lambda t: (sign_texts([t], MinHashParams()), hash_text(t)), text, TEXT_CONTEXTS[:1]),
+        "line keys": (remove_half_of_lines, text, TEXT_CONTEXTS[:1]),
+        "words": (lambda t: (split_words(t), count_sentences(t)), text, TEXT_CONTEXTS[:1]),
+        "decontamination": (lambda t: index.spans([t]), text, TEXT_CONTEXTS[:1]),
+    }  # fmt: skip
+    yield found
+    patch.undo()
+
+
+def run_filters(rules: RulesConfig, text: str) -> object:
+    """Hold a text against every threshold of the filters."""
+    return check_filters(load_filters(rules), text, "en")
+
+
+def run_engine(engine: engines.Engine, html: str) -> object:
+    """Extract a page in this process."""
+    return engine(html, "https://example.org/")
+
+
+class HangingError(Exception):
+    """A function took more than HANGING seconds."""
+
+
+@contextmanager
+def time_limit() -> Iterator[None]:
+    """Raise HangingError in a block that takes too long; regular expressions look at signals now and then."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise HangingError
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, HANGING)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def cpu_seconds(function: Callable[[str], object], text: str, tries: int = 1) -> float:
+    """Return the least CPU time, in seconds, of some calls."""
+    taken = []
+    for _ in range(tries):
+        start = time.process_time()
+        function(text)
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def find_growth(function: Callable[[str], object], make: Callable[[int], str]) -> str:
+    """Return what is wrong with how a function's time grows, "" for nothing."""
+    try:
+        with time_limit():
+            # A time that grows with the square of the size ends below the floor, too.
+            if cpu_seconds(function, make(SIZES[1])) < FLOOR / 16:
+                return ""
+            if cpu_seconds(function, make(SIZES[-1])) < FLOOR:
+                return ""
+    except HangingError:
+        return f"takes more than {HANGING} s"
+    taken = np.full(len(SIZES), np.inf)
+    for _ in range(TRIES):
+        taken = np.minimum(taken, [cpu_seconds(function, make(size)) for size in SIZES])
+        growth = taken[1:] / np.maximum(taken[:-1], 1e-9)
+        # Noise makes one doubling steep, but hardly two in a row.
+        if np.sqrt(growth[-1] * growth[-2]) <= MOST_GROWTH or taken[-1] < FLOOR:
+            return ""
+    return f"the time grows {growth[-1]:.1f} times as the input doubles: {np.round(taken, 3).tolist()} s"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "response", "records", "robots", "metadata", "date", "prefilter", "engine", "markdown", "url", "url filter",
+        "tidy", "entities", "language", "filters", "datatrove filters", "bad words", "pii", "minhash", "line keys",
+        "words", "decontamination",
+    ],
+)  # fmt: skip
+def test_time_grows_with_the_size_of_the_input_alone(name: str, functions: dict) -> None:
+    function, tokens, contexts = functions[name]
+    function("warm up <p>x</p> http://example.org/")
+    gc.disable()
+    try:
+        faults = [
+            f"{name}, {token!r} between {before!r} and {after!r}: {fault}"
+            for token in tokens
+            for before, after in contexts
+            if (fault := find_growth(function, partial(fill, token, before=before, after=after)))
+        ]
+    finally:
+        gc.enable()
+    assert not faults, "\n".join(faults)
+
+
+def named_patterns(path: Path) -> set[str]:
+    """Return the module-level names under which a file has regular expressions that are written in it."""
+    found = set()
+    for top in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in ast.walk(top):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr == "escape":
+                continue
+            if isinstance(node.func.value, ast.Name) and node.func.value.id in ("re", "regex"):
+                target = top.targets[0] if isinstance(top, ast.Assign) else getattr(top, "target", top)
+                target = target.elts[0] if isinstance(target, ast.Tuple) else target
+                found.add(target.id if isinstance(target, ast.Name) else getattr(top, "name", "?"))
+    return found
+
+
+def test_every_pattern_has_its_place_in_the_catalogue() -> None:
+    written = {
+        path.relative_to(ROOT).as_posix(): names
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if (names := named_patterns(path))
+    }
+    assert written == {module: set(names) for module, names in PATTERNS.items()}, (
+        "PATTERNS of this file is to be mended"
+    )
+
+
+def test_a_new_pattern_is_noticed(tmp_path: Path) -> None:
+    source = "import re\nA = re.compile('a+')\nB, C = re.compile('b'), 1\ndef f(x):\n    return re.sub('c', '', x)\n"
+    (tmp_path / "new.py").write_text(source)
+    assert named_patterns(tmp_path / "new.py") == {"A", "B", "f"}
+
+
+def test_what_grows_is_found() -> None:
+    assert find_growth(lambda text: re.search("(a|a)*b", text), lambda size: "a" * (size // 1000 + 10))
+    assert "grows" in find_growth(lambda text: re.search("a*b", text), lambda size: "a" * (size // 10))
+    assert not find_growth(lambda text: text.split("a"), partial(fill, "a "))
