@@ -1,8 +1,10 @@
-"""A helper process for work that no thread can interrupt: native code that hangs, eats memory, or crashes.
+"""A process for work that no thread can interrupt: native code that hangs, takes all memory, or crashes.
 
-The helper sets its own limits before every request, and the kernel enforces them: CPU time (a suspended or overloaded
-machine costs a page nothing), ten times that in wall-clock time, and address space. So the parent needs no timer, and
-any thread of it may ask. A request and its answer are bytes with a length before them; nothing is pickled.
+The sandbox process sets its own limits before every request, and the kernel enforces them: CPU time (a suspended or
+overloaded machine costs a page nothing), ten times that in wall-clock time, and address space. So the parent needs no
+timer, and any thread of it may ask. A request and its answer are bytes with a length before them; nothing is pickled.
+A process that is killed from outside, as the kernel does when another process takes all memory, is no fault of the
+request: it is asked once more of a new process.
 """
 
 import contextlib
@@ -20,53 +22,69 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTH = struct.Struct(">Q")
-WALL_PER_CPU = 10  # wall-clock seconds allowed for each of CPU time: for a helper that waits, which it never should
+WALL_PER_CPU = 10  # wall-clock seconds allowed for each of CPU time: for a process that waits, which it never should
+TRIES = 2  # of a request whose process is killed from outside
 TIMEOUT_SIGNALS = (signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU)
 CRASH_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+OUTSIDE_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class SandboxEnded(OSError):
-    """The helper died over a request. `reason` is "timeout", "memory", "crash", or "ended" for what no page does."""
+    """The process died over a request.
+
+    `reason` is "timeout", "crash", "memory" (killed from outside, again and again), or "ended" for what no page causes.
+    """
 
     def __init__(self, returncode: int):
         """Read the reason from the exit status."""
         reasons: dict[int, str] = {
             **dict.fromkeys(TIMEOUT_SIGNALS, "timeout"),
             **dict.fromkeys(CRASH_SIGNALS, "crash"),
-            signal.SIGKILL: "memory",  # the kernel's last resort
+            **dict.fromkeys(OUTSIDE_SIGNALS, "memory"),  # SIGKILL is the kernel's last resort
         }
         self.reason = reasons.get(-returncode, "ended")
-        super().__init__(f"the helper process ended with status {returncode} ({self.reason})")
+        self.from_outside = -returncode in OUTSIDE_SIGNALS
+        super().__init__(f"the sandbox process ended with status {returncode} ({self.reason})")
 
 
 class SandboxProcess:
-    """A helper process, started when first asked and again after it dies. `ask` may be called from any thread."""
+    """A process of its own, started when first asked and again after it dies. `ask` may be called from any thread."""
 
     def __init__(self, module: str, *arguments: str):
         """Name the module whose `__main__` calls `serve_requests`, and its command-line arguments."""
         self.command = [sys.executable, "-m", module, *arguments]
         self.lock = threading.Lock()
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.owner = 0
 
     def ask(self, request: bytes) -> bytes:
-        """Return the answer. Raises SandboxEnded; the next call starts another helper."""
+        """Return the answer. Raises SandboxEnded; the next call starts another process."""
         with self.lock:
-            process = self._running()
-            assert process.stdin and process.stdout
-            try:
-                _send_message(process.stdin, request)
-                answer = _receive_message(process.stdout)
-            except BrokenPipeError:
-                answer = None
-            if answer is None:
-                self.process = None
-                _close_process(process)
-                raise SandboxEnded(process.returncode)
-            return answer
+            for left in range(TRIES - 1, -1, -1):
+                try:
+                    return self._ask_once(request)
+                except SandboxEnded as error:
+                    if not error.from_outside or not left:
+                        raise
+            raise AssertionError("the last try returns or raises")
 
-    def _running(self) -> subprocess.Popen:
-        """Return this process's helper; one that was inherited over a fork belongs to the parent."""
+    def _ask_once(self, request: bytes) -> bytes:
+        """Return the answer of the running process, or of a new one. Raises SandboxEnded."""
+        process = self._find_running()
+        assert process.stdin and process.stdout
+        try:
+            _send_message(process.stdin, request)
+            answer = _receive_message(process.stdout)
+        except BrokenPipeError:
+            answer = None
+        if answer is None:
+            self.process = None
+            _close_process(process)
+            raise SandboxEnded(process.returncode)
+        return answer
+
+    def _find_running(self) -> subprocess.Popen[bytes]:
+        """Return this process's sandbox; one that was inherited over a fork belongs to the parent."""
         if self.process is None or self.owner != os.getpid() or self.process.poll() is not None:
             paths = [str(ROOT), *(path or os.getcwd() for path in sys.path)]  # an engine of the user's own may be there
             self.process = subprocess.Popen(
@@ -80,8 +98,8 @@ class SandboxProcess:
         return self.process
 
 
-def _close_process(process: subprocess.Popen) -> None:
-    """Close the pipes, which ends an idle helper, and collect its status."""
+def _close_process(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipes, which ends an idle sandbox process, and collect its status."""
     for pipe in (process.stdin, process.stdout):
         if pipe:
             with contextlib.suppress(BrokenPipeError):
@@ -89,7 +107,7 @@ def _close_process(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def _close_own_process(process: subprocess.Popen, owner: int) -> None:
+def _close_own_process(process: subprocess.Popen[bytes], owner: int) -> None:
     if owner == os.getpid():
         _close_process(process)
 
