@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.cli.errors import RunError
 from pipeline.config import Config
+from pipeline.filters.custom import custom_filter_files
 from pipeline.html.settings import ExtractConfig
 from pipeline.io.inputs import Input
 from pipeline.io.output import Output
@@ -20,6 +21,9 @@ def named_files(config: Config) -> list[tuple[str, str]]:
     named = [("language.model", config.language.model), ("quality.model", config.quality.model)]
     named += [("url.blocklists", path) for path in config.url.blocklists]
     named += [("url.word_lists", path) for path in config.url.word_lists.values()]
+    lists = config.rules.bad_words.lists if config.rules.bad_words else {}
+    named += [(f"rules.bad_words.lists.{language}", path) for language, path in lists.items()]
+    named += custom_filter_files(config.rules.custom)
     return [(key, path) for key, path in named if path and "://" not in path]
 
 

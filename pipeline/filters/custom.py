@@ -6,6 +6,7 @@ workers must be able to import its module. Its measures are not columns of docum
 has the measure, the value and the threshold, and `inspect --explain` shows all of them.
 """
 
+import inspect
 import math
 import re
 import traceback
@@ -57,15 +58,21 @@ def load_custom_filters(
     return found
 
 
+def custom_filter_files(entries: Sequence[Mapping[str, Any]], key: str = "rules.custom") -> list[tuple[str, str]]:
+    """Return (config key, path) of the file that each custom filter is written in. Raises ConfigError."""
+    found = []
+    for number, entry in enumerate(entries):
+        cls = import_filter(str(entry.get("use")), f"{key}.{number}")
+        try:
+            found.append((f"{key}.{number}", inspect.getfile(cls)))
+        except (OSError, TypeError):  # made by a program: it has no file
+            continue
+    return found
+
+
 def make_custom_filter(use: str, settings: Mapping[str, Any], where: str) -> Filter:
     """Return an instance of the class that `use` names. Raises ConfigError."""
-    try:
-        cls = load_object(use, f"{where}.use")
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    missing = [name for name in METHODS if not callable(getattr(cls, name, None))]
-    if not isinstance(cls, type) or missing:
-        raise ConfigError(f"{where}.use: {use} is no filter; derive it from pipeline.filters.base.Filter")
+    cls = import_filter(use, where)
     known = [field.name for field in fields(cls)] if is_dataclass(cls) else []
     for name in settings if is_dataclass(cls) else ():
         if name not in known:
@@ -76,8 +83,19 @@ def make_custom_filter(use: str, settings: Mapping[str, Any], where: str) -> Fil
     except ValidationError as error:
         raise ConfigError(f"{where}.{describe_error(error, cls, {})}") from error
     except Exception as error:  # a user's class may raise anything
-        raise ConfigError(f"{where}: {use} cannot be made: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{where}: {use} cannot be made: {describe_exception(error)}") from error
     return made
+
+
+def import_filter(use: str, where: str) -> type[Filter]:
+    """Return the class that `use` names. Raises ConfigError where it cannot be imported or lacks a filter's methods."""
+    try:
+        cls = load_object(use, f"{where}.use")
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if not isinstance(cls, type) or not all(callable(getattr(cls, name, None)) for name in METHODS):
+        raise ConfigError(f"{where}.use: {use} is no filter; derive it from pipeline.filters.base.Filter")
+    return cls
 
 
 def check_thresholds(made: Filter, where: str) -> tuple[Threshold, ...]:
@@ -85,7 +103,7 @@ def check_thresholds(made: Filter, where: str) -> tuple[Threshold, ...]:
     try:
         found = tuple(made.thresholds())
     except Exception as error:  # a user's method may raise anything
-        raise ConfigError(f"{where}: thresholds() raised {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{where}: thresholds() raised {describe_exception(error)}") from error
     if not found or not all(isinstance(threshold, Threshold) for threshold in found):
         raise ConfigError(f"{where}: thresholds() must return one Threshold or more")
     for threshold in found:
@@ -159,5 +177,9 @@ class GuardedFilter(Filter):
     def describe_failure(self, what: str, error: Exception) -> str:
         """Return one line about what the filter raised, and where."""
         last = traceback.extract_tb(error.__traceback__)[-1]
-        message = " ".join(str(error).split())
-        return f"{self.where}: {what} raised {type(error).__name__}: {message} ({last.filename}, line {last.lineno})"
+        return f"{self.where}: {what} raised {describe_exception(error)} ({last.filename}, line {last.lineno})"
+
+
+def describe_exception(error: Exception) -> str:
+    """Return an exception's type and message on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -87,9 +87,9 @@ def of(n: float, whole: float) -> float:
     return n / whole if whole else 0.0
 
 
-def stage_place(stage: str) -> int:
-    """Return where in a page's way a stage comes; a stage unknown here comes last."""
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+def stage_place(stage: str) -> float:
+    """Return where in a page's way a stage comes. A filter of the user's own comes after the built-in filters."""
+    return STAGES.index(stage) if stage in STAGES else STAGES.index("quality") - 0.5
 
 
 def funnel(totals: LedgerTotals) -> list[Step]:
