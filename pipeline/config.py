@@ -20,10 +20,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pipeline.dedup.settings import DedupConfig
-from pipeline.extract.settings import QualityConfig
-from pipeline.filters.chain import RulesConfig, custom_filters
+from pipeline.extract.settings import QualityConfig, read_own_stages
+from pipeline.filters.chain import RulesConfig, custom_filters, filter_names
 from pipeline.html.robots import RobotsConfig
-from pipeline.html.settings import ExtractConfig
+from pipeline.html.settings import ExtractConfig, is_own_engine
+from pipeline.io.plugins import load_object
 from pipeline.io.settings import InputConfig
 from pipeline.language.settings import LanguageConfig
 from pipeline.publish.settings import DecontaminateConfig, PublishConfig, TokenizerConfig, WeightsConfig
@@ -67,6 +68,7 @@ class Config:
     robots: RobotsConfig = RobotsConfig()
     extract: ExtractConfig = ExtractConfig()
     language: LanguageConfig = LanguageConfig()
+    stages: tuple[dict[str, Any], ...] = ()  # of your own, each {after: STAGE, use: "package.module:MyStage", settings}
     rules: RulesConfig = RulesConfig()
     pii: PiiConfig = PiiConfig()
     quality: QualityConfig = QualityConfig()
@@ -121,8 +123,17 @@ def build_config(user: Mapping[str, Any]) -> Config:
         config = TypeAdapter(Config).validate_python(merged)
     except ValidationError as error:
         raise ConfigError(describe_error(error, Config, OLD_KEYS)) from error
-    custom_filters(config.rules)
+    check_own_parts(config)
     return config
+
+
+def check_own_parts(config: Config) -> None:
+    """Import the filters, the stages and the engine of the user's own. Raises ConfigError where one cannot be used."""
+    custom_filters(config.rules)
+    for stage in read_own_stages(config.stages, filter_names(config.rules)):
+        stage.make()
+    if is_own_engine(config.extract.engine):
+        load_object(config.extract.engine, "extract.engine")
 
 
 def config_values(config: Config) -> dict[str, Any]:

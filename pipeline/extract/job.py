@@ -3,25 +3,33 @@
 `build` is the whole job. Every stage is a transform of its own, in the file of its name.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apache_beam as beam
 
-from pipeline.config import Config
+from pipeline.config import Config, build_config
 from pipeline.extract.extract_text import AddMetadata, ExtractText
 from pipeline.extract.filter_quality import FilterQuality
 from pipeline.extract.identify_language import IdentifyLanguage
 from pipeline.extract.mask_pii import MaskPii
-from pipeline.extract.merge_splits import MergeSplits
-from pipeline.extract.page_stage import PageStage
+from pipeline.extract.merge_splits import MergeSplits, MergeWrittenSplits
+from pipeline.extract.page import Page, PageFunction, settle_page
+from pipeline.extract.page_stage import PageStage, RunOwnStage, RunOwnTransform
 from pipeline.extract.prefilter_language import PrefilterLanguage
-from pipeline.extract.read_crawl import ReadCrawl
+from pipeline.extract.read_crawl import ReadCrawl, batch_pages, read_split
 from pipeline.extract.score_quality import ScoreQuality
+from pipeline.extract.settings import STAGES, OwnStage, list_stages, read_own_stages
 from pipeline.extract.sign_minhash import SignMinHash
 from pipeline.extract.splits import InputFile, Split, settings_fingerprint
 from pipeline.extract.write_split import WriteSplit
+from pipeline.filters.chain import filter_names
+from pipeline.io.inputs import expand_inputs
+from pipeline.io.ledger import FileLedger
+from pipeline.io.output import shard_name
+from pipeline.settings import ConfigError
+from pipeline.url.filter import UrlFilter
 
 
 def build(
@@ -38,7 +46,6 @@ def build(
     _ = (
         (written, names)  # files without pages have no part
         | beam.Flatten()
-        | "by file" >> beam.Distinct()
         | "merge" >> MergeSplits(root, settings_fingerprint(config))
     )
 
@@ -56,21 +63,72 @@ class ExtractPages(beam.PTransform):
         pages = splits | ReadCrawl((), self.root, config.input, config.url, config.robots)
         for stage in page_stages(config):
             pages = pages | stage
-        return pages | WriteSplit(self.root)
+        return pages | WriteSplit(self.root, merge=False)
 
 
-def page_stages(config: Config) -> list[PageStage]:
-    """Return the stages between reading and writing, in their order."""
+def page_stages(config: Config) -> list[beam.PTransform]:
+    """Return the stages between reading and writing, in their order, those of the user's own included."""
+    stages: dict[str, beam.PTransform] = {
+        "prefilter_language": PrefilterLanguage(config.languages, config.language),
+        "extract_text": ExtractText(config.extract),
+        "identify_language": IdentifyLanguage(config.languages, config.language),
+        "filter_quality": FilterQuality(config.rules),
+        "mask_pii": MaskPii(config.pii),
+        "score_quality": ScoreQuality(config.quality.model, config.quality.min_score),
+        "add_metadata": AddMetadata(config.extract.find_dates),
+        "sign_minhash": SignMinHash(config.dedup.minhash_params() if config.dedup.near else None),
+    }
+    filters = filter_names(config.rules)
+    own = read_own_stages(config.stages, filters)
+    known = tuple(list_stages(config.stages, filters))
     return [
-        PrefilterLanguage(config.languages, config.language),
-        ExtractText(config.extract),
-        IdentifyLanguage(config.languages, config.language),
-        FilterQuality(config.rules),
-        MaskPii(config.pii),
-        ScoreQuality(config.quality.model, config.quality.min_score),
-        AddMetadata(config.extract.find_dates),
-        SignMinHash(config.dedup.minhash_params() if config.dedup.near else None),
+        transform
+        for name in STAGES
+        for transform in (
+            *([stages[name]] if name in stages else []),
+            *(make_own_transform(stage, known) for stage in own if stage.after == name),
+        )
     ]
+
+
+def make_own_transform(stage: OwnStage, known: tuple[str, ...]) -> beam.PTransform:
+    """Return the transform that runs a stage of the user's own. Raises ConfigError where there is no such stage."""
+    made = stage.make()
+    if isinstance(made, beam.PTransform) and not isinstance(made, PageStage):
+        return RunOwnTransform(stage, known)
+    return RunOwnStage(stage)
+
+
+def load_stages(config: Config) -> list[PageFunction]:
+    """Return the functions of `page_stages`, loaded in this process. Raises ConfigError where one needs Beam."""
+    stages = page_stages(config)
+    for stage in stages:
+        if isinstance(stage, RunOwnTransform):
+            raise ConfigError(f"{stage.stage.place}: a Beam transform, which cannot run without Beam")
+    return [stage.load() for stage in stages if isinstance(stage, PageStage)]
+
+
+def extract_pages(inputs: str | Sequence[str], settings: Config | Mapping[str, Any] | None = None) -> Iterator[Page]:
+    """Yield every page of crawl files after all stages, in this process and without Beam.
+
+    `inputs` are files, folders, globs or addresses; `settings` is a config, or a mapping of its keys without `inputs`
+    and `output`. Rejected pages are yielded too: `page.rejection` says why. Raises ConfigError or OSError, one line.
+    """
+    named = [inputs] if isinstance(inputs, str) else list(inputs)
+    if isinstance(settings, Config):
+        config = replace(settings, inputs=tuple(named))
+    else:
+        config = build_config({**(settings or {}), "inputs": named, "output": "none"})
+    urls, stages = UrlFilter(config.url), load_stages(config)
+    for item in expand_inputs(config.inputs, config.input, config.seed):
+        counts = FileLedger()
+        split = Split(item.path, shard_name(item.path), 0, None, item.size or 0, item.size)
+        for batch in batch_pages(read_split(split, urls, config.input, config.robots, counts)):
+            for process_pages in stages:
+                batch = process_pages(batch)
+            yield from (settle_page(page) for page in batch)
+        if counts.bad_file:
+            raise ConfigError(counts.bad_file)
 
 
 @dataclass(eq=False)
@@ -88,7 +146,7 @@ class ExtractOrMerge(beam.PTransform):
         splits = tasks | "splits" >> beam.Filter(is_split).with_output_types(Split)
         names = tasks | "files" >> beam.FlatMap(file_names).with_output_types(str)
         written = splits | "pages" >> ExtractPages(self.config, self.root)
-        merged = names | "merge" >> MergeSplits(self.root, settings_fingerprint(self.config))
+        merged = names | "merge" >> MergeWrittenSplits(self.root, settings_fingerprint(self.config))
         return (written, merged) | beam.Flatten()
 
 

@@ -114,7 +114,22 @@ def count_rows(table: pa.Table, counts: FileLedger) -> None:
 
 @dataclass(eq=False)
 class MergeSplits(beam.PTransform):
-    """PCollection[str] -> PCollection[str]: shard names, each after its file was merged."""
+    """PCollection[str] -> PCollection[str]: shard names, each once, after its last page was written and it was merged.
+
+    `settings` is the fingerprint that marks the merged file.
+    """
+
+    output: str
+    settings: str = ""
+
+    def expand(self, names: Any) -> Any:
+        """Wait for every part of a file, then merge it."""
+        return names | "by file" >> beam.Distinct() | "merge" >> MergeWrittenSplits(self.output, self.settings)
+
+
+@dataclass(eq=False)
+class MergeWrittenSplits(beam.PTransform):
+    """PCollection[str] -> PCollection[str]: shard names whose pages are all written, each after it was merged."""
 
     output: str
     settings: str = ""

@@ -62,7 +62,7 @@ class Page:
     site: str = ""  # registered domain
     domain: str = ""  # topic, by the words of its address and title
     canonical_url: str = ""
-    text_hash: bytes = b""
+    text_hash: bytes | None = None
     minhash: bytes = b""
     rejection: Rejection | None = None
     # The prefilter's rejection of a page that passes the other stages all the same, as a check of the prefilter

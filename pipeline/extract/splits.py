@@ -21,7 +21,7 @@ from pipeline.warc.reader import find_split_points
 SPLITS = 64  # about as many over all local inputs: enough for any laptop's cores to end together
 MIN_SPLIT_BYTES, MAX_SPLIT_BYTES = 1 << 18, 64 << 20
 # What decides the rows of documents/ and rejected/; dedup, weights and publishing do not.
-RELEVANT = ("languages", "input", "url", "robots", "extract", "language", "rules", "pii", "quality", "dedup")
+RELEVANT = ("languages", "input", "url", "robots", "extract", "language", "stages", "rules", "pii", "quality", "dedup")
 PART_NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.parquet")
 
 

@@ -12,6 +12,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
+from pipeline.extract.merge_splits import MergeSplits
 from pipeline.extract.page import Page, settle_page
 from pipeline.extract.splits import Part, part_path
 from pipeline.io.output import Output
@@ -64,13 +65,19 @@ def write_parts(pages: Sequence[Page], output: Output) -> set[str]:
 
 @dataclass(eq=False)
 class WriteSplit(beam.PTransform):
-    """PCollection[Page] -> PCollection[str]: pages written below `output`; the names of the shards that they go to."""
+    """PCollection[Page] -> PCollection[str]: pages written below `output`; the names of the shards that they go to.
+
+    With `merge`, the splits of each file are merged into its shards in documents/ and rejected/ once all of their pages
+    are written; `ReadCrawl` must have the same output then.
+    """
 
     output: str
+    merge: bool = True
 
     def expand(self, pages: Any) -> Any:
         """Write every batch."""
-        return pages | beam.ParDo(WriteParts(self.output)).with_output_types(str)
+        names = pages | beam.ParDo(WriteParts(self.output)).with_output_types(str)
+        return names | MergeSplits(self.output) if self.merge else names
 
 
 class WriteParts(beam.DoFn):

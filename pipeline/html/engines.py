@@ -17,6 +17,7 @@ from pipeline.html.metadata import extract_metadata
 from pipeline.html.sandbox import SandboxEnded, SandboxProcess, serve_requests
 from pipeline.html.settings import ENGINE_NAMES, is_own_engine
 from pipeline.io.plugins import load_object
+from pipeline.settings import ConfigError
 
 MAX_CHARACTERS = 20_000_000
 MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
@@ -177,7 +178,7 @@ def load_own_engine(use: str) -> Engine:
     """
     try:
         function = load_object(use, "extract.engine")
-    except ValueError as error:
+    except ConfigError as error:
         raise EngineError(str(error)) from error
 
     def engine(html: str, url: str) -> Extraction:

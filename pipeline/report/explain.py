@@ -61,13 +61,14 @@ def explain_page(output: Output, config: Config, page: dict[str, Any], out: Cons
 
 def extract_again(config: Config, page: dict[str, Any]) -> Page | None:
     """Read the page's record again and take it as far as language, all rules off; None where that cannot be done."""
-    from pipeline.extract.job import page_stages
+    from pipeline.extract.job import load_stages
     from pipeline.extract.read_crawl import read_page
     from pipeline.url.filter import UrlFilter
 
     loose = replace(
         config,
         languages=(),
+        stages=(),
         language=replace(config.language, min_score=0.0, by_language={}),
         rules=RulesConfig(),
         pii=replace(config.pii, emails=False, ips=False, phones=False, cards=False, ibans=False),
@@ -82,8 +83,8 @@ def extract_again(config: Config, page: dict[str, Any]) -> Page | None:
         return None
     split = Split(page["file"], "", page["offset"], None, record.length, None)
     pages = [read_page(record, split, 0, UrlFilter(config.url), config.input, config.robots)]
-    for stage in page_stages(loose):
-        pages = stage.load()(pages)
+    for process_pages in load_stages(loose):
+        pages = process_pages(pages)
     return pages[0] if pages[0].rejection is None else None
 
 
