@@ -68,7 +68,7 @@ class Config:
     robots: RobotsConfig = RobotsConfig()
     extract: ExtractConfig = ExtractConfig()
     language: LanguageConfig = LanguageConfig()
-    stages: tuple[dict[str, Any], ...] = ()  # of your own, each {after: STAGE, use: "package.module:MyStage", settings}
+    stages: tuple[dict[str, Any], ...] = ()  # of your own: {after: STAGE, use: "package.module:MyStage", its settings}
     rules: RulesConfig = RulesConfig()
     pii: PiiConfig = PiiConfig()
     quality: QualityConfig = QualityConfig()
