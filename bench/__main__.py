@@ -1,4 +1,4 @@
-"""Run every benchmark of this folder, or those named: `python -m bench workers memory`."""
+"""Run all benchmarks of this folder, or the named ones: `python -m bench workers memory`."""
 
 import argparse
 import importlib
@@ -26,14 +26,14 @@ NAMES = (
 
 
 def main() -> None:
-    """Run the benchmarks one after the other; each prints its table."""
+    """Run the benchmarks one after the other. Each prints a table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(NAMES)} (default: all)")
-    parser.add_argument("--crawl", default="../shared/data/crawl/*.warc.gz", help="glob of WARC files to run over")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--crawl", default="../shared/data/crawl/*.warc.gz", help="glob of the WARC files")
     args = parser.parse_args()
     for name in args.names or NAMES:
         if name not in NAMES:
-            parser.error(f"{name}: no such benchmark; there are {', '.join(NAMES)}")
+            parser.error(f"{name}: no such benchmark; use one of {', '.join(NAMES)}")
         print(f"## {name}", flush=True)
         importlib.import_module(f"bench.{name}").run(args.crawl)
         print(flush=True)

@@ -1,8 +1,8 @@
-"""The rules beside datatrove 0.10.1's, on the crawl's main texts: do they keep, drop and clean alike?
+"""Compare the rules with those of datatrove 0.10.1 on the main texts of the crawl: decisions, reasons, cleaned texts.
 
-datatrove runs as it is, with spaCy's words and sentences, in an environment of its own. First our rules are given the
-very same words and sentences: the bar is that all decisions, reasons and cleaned texts are equal. Then they use their
-own words, and what differs is counted by rule.
+datatrove runs unchanged in its own environment, with the words and sentences of spaCy. First our rules get the same
+words and sentences; the bar is that everything is equal. Then they use their own words, and the differences are counted
+by rule.
 """
 
 import json
@@ -14,16 +14,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.jobs import crawl_files
-from bench.peers import python_of, script
-from bench.rules import page_texts
+from bench.peers import locate_peer_script, prepare_peer
+from bench.rules import read_page_texts
 
 if TYPE_CHECKING:
     from pipeline.filters.chain import NamedFilter
     from pipeline.text.tokenize.words import TextSplitter
 
-ENGLISH = 0.65  # the least score of lid.176
-# datatrove's reasons, by filter, as our rules call them.
+ENGLISH = 0.65  # minimum score of lid.176
+# Our names of datatrove's reasons, by filter.
 REASONS = {
     "gopher_repetition": {
         "empty": "empty",
@@ -69,40 +68,39 @@ OURS = {
 OURS["chain"] = {name: OURS[name][name] for name in ("gopher_repetition", "gopher_quality", "c4", "fineweb")}
 
 
-def translated(name: str, reason: str) -> str:
-    """Return a reason of datatrove's as ours is written, "family/reason"; what it has no name for stays."""
+def translate_reason(name: str, reason: str) -> str:
+    """Return one of datatrove's reasons as "family/reason" with our name. A reason without our name is kept."""
     family, _, reason = reason.rpartition("/") if "/" in reason else (name.removesuffix("_line_ends"), "", reason)
     return f"{family}/{REASONS[family].get(reason, reason)}" if reason else ""
 
 
 def run(crawl: str) -> None:
-    """Print how many decisions, reasons and cleaned texts are equal, and by rule what is not with our own words."""
+    """Print how many decisions, reasons and cleaned texts are equal, and the differences by rule."""
     from pipeline.language.identify import LanguageModel
 
-    crawl_files(crawl)
-    texts, model = page_texts(crawl), LanguageModel.load()
+    texts, model = read_page_texts(crawl), LanguageModel.load()
     english = [answer[0] == "en" and answer[1] >= ENGLISH for answer in model.identify(texts)]
     with tempfile.TemporaryDirectory() as folder:
         given, answers = Path(folder, "texts.jsonl"), Path(folder, "answers.jsonl")
         given.write_text("".join(json.dumps(text) + "\n" for text in texts), encoding="utf-8")
-        command = [python_of("datatrove"), script("datatrove_rules"), str(given), str(answers)]
+        command = [prepare_peer("datatrove"), locate_peer_script("datatrove_rules"), str(given), str(answers)]
         subprocess.run(command, check=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
         with open(answers, encoding="utf-8") as lines:
-            compare(texts, english, map(json.loads, lines))
+            compare_rules(texts, english, map(json.loads, lines))
 
 
-def compare(texts: Sequence[str], english: Sequence[bool], answers: Iterable[dict[str, Any]]) -> None:
+def compare_rules(texts: Sequence[str], english: Sequence[bool], answers: Iterable[dict[str, Any]]) -> None:
     """Print the tables: all texts with datatrove's words, then the English ones with ours."""
     from pipeline.filters.chain import RulesConfig, load_filters
     from pipeline.text.tokenize.words import SPLITTER, TextSplitter
 
     chains = {name: load_filters(RulesConfig(**settings)) for name, settings in OURS.items()}
-    same, own = Table(), Table()
+    same, own = AgreementTable(), AgreementTable()
     for text, is_english, answer in zip(texts, english, answers, strict=True):
         words, sentences = answer["words"], answer["sentences"]
         theirs = TextSplitter(lambda part, words=words: words[part], lambda line, seen=sentences: seen.get(line, 0))
         for name, filters in chains.items():
-            reason, cleaned = translated(name, answer["reasons"][name]), answer["cleaned"].get(name)
+            reason, cleaned = translate_reason(name, answer["reasons"][name]), answer["cleaned"].get(name)
             same.add(name, reason, cleaned, filters, text, theirs)
             if is_english:
                 own.add(name, reason, None, filters, text, SPLITTER)
@@ -110,11 +108,11 @@ def compare(texts: Sequence[str], english: Sequence[bool], answers: Iterable[dic
     own.show("with our own words and sentences, English texts")
 
 
-class Table:
-    """Decisions of both, by rules."""
+class AgreementTable:
+    """Counts of equal and different decisions, by set of rules."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Start with all counts at 0."""
         self.texts: Counter[str] = Counter()
         self.pairs: Counter[tuple[str, str, str]] = Counter()
         self.cleaned: Counter[str] = Counter()
@@ -128,13 +126,13 @@ class Table:
         text: str,
         splitter: "TextSplitter",
     ) -> None:
-        """Count datatrove's reason beside ours, and whether C4 leaves another text than `left`."""
+        """Count datatrove's reason and ours, and whether our cleaned text differs from `left`."""
         from pipeline.filters.chain import apply_filters
 
         self.texts[name] += 1
         try:
             cleaned, _, failure = apply_filters(filters, text, "en", splitter)
-        except KeyError:  # a text whose words datatrove never cut: ours was cleaned in another way
+        except KeyError:  # datatrove did not split this text: ours was cleaned in another way
             self.cleaned[name] += 1
             return
         ours = failure.reason if failure else ""
@@ -144,7 +142,7 @@ class Table:
             self.cleaned[name] += cleaned != left
 
     def show(self, title: str) -> None:
-        """Print the counts, then what differs: datatrove's reason, ours, texts."""
+        """Print the counts, and the differences: datatrove's reason, our reason, number of texts."""
         print(title)
         print(f"  {'rules':20} {'texts':>6} {'equal':>6} {'differ':>7} {'keep/drop':>10} {'cleaned otherwise':>18}")
         for name, number in self.texts.items():

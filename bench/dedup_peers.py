@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from bench.jobs import crawl_files, measure
-from bench.peers import python_of, script
+from bench.jobs import find_crawl_files, measure_command
+from bench.peers import locate_peer_script, prepare_peer
 from pipeline.text.minhash import MinHashParams, shingle_hashes
 
 THRESHOLD = 0.8
@@ -29,11 +29,13 @@ def run(crawl: str) -> None:
     """Print a line for each."""
     with tempfile.TemporaryDirectory() as folder:
         source = f"{folder}/in/texts.jsonl"
-        pages = write_texts([os.path.abspath(file) for file in crawl_files(crawl)], source)
+        pages = write_texts([os.path.abspath(file) for file in find_crawl_files(crawl)], source)
         os.environ |= {"HF_HUB_OFFLINE": "1"}
-        theirs = measure([python_of("datatrove"), script("datatrove_minhash"), source, f"{folder}/datatrove"])
-        others = measure(text_dedup(source, folder))
-        ours = measure([sys.executable, "-m", "bench.dedup_peers", source, f"{folder}/gristmill"])
+        theirs = measure_command(
+            [prepare_peer("datatrove"), locate_peer_script("datatrove_minhash"), source, f"{folder}/datatrove"]
+        )
+        others = measure_command(text_dedup(source, folder))
+        ours = measure_command([sys.executable, "-m", "bench.dedup_peers", source, f"{folder}/gristmill"])
         kept = {
             "datatrove 0.10.1": set(kept_by_datatrove(Path(folder, "datatrove", "kept"))),
             "text-dedup 0.4.0": set(kept_by_text_dedup(Path(folder, "text-dedup"))) | too_short(pages),
@@ -85,7 +87,7 @@ def text_dedup(source: str, folder: str) -> list[str]:
     """Return the command by which text-dedup, as its users run it, writes what it keeps of a JSONL file."""
     files = ["--path", "json", "--data_files", source, "--split", "train", "--cache_dir", f"{folder}/cache"]
     settings = ["--ngram", "5", "--num_perm", "112", "--b", "14", "--r", "8", "--column", "text", "--num_proc", "1"]
-    command = [python_of("text-dedup"), "-m", "text_dedup.minhash", *files, *settings]
+    command = [prepare_peer("text-dedup"), "-m", "text_dedup.minhash", *files, *settings]
     return [*command, "--min_length", str(LEAST_WORDS), "--output", f"{folder}/text-dedup"]
 
 

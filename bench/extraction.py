@@ -1,10 +1,9 @@
-"""Extraction: gristmill beside trafilatura on pages of sites it was not trained on, and pages per CPU-second.
+"""Extraction: the engine gristmill beside trafilatura, on sites that the model has not seen, and pages per CPU-second.
 
-The score of a page is the F1 of the bags of word 4-grams (characters, in scripts without spaces) of the text found
-and of the human gold; that of a group is the mean over its pages. gristmill's scores are cross-validated by site:
-each page is read by a model that has seen no page of its site, trained by the shipped model's recipe. "Without" a
-corpus: a model trained on the other corpora's sites alone. The mark is the better of trafilatura's default and
-precision settings.
+The score of a page is the F1 of the bags of word 4-grams of the extracted text and of the human gold. (In scripts
+without spaces, characters count as words.) The score of a group is the mean over its pages. The scores of gristmill are
+cross-validated by site: the model of a page saw no page of its site. It is also trained without each corpus, and tested
+on it. The reference is the better of trafilatura's default and precision settings.
 """
 
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classifiers.main_content.block_labels import prepare_example
+from classifiers.main_content.block_labels import BlockExample, prepare_example
 from classifiers.main_content.gold_pages import GoldPage, load_gold_pages, load_taught_pages
 from classifiers.main_content.validate import (
     THRESHOLD,
@@ -30,15 +29,15 @@ THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TIMED = 400  # pages
 
 
-def timed(engine: Engine, pages: list[GoldPage]) -> tuple[float, dict[str, str]]:
-    """Return the CPU seconds that an engine takes for the pages, and their texts."""
+def time_engine(engine: Engine, pages: list[GoldPage]) -> tuple[float, dict[str, str]]:
+    """Return the CPU seconds of an engine for the pages, and the texts."""
     start = time.process_time()
     texts = {page.id: engine(page.html, page.url).text for page in pages}
     return time.process_time() - start, texts
 
 
 def print_table(pages: list[GoldPage], engines: dict[str, dict[str, AgreementScore]]) -> None:
-    """Print precision, recall and F1 of ours, F1 of the rivals, and how far ours is above the better."""
+    """Print precision, recall and F1 of gristmill, the F1 of trafilatura, and the difference to the better setting."""
     print(
         "| pages of | pages | P | R | **F1** | trafilatura default | precision | above the better |\n|---"
         + "|---" * 7
@@ -54,14 +53,14 @@ def print_table(pages: list[GoldPage], engines: dict[str, dict[str, AgreementSco
         )
 
 
-def speed(pages: list[GoldPage]) -> None:
-    """Print pages per CPU-second, engines taking turns over the same pages, in this process."""
+def measure_speed(pages: list[GoldPage]) -> None:
+    """Print pages per CPU-second. The engines take turns over the same pages in this process."""
     step = max(1, len(pages) // TIMED)
     sample = pages[::step]
     engines = {name: ENGINES[name](EngineOptions()) for name in ("trafilatura", "resiliparse", "gristmill")}
     for engine in engines.values():
-        timed(engine, sample[:20])
-    rounds = [{name: timed(engine, sample)[0] for name, engine in engines.items()} for _ in range(3)]
+        time_engine(engine, sample[:20])
+    rounds = [{name: time_engine(engine, sample)[0] for name, engine in engines.items()} for _ in range(3)]
     print("\n| engine | pages per CPU-second | times trafilatura |\n|---|---|---|")
     for name in engines:
         seconds = float(np.median([each[name] for each in rounds]))
@@ -70,12 +69,12 @@ def speed(pages: list[GoldPage]) -> None:
 
 
 def run(crawl: str) -> None:
-    """Cross-validate, leave each corpus out in turn, and time: minutes of one core. The gold is beside the WARCs."""
+    """Cross-validate, leave each corpus out in turn, and time the engines. The gold is in the folder of the WARCs."""
     folder = Path(crawl).parent
     pages = load_gold_pages(folder)
     engines: dict[str, dict[str, AgreementScore]] = {}
     for name, objective in RIVALS.items():
-        _, texts = timed(ENGINES["trafilatura"](EngineOptions(objective=objective)), pages)
+        _, texts = time_engine(ENGINES["trafilatura"](EngineOptions(objective=objective)), pages)
         engines[name] = {page.id: score_extraction(texts[page.id], page.gold) for page in pages}
     examples = [prepare_example(page) for page in pages + load_taught_pages(folder)]
     marked = {example.page.id: example for example in examples if not example.page.taught}
@@ -87,15 +86,20 @@ def run(crawl: str) -> None:
     for threshold in THRESHOLDS:
         means = np.mean([score_page(marked[number], found, threshold) for number, found in scores.items()], axis=0)
         print(f"| {threshold} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |")
+    print_left_out(examples, engines)
+    measure_speed(pages)
+
+
+def print_left_out(examples: list[BlockExample], engines: dict[str, dict[str, AgreementScore]]) -> None:
+    """Print for each corpus the F1 of trafilatura, and of models that were trained without the corpus, by threshold."""
+    marked = {example.page.id: example for example in examples if not example.page.taught}
     print("\nTrained without the corpus that is tested:\n")
     print("| corpus | trafilatura default | precision |" + "".join(f" {threshold} |" for threshold in THRESHOLDS))
     print("|---" * (3 + len(THRESHOLDS)) + "|")
-    for corpus in sorted({page.set for page in pages}):
+    for corpus in sorted({example.page.set for example in marked.values()}):
         found = validate_by_corpus(examples, corpus)
         line = [float(np.mean([engines[name][number][2] for number in found])) for name in RIVALS]
         for threshold in THRESHOLDS:
-            line.append(
-                float(np.mean([score_page(marked[number], each, threshold)[2] for number, each in found.items()]))
-            )
+            f1 = [score_page(marked[number], scores, threshold)[2] for number, scores in found.items()]
+            line.append(float(np.mean(f1)))
         print(f"| {corpus} | " + " | ".join(f"{mean:.3f}" for mean in line) + " |", flush=True)
-    speed(pages)

@@ -1,7 +1,7 @@
-"""The FineWeb recipe, English, from WARC to kept text: pages per CPU-second beside datatrove's, and how far they agree.
+"""The FineWeb recipe on English pages, from WARC to kept text: CPU seconds beside datatrove, and the agreement.
 
-Bars: 5 times datatrove's with trafilatura, 12 times with our own engine. All processes of a run are counted, with their
-start. datatrove comes with an older trafilatura (below 1.12), so the texts differ somewhat.
+The bars are 5 times the speed of datatrove with trafilatura, and 12 times with our own engine. The CPU time of all
+processes is counted, with their start-up. datatrove uses an older trafilatura (below 1.12), so the texts differ a bit.
 """
 
 import gzip
@@ -10,11 +10,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pyarrow.parquet as pq
 
-from bench.jobs import crawl_files, job, measure, median
-from bench.peers import python_of, script
+from bench.jobs import find_crawl_files, measure_command, write_job
+from bench.peers import locate_peer_script, prepare_peer
 from pipeline.language.identify import find_bundled_model
 from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
 
@@ -22,20 +23,26 @@ BARS = {"trafilatura": 5, "resiliparse": 0, "gristmill": 12}
 
 
 def run(crawl: str) -> None:
-    """Print a line each for datatrove and for our engines."""
-    files = [os.path.abspath(file) for file in crawl_files(crawl)]
+    """Print a line for datatrove and one for each of our engines."""
+    files = [os.path.abspath(file) for file in find_crawl_files(crawl)]
     with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_ASSETS_CACHE": folder}  # datatrove's copy of the language model
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_ASSETS_CACHE": folder}  # where datatrove copies the language model
         theirs = Path(folder, "datatrove")
-        command = [python_of("datatrove"), script("datatrove_fineweb"), str(find_bundled_model()), str(theirs), *files]
-        cpu = measure(command).cpu
-        kept = dict(datatrove_rows(theirs / "kept"))
+        command = [
+            prepare_peer("datatrove"),
+            locate_peer_script("datatrove_fineweb"),
+            str(find_bundled_model()),
+            str(theirs),
+            *files,
+        ]
+        cpu = measure_command(command).cpu
+        kept = dict(read_datatrove_rows(theirs / "kept"))
         print(f"{'':24} CPU s  times  kept  both  only here  only there  same text (median Jaccard)")
         print(f"{'datatrove 0.10.1':24} {cpu:5.1f} {1:6.1f} {len(kept):5}", flush=True)
         for engine, bar in BARS.items():
             settings = {"recipe": "fineweb", "languages": ["en"], "workers": 1}
-            mine = measure(job(folder, engine, files, extract={"engine": engine}, **settings)).cpu
-            ours = dict(rows(Path(folder, engine, "documents")))
+            mine = measure_command(write_job(folder, engine, files, extract={"engine": engine}, **settings)).cpu
+            ours = dict(read_kept_rows(Path(folder, engine, "documents")))
             both = ours.keys() & kept.keys()
             params = MinHashParams()
             alike = [
@@ -47,7 +54,7 @@ def run(crawl: str) -> None:
             print(line, "" if cpu / mine >= bar else f"  missed: {bar}", flush=True)
 
 
-def datatrove_rows(folder: Path) -> Iterator[tuple[str, str]]:
+def read_datatrove_rows(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield (record id, text) of the pages that datatrove kept."""
     for path in sorted(folder.glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
@@ -55,7 +62,7 @@ def datatrove_rows(folder: Path) -> Iterator[tuple[str, str]]:
                 yield row["id"], row["text"]
 
 
-def rows(folder: Path) -> Iterator[tuple[str, str]]:
+def read_kept_rows(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield (record id, text) of the pages that we kept."""
     for path in sorted(folder.glob("*.parquet")):
         table = pq.read_table(path, columns=["id", "text"])

@@ -9,7 +9,7 @@ import tempfile
 
 import pyarrow.parquet as pq
 
-from bench.jobs import crawl_files, job, measure
+from bench.jobs import find_crawl_files, measure_command, write_job
 
 BAR = 0.005
 CASES = (
@@ -23,7 +23,7 @@ CASES = (
 
 def run(crawl: str) -> None:
     """Print for each recipe and engine: pages kept, gated, missed, and CPU seconds of the job off and on."""
-    files = crawl_files(crawl)
+    files = find_crawl_files(crawl)
     counts = f"{'responses':>9} {'kept off':>9} {'kept on':>8} {'missed':>7} {'share':>7} {'gated':>6}"
     print(f"{'recipe':9} {'engine':12} {counts} {'CPU s off':>10} {'on':>7} {'ratio':>6}")
     for recipe, engine in CASES:
@@ -35,10 +35,12 @@ def run(crawl: str) -> None:
                     "language": {"prefilter": name == "on", "min_score": 0.65},
                     "recipe": recipe,
                 }
-                cpu[name] = measure(job(folder, name, files, extract={"engine": engine}, workers=1, **settings)).cpu
-                kept[name] = set(column(folder, name, "documents", "id"))
-            gated = column(folder, "on", "rejected", "reason").count("gate")
-            responses = len(column(folder, "on", "rejected", "id")) + len(kept["on"])
+                cpu[name] = measure_command(
+                    write_job(folder, name, files, extract={"engine": engine}, workers=1, **settings)
+                ).cpu
+                kept[name] = set(read_column(folder, name, "documents", "id"))
+            gated = read_column(folder, "on", "rejected", "reason").count("gate")
+            responses = len(read_column(folder, "on", "rejected", "id")) + len(kept["on"])
         missed = len(kept["off"] - kept["on"])
         share = missed / max(1, len(kept["off"]))
         counts = f"{responses:9} {len(kept['off']):9} {len(kept['on']):8} {missed:7} {share:7.2%} {gated:6}"
@@ -46,7 +48,7 @@ def run(crawl: str) -> None:
         print(f"{recipe:9} {engine:12} {counts} {times}{'' if share <= BAR else '  MISSED'}", flush=True)
 
 
-def column(folder: str, name: str, kind: str, wanted: str) -> list[str]:
+def read_column(folder: str, name: str, kind: str, wanted: str) -> list[str]:
     """Return a column of all shards of an output's folder."""
     paths = sorted(glob.glob(os.path.join(folder, name, kind, "*.parquet")))
     return [value for path in paths for value in pq.read_table(path, columns=[wanted])[wanted].to_pylist()]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: find the crawl, run a job as a user would, and measure the whole process tree."""
+"""Shared by the benchmarks: find the crawl, run a job as a user would, and measure all of its processes."""
 
 import glob
 import json
@@ -7,14 +7,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 
-class Figures(NamedTuple):
-    """One run of a command: wall and CPU seconds of all its processes, and the largest process's memory in MB."""
+class CommandCost(NamedTuple):
+    """The cost of a command: wall and CPU seconds of all its processes, and the peak memory of the largest in MB."""
 
     wall: float
     cpu: float
@@ -31,43 +30,33 @@ sys.exit(code)
 """
 
 
-def measure(command: list[str]) -> Figures:
-    """Run a command to its end and return its figures; what it prints is shown only where it fails."""
+def measure_command(command: list[str]) -> CommandCost:
+    """Run a command and return its cost. Exits with the command's errors if it fails."""
     with tempfile.NamedTemporaryFile() as figures:
         done = subprocess.run([sys.executable, "-c", MEASURE, figures.name, *command], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
         with open(figures.name) as source:
-            return Figures(*json.load(source))
+            return CommandCost(*json.load(source))
 
 
-def crawl_files(pattern: str) -> list[str]:
-    """Return the files to run over. Exits with one line where there are none."""
+def find_crawl_files(pattern: str) -> list[str]:
+    """Return the files of a glob, sorted. Exits with one line if there are none."""
     files = sorted(glob.glob(pattern))
     if not files:
-        raise SystemExit(f"{pattern}: no crawl files here; name some with --crawl")
+        raise SystemExit(f"{pattern}: no crawl files found; give their glob with --crawl")
     return files
 
 
-def job(folder: str, name: str, files: list[str], command: str = "extract", **config) -> list[str]:
-    """Write a config and return the command that runs a job by it."""
+def write_job(folder: str, name: str, files: list[str], **config: Any) -> list[str]:
+    """Write a config into a folder, and return the command that extracts with it."""
     path = os.path.join(folder, f"{name}.yaml")
     with open(path, "w") as out:
         yaml.safe_dump({"inputs": files, "output": os.path.join(folder, name), **config}, out)
-    return [sys.executable, "-m", "pipeline", command, path]
+    return [sys.executable, "-m", "pipeline", "extract", path]
 
 
-def own_cpu() -> float:
-    """Return this process's CPU seconds so far."""
+def read_own_cpu() -> float:
+    """Return the CPU seconds that this process has used."""
     use = resource.getrusage(resource.RUSAGE_SELF)
     return use.ru_utime + use.ru_stime
-
-
-def median(values: list[float]) -> float:
-    """Return the middle value."""
-    return sorted(values)[len(values) // 2]
-
-
-def stopwatch() -> float:
-    """Return a wall clock in seconds."""
-    return time.perf_counter()

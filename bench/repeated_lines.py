@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench.dedup import watched
-from bench.jobs import crawl_files, job, measure, own_cpu
+from bench.jobs import find_crawl_files, measure_command, read_own_cpu, write_job
 from pipeline.config import Config, build_config
 from pipeline.dedup.job import dedup
 from pipeline.io.output import Output
@@ -37,12 +37,12 @@ SETTINGS["roots, 3 pages"] = {"preset": "roots", "min_pages": 3}  # three crawl 
 
 def run(crawl: str) -> None:
     """Print a line for each text and preset."""
-    files = [os.path.abspath(file) for file in crawl_files(crawl)]
+    files = [os.path.abspath(file) for file in find_crawl_files(crawl)]
     print(f"{'':16} {'':15} of lines  characters  pages   held out  finding MB/s  dropping MB/s")
     with tempfile.TemporaryDirectory() as folder:
         for number, (text, extract) in enumerate(TEXTS.items()):
             base = {"recipe": "none", "extract": extract, "language": {"prefilter": False}}
-            measure(job(folder, f"{number}", files, **base))
+            measure_command(write_job(folder, f"{number}", files, **base))
             for name, lines in SETTINGS.items():
                 config = build_config(
                     {"inputs": files, "output": f"{folder}/{number}", **base, "dedup": {"repeated_lines": lines}}
@@ -105,21 +105,21 @@ def measured(config: Config) -> str:
     """Return a line of figures: shares that go, and MB of text per CPU-second."""
     output = Output(config.output)
     names = [name.removesuffix(".parquet") for name in output.list("documents", ".parquet")]
-    start = own_cpu()
+    start = read_own_cpu()
     dedup(output, replace(config, dedup=replace(config.dedup, repeated_lines=None)), names)
-    without = own_cpu() - start
-    start = own_cpu()
+    without = read_own_cpu() - start
+    start = read_own_cpu()
     found = dedup(output, config, names)["lines"]
-    finding = max(own_cpu() - start - without, 1e-3)
+    finding = max(read_own_cpu() - start - without, 1e-3)
     size = few = 0
     dropping = 0.0
     for name in names:
         gone, first = read_duplicate_rows(output, name), 0
         with output.parquet("documents", f"{name}.parquet") as file:
             for batch in file.iter_batches(columns=["text"], batch_size=1024):
-                start, lines = own_cpu(), read_removed_lines(output, name, config.dedup)
+                start, lines = read_own_cpu(), read_removed_lines(output, name, config.dedup)
                 left = lines.remove_from(batch, range(first, first + batch.num_rows))[1] if lines else []
-                dropping += own_cpu() - start
+                dropping += read_own_cpu() - start
                 few += sum(page is not None and not page.enough for page in left)
                 texts = enumerate(batch.column("text").to_pylist(), first)
                 size += sum(len(text.encode()) for row, text in texts if row not in gone)

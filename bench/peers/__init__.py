@@ -1,4 +1,4 @@
-"""The peers that benchmarks are paired with, each installed into an environment of its own under `bench/.peers/`."""
+"""Install the tools that the benchmarks compare with, each into its own environment under `bench/.peers/`."""
 
 import subprocess
 import sys
@@ -6,16 +6,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / ".peers"
-# What each needs; xxhash 4 refuses the str that datatrove 0.10.1 hashes.
-# text-dedup 0.4.1 wants Python 3.12.
+# The packages of each. xxhash 4 refuses the str that datatrove 0.10.1 hashes. text-dedup 0.4.1 needs Python 3.12.
 REQUIREMENTS = {
     "datatrove": ("datatrove[io,processing]==0.10.1", "xxhash<4", "lxml_html_clean", "spacy"),
     "text-dedup": ("text-dedup==0.4.0",),
 }
 
 
-def python_of(name: str) -> str:
-    """Return the Python of a peer's environment, made now if it is not there. Exits with one line if it cannot be."""
+def prepare_peer(name: str) -> str:
+    """Return the Python of a peer's environment, and create it if needed. Exits with one line if that fails."""
     folder = FOLDER / name
     python = folder / "bin" / "python"
     if not (folder / ".ready").exists():
@@ -23,11 +22,11 @@ def python_of(name: str) -> str:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         done = subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]])
         if done.returncode:
-            raise SystemExit(f"{name} could not be installed: this benchmark needs a package index")
+            raise SystemExit(f"{name} cannot be installed; this benchmark needs a package index")
         (folder / ".ready").touch()
     return str(python)
 
 
-def script(name: str) -> str:
-    """Return the path of a script of this folder, to be run by a peer's Python."""
+def locate_peer_script(name: str) -> str:
+    """Return the path of a script of this folder, which runs with a peer's Python."""
     return str(HERE / f"{name}.py")

@@ -23,9 +23,9 @@ def test_every_reason_of_ours_is_one_of_datatrove_s() -> None:
     for family, names in agreement.REASONS.items():
         reasons = {threshold.reason for threshold in thresholds[family]} - beyond.get(family, set())
         assert reasons == set(names.values())
-    assert agreement.translated("c4_line_ends", "curly_bracket") == "c4/curly-bracket"
-    assert agreement.translated("chain", "fineweb/list_ratio") == "fineweb/newlines"
-    assert agreement.translated("fineweb", "") == ""
+    assert agreement.translate_reason("c4_line_ends", "curly_bracket") == "c4/curly-bracket"
+    assert agreement.translate_reason("chain", "fineweb/list_ratio") == "fineweb/newlines"
+    assert agreement.translate_reason("fineweb", "") == ""
 
 
 def answer(**reasons: str) -> dict:
@@ -37,7 +37,7 @@ def answer(**reasons: str) -> dict:
 
 def test_what_differs_is_counted_by_rule(capsys: pytest.CaptureFixture[str]) -> None:
     given = answer(gopher_repetition="top_4_gram", chain="gopher_repetition/top_4_gram")
-    agreement.compare([TEXT], [True], [json.loads(json.dumps(given))])
+    agreement.compare_rules([TEXT], [True], [json.loads(json.dumps(given))])
     shown = capsys.readouterr().out
     assert shown.count("gopher_quality: kept -> gopher_quality/too-few-words  1") == 2  # with their words and ours
     assert "chain:" not in shown and "gopher_repetition:" not in shown
@@ -48,6 +48,6 @@ def test_what_differs_is_counted_by_rule(capsys: pytest.CaptureFixture[str]) -> 
 def test_another_cleaned_text_is_a_difference(capsys: pytest.CaptureFixture[str]) -> None:
     other = answer()
     other["cleaned"]["c4"] = TEXT[:-1]
-    agreement.compare([TEXT], [False], [other])
+    agreement.compare_rules([TEXT], [False], [other])
     assert "c4                        1      0       1          0                  1" in capsys.readouterr().out
     assert isinstance(RulesConfig(**agreement.OURS["chain"]), RulesConfig)
