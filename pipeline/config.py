@@ -59,6 +59,8 @@ class Config:
     # crawl files: paths, folders, globs, https://, s3://, gs://, or a list of paths (*.paths.gz)
     inputs: Annotated[tuple[str, ...], Field(min_length=1)]
     output: Annotated[str, Field(min_length=1)]  # the folder of the result: a path, gs:// or s3://
+    # a finished output whose documents are published here: extract and dedup do not run; null: they run
+    documents_from: Annotated[str, Field(min_length=1)] | None = None
     recipe: str = "default"  # the recipe that this config is laid over
     languages: tuple[str, ...] = ()  # empty: all
     seed: int = 0  # decides every random draw
@@ -80,7 +82,7 @@ class Config:
 
 
 # Keys that say how to run, not what comes out: they may differ between runs into one output.
-NOT_RESULT = ("workers", "output")
+NOT_RESULT = ("workers", "output", "documents_from")
 NOT_RESULT_INPUT = ("concurrency", "retries", "cache")
 
 

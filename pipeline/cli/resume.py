@@ -1,6 +1,7 @@
 """What a run may reuse from an earlier one: its config, its model files, and the results of finished stages."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -21,21 +22,42 @@ STAGE_SETTINGS = {
 }
 
 
-def load_or_write_config(config: Config, output: Output) -> None:
-    """Write the effective config into a new output; in an existing one, check that it is the config that made it.
+# Sections that only the publish job reads: they may change in an output, whose documents and duplicates stay valid.
+PUBLISH_SECTIONS = ("decontaminate", "weights", "publish", "tokenizer")
 
-    Raises ConfigError if another config made the output, RunError if the folder holds something else.
+
+def find_earlier_changes(old: Mapping[str, Any], config: Config) -> list[str]:
+    """Return `key: old -> new` for every setting in which a config differs, but for those of the publish job alone.
+
+    The seed is one of those unless it draws the input files (`input.sample`).
+    """
+    alone = PUBLISH_SECTIONS if config.input.sample else (*PUBLISH_SECTIONS, "seed")
+    changed = compare_configs(old, config_values(config))
+    return [line for line in changed if line.partition(":")[0].partition(".")[0] not in alone]
+
+
+def read_config_values(output: Output) -> dict[str, Any]:
+    """Return the config that an output was made by, as plain values."""
+    with output.open("config.yaml") as source:
+        values: dict[str, Any] = yaml.safe_load(source)
+    return values
+
+
+def load_or_write_config(config: Config, output: Output) -> None:
+    """Write the effective config into an output, whose documents, if it has any, must be those of this config.
+
+    Settings that only the publish job reads may differ from the config that made the output. Raises ConfigError if
+    others do, RunError if the folder holds something else.
     """
     if output.exists("config.yaml"):
-        with output.open("config.yaml") as source:
-            old = yaml.safe_load(source)
-        changed = compare_configs(old, config_values(config))
+        old = read_config_values(output)
+        changed = find_earlier_changes(old, config)
         if changed and has_started(output):
-            what = "; ".join(changed)
             raise ConfigError(
-                f"{output.root}: made by another config ({what}); choose another output, or remove this one"
+                f"{output.root}: made by another config ({'; '.join(changed)}); choose another output, or remove this "
+                f"one (only {', '.join(PUBLISH_SECTIONS)} may change: then publish alone runs again)"
             )
-        if not changed:
+        if old == config_values(config):
             return
     elif output.local and set(os.listdir(output.base)) - {WORK}:
         raise RunError(f"{output.root}: this folder is not empty and not an output of ours; choose another")
@@ -98,6 +120,6 @@ def read_finished_stage(name: str, config: Config, output: Output, files: dict[s
     """Return the result of a stage that has finished for these documents. Raises RunError if it has not."""
     if output.exists(WORK, f"{name}.json"):
         done = output.read_json(WORK, f"{name}.json")
-        if done["key"] == compute_stage_key(name, config, files, fingerprint_earlier_outputs(config, output)):
+        if done["key"] == compute_stage_key(name, config, files, fingerprint_earlier_outputs(config, output.documents)):
             return done["result"]
     raise RunError(f"{output.root}: the {name} job has not ended here; run `python -m pipeline {name}` first")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.cli.config_checks import find_files, refuse_idle, reject_local_paths
+from pipeline.cli.documents_source import check_documents_source
 from pipeline.cli.errors import BadInputs, RunError
 from pipeline.cli.output_lock import output_lock
 from pipeline.cli.resume import (
@@ -45,14 +46,15 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
     flags = check_flags(flags)
     if is_dry_run(flags):
         raise LaunchError("--dry_run: nothing runs; pipeline.cli.dry_run builds the graphs")
-    output = Output(config.output)
+    jobs = select_jobs(config, jobs)
+    output = Output(config.output, config.documents_from)
     inputs = check_before_start(config, flags, jobs, output)
     with output_lock(output):
         load_or_write_config(config, output)
         facts: dict[str, Any] = {}
         if "extract" in jobs:
             extract(plan_files(inputs, config), config, output, flags)
-        files = extracted(output)
+        files = extracted(output.documents)
         book = write_ledger(output, files, facts)
         if len(book.bad_files) == len(files):
             raise BadInputs(list_bad_files(book))
@@ -60,12 +62,24 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
             facts["dedup"] = run_stage("dedup", config, output, flags, files)
             book = write_ledger(output, files, facts)
         if "publish" in jobs:
-            facts["dedup"] = read_finished_stage("dedup", config, output, files)
+            facts["dedup"] = read_finished_stage("dedup", config, output.documents, files)
             facts |= run_stage("publish", config, output, flags, files)
             book = write_ledger(output, files, facts)
             write_reports(config, output, book, facts)
     report_bad_files(book, inputs, config, jobs)
     return book
+
+
+def select_jobs(config: Config, jobs: Sequence[str]) -> Sequence[str]:
+    """Return the jobs to run: with `documents_from` publish alone. Raises RunError if publish is not asked for."""
+    if config.documents_from is None:
+        return jobs
+    if "publish" not in jobs:
+        raise RunError(
+            f"documents_from: {config.documents_from}: the {jobs[0]} job does not run with it; run `python -m pipeline "
+            "publish`, or leave documents_from out"
+        )
+    return ("publish",)
 
 
 def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str], output: Output) -> list[Input]:
@@ -78,13 +92,16 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
         find_target_files(config.weights.dsir.target)
         check_sources(config.publish.extra_anneal_sources)
         fingerprint_topics(config.weights.topics)
+    check_documents_source(config, output)
     if "extract" in jobs:
         find_files(config)
+    if "extract" in jobs or config.documents_from:
         refuse_idle(config)
     inputs = expand_inputs(config.inputs, config.input, config.seed) if "extract" in jobs else []
     if is_dataflow(flags):
         read = [*(config.dedup.previous_outputs if "dedup" in jobs else ())]
         read += config.publish.extra_anneal_sources if "publish" in jobs else []
+        read += [config.documents_from] if config.documents_from else []
         reject_local_paths(inputs, output, read)
     return inputs
 
@@ -97,7 +114,9 @@ def run_stage(
         return read_finished_stage(name, config, output, files)
     except RunError:
         pass
-    earlier = fingerprint_earlier_outputs(config, output)  # before the job: later changes may not have been read
+    earlier = fingerprint_earlier_outputs(
+        config, output.documents
+    )  # before the job: later changes may not have been read
     key = compute_stage_key(name, config, files, earlier)
     output.remove(WORK, f"{name}.json")
     if name == "dedup":

@@ -18,19 +18,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
 ROW_GROUP_BYTES = 16 << 20  # in memory; small enough to read one alone, large enough to compress
 WORK = ".work"  # what a resumed run needs; users do not read it
+DOCUMENT_FOLDERS = ("documents", "rejected", "duplicates", "repeated_lines")  # what extract and dedup write
 
 
 class Output:
     """The folder that a run writes. Paths given to its methods are relative to it, with `/`."""
 
-    def __init__(self, root: str):
-        """Open `root`, a local path or an fsspec address. Nothing is created before the first write."""
+    def __init__(self, root: str, documents_from: str | None = None):
+        """Open `root`, a local path or an fsspec address. Nothing is created before the first write.
+
+        `documents_from` is another output: its DOCUMENT_FOLDERS are read as if they were here, and never written.
+        """
         self.root = root.rstrip("/") or root
         self.fs, self.base = fsspec.core.url_to_fs(self.root)
         self.local = "file" in self.fs.protocol
+        self.documents = Output(documents_from) if documents_from else self
+
+    def holder(self, *parts: str) -> "Output":
+        """Return the output from which a file or folder is read: this one, or the one that has its documents."""
+        return self.documents if parts and parts[0] in DOCUMENT_FOLDERS else self
 
     def path(self, *parts: str) -> str:
         """Return the file system's own path of a file of the output."""
@@ -38,14 +48,16 @@ class Output:
 
     def exists(self, *parts: str) -> bool:
         """Return whether a file or folder exists."""
-        return self.fs.exists(self.path(*parts))
+        holder = self.holder(*parts)
+        return holder.fs.exists(holder.path(*parts))
 
     def list(self, folder: str, suffix: str = "") -> list[str]:
         """Return the names of the files right below a folder, sorted; [] where it does not exist."""
-        base = self.path(folder)
-        if not self.fs.isdir(base):
+        holder = self.holder(folder)
+        base = holder.path(folder)
+        if not holder.fs.isdir(base):
             return []
-        names = (path.rsplit("/", 1)[-1] for path in self.fs.ls(base, detail=False, refresh=True))
+        names = (path.rsplit("/", 1)[-1] for path in holder.fs.ls(base, detail=False, refresh=True))
         return sorted(n for n in names if n.endswith(suffix) and not n.startswith("."))
 
     @contextmanager
@@ -76,16 +88,17 @@ class Output:
 
     def read_json(self, *parts: str) -> Any:
         """Return a parsed JSON file. Raises FileNotFoundError."""
-        with self.fs.open(self.path(*parts), "rb") as source:
+        with self.open(*parts) as source:
             return json.load(source)
 
     def open(self, *parts: str) -> IO[bytes]:
         """Open a file for reading."""
-        return self.fs.open(self.path(*parts), "rb")
+        holder = self.holder(*parts)
+        return holder.fs.open(holder.path(*parts), "rb")
 
     def parquet(self, *parts: str) -> pq.ParquetFile:
         """Open a Parquet file of the output; close it or use it as a context."""
-        return pq.ParquetFile(self.fs.open(self.path(*parts), "rb"))
+        return pq.ParquetFile(self.open(*parts))
 
     def remove(self, *parts: str) -> None:
         """Remove a file or a folder with all it holds; absent is fine."""
@@ -178,6 +191,15 @@ class TableWriter:
         """Flush and write the footer."""
         self.flush()
         self.writer.close()
+
+
+def open_finished_output(root: str) -> Output:
+    """Open an output for reading, with the documents of another one where its config names one (`documents_from`)."""
+    output = Output(root)
+    if not output.exists("config.yaml"):
+        return output
+    with output.open("config.yaml") as source:
+        return Output(root, yaml.safe_load(source).get("documents_from"))
 
 
 def shard_name(path: str) -> str:

@@ -105,7 +105,7 @@ def hash_content(url: str | None, date: str | None, text_hash: bytes | None) -> 
 
 def count_shard_features(shard: NumberedShard, root: str, config: Config) -> bytes:
     """Return the counts of DSIR's features in a shard's candidates, as the bytes of an array."""
-    batches = read_kept_batches(Output(root), shard[1], config, ["text"])
+    batches = read_kept_batches(Output(root, config.documents_from), shard[1], config, ["text"])
     texts = (
         "" if remaining is not None and not remaining.enough else text or ""
         for batch in batches
@@ -215,7 +215,7 @@ def read_candidates(shard: NumberedShard, root: str, config: Config, crawl_count
     `crawl_counts` has the counts of DSIR's features in all candidates, where DSIR is on.
     """
     number, name = shard
-    output = Output(root)
+    output = Output(root, config.documents_from)
     examiner = BatchExaminer(number, root, config, crawl_counts)
     hits: list[ContaminationHit] = []
     for batch in read_kept_batches(output, name, config, CANDIDATE_COLUMNS):

@@ -227,7 +227,7 @@ def read_validation_keys(
     number, numbers = group
     wanted, first, params = set(numbers), 0, config.dedup.minhash_params()
     columns = ["text_hash", "canonical_url", "minhash"]
-    with Output(root).parquet("documents", f"{names[number]}.parquet") as file:
+    with Output(root, config.documents_from).parquet("documents", f"{names[number]}.parquet") as file:
         for batch in file.iter_batches(columns=columns, batch_size=EXTRA_ROWS):
             rows = zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
             for row, (hashed, address, sketch) in enumerate(rows, first):

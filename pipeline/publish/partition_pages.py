@@ -248,7 +248,7 @@ def partition_shard(
     Yields each row group.
     """
     number, pages = group
-    output, name = Output(root), names[number]
+    output, name = Output(root, config.documents_from), names[number]
     pages = sorted(pages, key=lambda planned: planned.page.row)
     targets = place_copies(pages, shards, config.seed)
     part, spill = (with_topics(schema, bool(config.weights.topics.model)) for schema in (PARTITION, SPILL))

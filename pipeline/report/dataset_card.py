@@ -45,7 +45,7 @@ def write_card(output: Output, config: Config, book: Ledger, facts: dict[str, An
     sizes["duplicates"] = totals.duplicates.total()
     sizes["repeated_lines"] = (totals.repeated_lines or {}).get("lines", [0])[0]
     sizes["contaminated"] = sum(counts["spans"] for counts in facts["publish"]["contaminated"]["sets"].values())
-    others = [name for name, n in sizes.items() if n]
+    others = [name for name, n in sizes.items() if n and output.holder(name) is output]
     values = {
         "header": front_matter(config.recipe, languages, rows, others),
         "inputs": len(book.files),

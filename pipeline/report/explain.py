@@ -114,7 +114,7 @@ def print_after(output: Output, config: Config, page: dict[str, Any], out: Conso
     for row in rows(output, "duplicates"):
         if row["row"] == page["row"] and row["shard"] == page["shard"]:
             out.print(f"dedup      {verdict(row)}, cluster {escape(row['cluster'])}")
-            print_difference(Output(row.get("kept_in") or output.root), page, row["kept_id"], out)
+            print_difference(Output(row["kept_in"]) if row.get("kept_in") else output, page, row["kept_id"], out)
             return
     out.print("dedup      stays" if output.exists("duplicates") else "dedup      not yet: the dedup job has not run")
     reason = print_lines(output, config, page, out)

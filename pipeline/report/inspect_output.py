@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.io.ledger import Ledger, LedgerTotals
-from pipeline.io.output import Output
+from pipeline.io.output import Output, open_finished_output
 
 SNIPPET = 300  # characters of a page's text in a sample
 TOP = 15
@@ -34,7 +34,7 @@ def inspect(args: argparse.Namespace) -> None:
     if args.sample < 1:
         raise InspectError(f"--sample {args.sample}: show at least one page")
     try:
-        output = Output(args.output)
+        output = open_finished_output(args.output)
         ended = output.exists("ledger.json")
     except (OSError, ValueError, ImportError) as error:
         raise InspectError(f"{args.output}: cannot be read: {' '.join(str(error).split())}") from error
