@@ -22,7 +22,9 @@ from tests.pipeline.rehearsal.servers import find_tool, free_port, kill_children
 from tests.pipeline.rehearsal.worker_environment import make_worker_environment
 from tests.shared import ROOT
 
-SECONDS = 240  # for one rehearsal; it takes some forty on two cores
+SECONDS = 800  # for one rehearsal; it takes some forty on two free cores
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
