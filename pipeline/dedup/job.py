@@ -6,8 +6,10 @@ job, on every runner. What passes between its stages is blocks of rows (blocks.p
 of the keys, or of a batch of shards (plan.py). Texts are read where they lie and are never shuffled.
 """
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
@@ -135,7 +137,7 @@ def dedup(output: Output, config: Config, names: list[str], flags: Sequence[str]
     begin(output, config, names)
     shards = list_shards(output, config.dedup, names)
     workers = count_workers(shards, config) if is_local(flags) else 1
-    with open_process_pool(workers), beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
+    with open_process_pool(workers), silence_beam(), beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
         build(pipeline, output.root, config, shards, in_pool=workers > 1)
     summary = DedupSummary.from_json(output.read_json(*FOLDER, SUMMARY))
     lines = line_parameters(config.dedup)
@@ -150,6 +152,18 @@ def dedup(output: Output, config: Config, names: list[str], flags: Sequence[str]
 def count_workers(shards: Sequence[DocumentShard], config: Config) -> int:
     """Return how many processes work on the job on this machine; one where that is done before more have started."""
     return (config.workers or os.cpu_count() or 1) if sum(shard.rows for shard in shards) > POOL_PAGES else 1
+
+
+@contextmanager
+def silence_beam() -> Iterator[None]:
+    """Keep Beam from logging what a stage raises, which is raised here too."""
+    log = logging.getLogger("apache_beam")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def begin(output: Output, config: Config, names: list[str]) -> None:

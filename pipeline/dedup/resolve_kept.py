@@ -49,8 +49,9 @@ def replace_kept(verdicts: pa.Table, later: pa.Table, similar: bool) -> pa.Table
 def resolve_kept(verdicts: JoinedBlocks, job: DedupJob, kind: str) -> Iterator[KeyedBlock]:
     """Yield the verdicts of a pass, each of which names a page that is kept at last, for the removed page's batch."""
     number, groups = verdicts
-    later = pa.concat_tables(unpack_blocks(blocks, VERDICT) for name, blocks in groups.items() if name != "kept")
-    found = replace_kept(unpack_blocks(groups["kept"], VERDICT), later, kind == "exact")
+    later = [unpack_blocks(blocks, VERDICT) for name, blocks in groups.items() if name != "kept"]
+    every = pa.concat_tables([VERDICT.empty_table(), *later])
+    found = replace_kept(unpack_blocks(groups["kept"], VERDICT), every, kind == "exact")
     yield from BlockPacker(number).pack(found, job.plan.find_batches(found["page"].to_numpy()), compress=True)
 
 
