@@ -1,7 +1,7 @@
 """Which pages of a crawl an encyclopedia refers to: a Beam join of references with a crawl's addresses.
 
-    python -m pipeline.referenced R.parquet --crawl OUT/documents --output FOUND
-    python -m pipeline.referenced R.parquet --crawl cc-index/crawl=CC-MAIN-2026-18/subset=warc --output FOUND
+    python -m pipeline.cli.join_references R.parquet --crawl OUT/documents --output FOUND
+    python -m pipeline.cli.join_references R.parquet --crawl cc-index/crawl=CC-MAIN-2026-18/subset=warc --output FOUND
 
 The crawl is the `documents/` of a run, or Common Crawl's columnar index, whose WARC file, offset and length say which
 records to fetch. Only addresses pass through the shuffle. FOUND is a folder of Parquet with a column canonical_url, as
@@ -141,7 +141,7 @@ def find(references: list[str], crawl: list[str], root: str, flags: Sequence[str
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.referenced", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m pipeline.cli.join_references", description=__doc__.split("\n")[0])
     parser.add_argument("references", nargs="+", metavar="R.parquet", help="what `classifiers references` wrote")
     parser.add_argument("--crawl", nargs="+", required=True, metavar="PATH", help="OUT/documents, or a columnar index")
     parser.add_argument("--output", required=True, metavar="FOUND", help="a folder")
