@@ -24,6 +24,7 @@ from pipeline.io.ledger import FileLedger, UnreadableRange
 from pipeline.io.output import Output
 from pipeline.io.settings import InputConfig
 from pipeline.runners.local_pool import report
+from pipeline.text.invisible import clean_plain_text
 from pipeline.url.filter import UrlFilter, UrlRules
 from pipeline.warc.reader import CrawlRecord, NotACrawlFile, find_page_record_type, read_crawl_records
 
@@ -51,7 +52,7 @@ def read_page(
     if rejection:
         return reject_page(page, rejection)
     if record.type == "conversion":
-        return replace(page, text=record.block.decode("utf-8", "replace"), encoding="utf-8")
+        return replace(page, text=clean_plain_text(record.block.decode("utf-8", "replace")), encoding="utf-8")
     response = parse_response(record.block, max_body_bytes=settings.max_page_mb << 20)
     rejection = check_response(response)
     if rejection:

@@ -18,6 +18,7 @@ from pipeline.html.sandbox import SandboxEnded, SandboxProcess, serve_requests
 from pipeline.html.settings import ENGINE_NAMES, is_own_engine
 from pipeline.io.plugins import load_object
 from pipeline.settings import ConfigError
+from pipeline.text.invisible import remove_invisible, unify_line_breaks
 
 MAX_CHARACTERS = 20_000_000
 MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
@@ -27,12 +28,6 @@ LONG_TAG = 16_384  # characters without a ">" in it
 IN_PROCESS = {"trafilatura": 0, "resiliparse": 100_000, "gristmill": 200_000}  # characters that need no helper
 OWN_IN_PROCESS = 200_000  # the same for an engine of the user's own
 
-# C0 and C1 controls but tab and newline, lone surrogates, the byte-order mark, soft hyphen and word joiner: never text.
-NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2060\ud800-\udfff\ufeff\ufffe\uffff]")
-# Nor is the zero-width space, but between the words of Thai, Lao, Burmese and Khmer.
-ZERO_WIDTH_SPACE = "\u200b"
-STRAY_ZERO_WIDTH_SPACE = re.compile("(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b")
-LINE_BREAKS = re.compile("\r\n?|[\x85\u2028\u2029\x0b\x0c]")
 EMPTY_LINES = re.compile("\n{3,}")
 INNER_SPACE = re.compile(r"(?<=\S)[^\S\n]{2,}")
 
@@ -272,25 +267,19 @@ ENGINES: dict[str, Callable[[EngineOptions], Engine]] = {
 WITH_MARKDOWN = ("trafilatura", "gristmill")
 
 
-def remove_invisible(text: str) -> str:
-    """Return text without the characters that nobody sees and that say nothing."""
-    text = NOT_TEXT.sub("", text)
-    return STRAY_ZERO_WIDTH_SPACE.sub("", text) if ZERO_WIDTH_SPACE in text else text
-
-
 def tidy_lines(text: str) -> str:
     """Return text as lines: one a paragraph, heading, list item or row; no empty ones, no controls, single spaces.
 
     The space at a line's start stays, which is code's; that before a list's bullet goes.
     """
-    text = remove_invisible(LINE_BREAKS.sub("\n", text))
+    text = remove_invisible(unify_line_breaks(text))
     lines = (INNER_SPACE.sub(" ", line.rstrip()) for line in text.split("\n"))
     return "\n".join(line.lstrip() if line.lstrip()[:1] in "•-*" else line for line in lines if line)
 
 
 def tidy_markdown(text: str) -> str:
     """Return Markdown without controls, with no more than one empty line between blocks; code keeps its white space."""
-    lines = (line.rstrip() for line in remove_invisible(LINE_BREAKS.sub("\n", text)).split("\n"))
+    lines = (line.rstrip() for line in remove_invisible(unify_line_breaks(text)).split("\n"))
     return EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 
 from pipeline.text.entities import unescape_entities
+from pipeline.text.invisible import escape_controls
 
 HEAD_LIMIT = 300_000  # characters: heads with inlined styles reach 200 kB; beyond that a missing <body> is to blame
 ATTRIBUTE_LIMIT = 4_000  # characters of one attribute; a longer one is an unclosed quote or a data: address
@@ -202,13 +203,13 @@ def _resolve_link(address: str, url: str) -> str:
         address = urljoin(url, address) if address else ""
     except ValueError:
         return ""
-    return address[:2000] if address.startswith(("http://", "https://")) else ""
+    return escape_controls(address[:2000]) if address.startswith(("http://", "https://")) else ""
 
 
 def _find_licence(html: str, linked: str) -> str:
     """Return the licence address: a rel=license link's, else the only Creative Commons licence that the page names."""
     if CC_HOST in linked.lower() or (linked and "://" in linked):
-        return _find_creative_commons(linked) or linked[:500]
+        return _find_creative_commons(linked) or escape_controls(linked[:500])
     if CC_HOST not in html:
         return ""
     marked = [_find_creative_commons(match[0]) for match in LICENCE_LINK.finditer(html)]

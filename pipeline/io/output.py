@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import yaml
 
 ROW_GROUP_BYTES = 16 << 20  # in memory; small enough to read one alone, large enough to compress
+MAX_NAME = 150  # characters of an input's own name in those of its shards
 WORK = ".work"  # what a resumed run needs; users do not read it
 DOCUMENT_FOLDERS = ("documents", "rejected", "duplicates", "repeated_lines")  # what extract and dedup write
 
@@ -203,11 +204,14 @@ def open_finished_output(root: str) -> Output:
 
 
 def shard_name(path: str) -> str:
-    """Return the name (no suffix) that an input's shards carry: its own, and eight hex digits of its whole path."""
+    """Return the name (no suffix) that an input's shards carry: its own, and eight hex digits of its whole path.
+
+    Only the first MAX_NAME characters of a long name are taken: file systems allow 255 bytes, with all suffixes.
+    """
     stem = path.rstrip("/").rsplit("/", 1)[-1]
     stem = re.sub(r"\.(gz|zst|lz4|bz2)$", "", stem)
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", re.sub(r"\.(warc|arc)$", "", stem))
-    return f"{stem}-{hashlib.blake2b(path.encode(), digest_size=4).hexdigest()}"
+    return f"{stem[:MAX_NAME]}-{hashlib.blake2b(path.encode(), digest_size=4).hexdigest()}"
 
 
 def fingerprint(value: Any) -> str:

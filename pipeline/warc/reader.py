@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import IO, NamedTuple
 
+from pipeline.text.invisible import escape_controls, remove_controls
 from pipeline.warc.containers import (
     CHUNK,
     CORRUPT,
@@ -176,7 +177,10 @@ def place_record(parsed: ParsedRecord, offset: int, length: int) -> CrawlRecord:
         for part in (url.encode("utf-8", "replace"), date.encode("utf-8", "replace"), block):
             digest.update(b"%d:" % len(part) + part)
         identity = f"<urn:gristmill:{digest.hexdigest()}>"
-    return CrawlRecord(kind, offset, length, identity, url, date, headers, block, truncated)
+    # What a terminal would obey is in no document and no report.
+    kind, identity, date = remove_controls(kind), remove_controls(identity), remove_controls(date)
+    truncated = truncated and remove_controls(truncated)
+    return CrawlRecord(kind, offset, length, identity, escape_controls(url), date, headers, block, truncated)
 
 
 @dataclass(frozen=True)

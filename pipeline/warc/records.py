@@ -86,7 +86,11 @@ def parse_record_at(reader: ByteReader, at: int, limit: int) -> ParsedRecord | N
             end = follows
         else:  # the declared length is wrong where another record begins inside it, or the data ends before it
             inside = find_next_header(reader, start, end)
-            if inside is not None or not whole:
+            own_end = find_own_end(reader) if inside is None and not whole else None
+            if own_end is not None:
+                end = own_end  # the length alone is wrong
+                block = remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
+            elif inside is not None or not whole:
                 end = reader.size if inside is None else inside
                 block = remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
                 truncated = "disconnect"
@@ -107,6 +111,17 @@ def join_next_member(reader: ByteReader) -> bool:
         return False
     reader.join()
     return True
+
+
+def find_own_end(reader: ByteReader) -> int | None:
+    """Return where a record ends that is whole though shorter than declared; None where it is not whole.
+
+    It is whole where it ends as records do, at the end of a compressed member without damage.
+    """
+    if not isinstance(reader, ArchiveMember) or reader.status != "end":
+        return None
+    size = reader.size
+    return size if reader.peek(max(0, size - 4), 4).endswith((b"\r\n\r\n", b"\n\n")) else None
 
 
 def is_plausible_end(reader: ByteReader, end: int, follows: int, head: RecordHead) -> bool:

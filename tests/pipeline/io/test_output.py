@@ -49,3 +49,8 @@ def test_shard_names_tell_equal_file_names_in_two_folders_apart():
 
 def test_fingerprints_do_not_depend_on_the_order_of_keys():
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})
+
+
+def test_a_long_input_name_gives_a_file_name_that_every_file_system_takes(tmp_path):
+    names = {shard_name("/crawl/" + "a" * 240 + f"{n}.warc.gz") for n in range(2)}
+    assert len(names) == 2 and all(len(f".{name}.parquet.1234567.partial") < 200 for name in names)
