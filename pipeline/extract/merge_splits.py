@@ -1,6 +1,7 @@
 """After the last page of a file: the parts of its splits become its two shards, and its ledger is written last."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,8 @@ def merge_splits(name: str, output: Output, settings: str) -> None:
     require_no_problems(find_extract_problems(total, read[0].path))
     done = {"path": read[0].path, "size": read[0].file_size, "settings": settings, "ledger": total.to_json()}
     output.write_json(done, *marker_path(name))
-    output.remove(WORK, "extract", name)
+    with suppress(FileNotFoundError):  # another attempt removes the parts at the same time
+        output.remove(WORK, "extract", name)
 
 
 def load_read_results(name: str, output: Output) -> Iterator[ReadResult]:

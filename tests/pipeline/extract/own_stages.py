@@ -23,6 +23,13 @@ class DropOddStage:
         return replace(page, text=f"{page.text}\n{self.mark}")
 
 
+class KeepAllStage:
+    """Changes nothing."""
+
+    def process_pages(self, pages: Sequence[Page]) -> list[Page]:
+        return list(pages)
+
+
 class LoadedStage(PageStage):
     """PCollection[Page] -> PCollection[Page]: a stage that loads what it needs in the worker."""
 

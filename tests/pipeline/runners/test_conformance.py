@@ -68,7 +68,9 @@ def settings(crawl, tmp_path_factory):
     weights = {"max_pages_per_site": 4, "dsir": {"target": str(target), "keep": 0.9}}
     sources = {"extra_anneal_sources": {str(target): 0.2}}
     lines = {"repeated_lines": {"scope": "corpus", "min_pages": 2}}
-    return config(crawl, output, weights=weights, publish=sources, dedup=lines)
+    own = "tests.pipeline.extract.own_stages"
+    stages = [{"after": "extract_text", "use": f"{own}:{name}"} for name in ("KeepAllStage", "OneByOneTransform")]
+    return config(crawl, output, weights=weights, publish=sources, dedup=lines, stages=stages)
 
 
 @pytest.fixture(scope="module")
