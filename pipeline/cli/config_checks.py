@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pipeline.cli.errors import RunError
 from pipeline.config import Config
+from pipeline.extract.settings import own_stage_files
 from pipeline.filters.custom import custom_filter_files
-from pipeline.html.settings import ExtractConfig
+from pipeline.html.settings import ExtractConfig, is_own_engine
 from pipeline.io.inputs import Input
 from pipeline.io.output import Output
+from pipeline.io.plugins import find_source_file, load_object
 from pipeline.language.identify import LanguageModel
 from pipeline.publish.settings import TopicsConfig
 from pipeline.settings import ConfigError, suggest_name
@@ -24,6 +26,10 @@ def named_files(config: Config) -> list[tuple[str, str]]:
     lists = config.rules.bad_words.lists if config.rules.bad_words else {}
     named += [(f"rules.bad_words.lists.{language}", path) for language, path in lists.items()]
     named += custom_filter_files(config.rules.custom)
+    named += own_stage_files(config.stages)
+    if is_own_engine(config.extract.engine):
+        path = find_source_file(load_object(config.extract.engine, "extract.engine"))
+        named += [("extract.engine", path)] if path else []
     return [(key, path) for key, path in named if path and "://" not in path]
 
 

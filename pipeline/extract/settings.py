@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic.dataclasses import dataclass
 
-from pipeline.io.plugins import make_object, snake_case_name
+from pipeline.io.plugins import find_source_file, make_object, snake_case_name
 from pipeline.settings import STRICT, ConfigError, Fraction, suggest_name
 
 # The transforms of a page, in order, and the names under which the ledger counts the pages that each rejects.
@@ -46,7 +46,7 @@ class OwnStage(NamedTuple):
 
     def make(self) -> Any:
         """Return the stage's object: one with a method `process_pages`, or a Beam transform. Raises ConfigError."""
-        made = make_object(self.use, self.settings, self.key)
+        made = make_object(self.use, self.settings, self.key, ("after", "use"))
         if not callable(getattr(made, "process_pages", None)) and not is_transform(made):
             raise ConfigError(
                 f"{self.key}.use: {self.use} is no stage; give it a method process_pages(pages), or derive it from "
@@ -84,6 +84,12 @@ def read_own_stages(entries: Sequence[Mapping[str, Any]], taken: Sequence[str]) 
         settings = {name: value for name, value in entry.items() if name not in ("after", "use")}
         found.append(OwnStage(name, after, use, settings, key))
     return found
+
+
+def own_stage_files(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return (config key, path) of the file that each stage of the user's own is written in. Raises ConfigError."""
+    files = [(stage.key, find_source_file(type(stage.make()))) for stage in read_own_stages(entries, ())]
+    return [(key, path) for key, path in files if path]
 
 
 def list_stages(entries: Sequence[Mapping[str, Any]], filters: Sequence[str]) -> list[str]:

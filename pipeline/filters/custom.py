@@ -6,21 +6,24 @@ workers must be able to import its module. Its measures are not columns of docum
 has the measure, the value and the threshold, and `inspect --explain` shows all of them.
 """
 
-import inspect
 import math
 import re
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from pipeline.filters.base import Filter, Threshold
 from pipeline.filters.statistics import TextStatistics
-from pipeline.io.plugins import load_object
-from pipeline.settings import ConfigError, describe_error, suggest_name
+from pipeline.io.plugins import (
+    describe_exception,
+    describe_place,
+    find_source_file,
+    load_object,
+    make_object,
+    snake_case_name,
+)
+from pipeline.settings import ConfigError
 
 REASON = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 METHODS = ("thresholds", "threshold_for", "edit_text", "load_data")
@@ -32,9 +35,7 @@ class FilterError(ValueError):
 
 def custom_filter_name(use: str) -> str:
     """Return the name of a filter's stage: "my_package:ReadMoreFilter" gives "read_more"."""
-    name = use.rpartition(":")[2].rpartition(".")[2]
-    name = name.removesuffix("Filter") or name
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return snake_case_name(use, "Filter")
 
 
 def load_custom_filters(
@@ -60,39 +61,24 @@ def load_custom_filters(
 
 def custom_filter_files(entries: Sequence[Mapping[str, Any]], key: str = "rules.custom") -> list[tuple[str, str]]:
     """Return (config key, path) of the file that each custom filter is written in. Raises ConfigError."""
-    found = []
-    for number, entry in enumerate(entries):
-        cls = import_filter(str(entry.get("use")), f"{key}.{number}")
-        try:
-            found.append((f"{key}.{number}", inspect.getfile(cls)))
-        except (OSError, TypeError):  # made by a program: it has no file
-            continue
-    return found
+    keys = [f"{key}.{number}" for number in range(len(entries))]
+    files = [
+        find_source_file(import_filter(str(entry.get("use")), where))
+        for where, entry in zip(keys, entries, strict=True)
+    ]
+    return [(where, path) for where, path in zip(keys, files, strict=True) if path]
 
 
 def make_custom_filter(use: str, settings: Mapping[str, Any], where: str) -> Filter:
     """Return an instance of the class that `use` names. Raises ConfigError."""
-    cls = import_filter(use, where)
-    known = [field.name for field in fields(cls)] if is_dataclass(cls) else []
-    for name in settings if is_dataclass(cls) else ():
-        if name not in known:
-            hint = suggest_name(name, known)
-            raise ConfigError(f"{where}.{name}: no such key{hint} (known here: {', '.join(['use', *known])})")
-    try:
-        made: Filter = TypeAdapter(cls).validate_python(dict(settings)) if is_dataclass(cls) else cls(**settings)
-    except ValidationError as error:
-        raise ConfigError(f"{where}.{describe_error(error, cls, {})}") from error
-    except Exception as error:  # a user's class may raise anything
-        raise ConfigError(f"{where}: {use} cannot be made: {describe_exception(error)}") from error
+    import_filter(use, where)
+    made: Filter = make_object(use, settings, where)
     return made
 
 
 def import_filter(use: str, where: str) -> type[Filter]:
     """Return the class that `use` names. Raises ConfigError where it cannot be imported or lacks a filter's methods."""
-    try:
-        cls = load_object(use, f"{where}.use")
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    cls = load_object(use, f"{where}.use")
     if not isinstance(cls, type) or not all(callable(getattr(cls, name, None)) for name in METHODS):
         raise ConfigError(f"{where}.use: {use} is no filter; derive it from pipeline.filters.base.Filter")
     return cls
@@ -176,10 +162,4 @@ class GuardedFilter(Filter):
 
     def describe_failure(self, what: str, error: Exception) -> str:
         """Return one line about what the filter raised, and where."""
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return f"{self.where}: {what} raised {describe_exception(error)} ({last.filename}, line {last.lineno})"
-
-
-def describe_exception(error: Exception) -> str:
-    """Return an exception's type and message on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return f"{self.where}: {what} raised {describe_exception(error)} ({describe_place(error)})"

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -44,11 +44,11 @@ def load_object(use: str, key: str) -> Any:
     return found
 
 
-def make_object(use: str, settings: Mapping[str, Any], key: str) -> Any:
+def make_object(use: str, settings: Mapping[str, Any], key: str, other_keys: Sequence[str] = ("use",)) -> Any:
     """Return an instance of the class that `use` names, made with `settings`.
 
-    `key` is the config key of the mapping that holds `use` and the settings. The settings of a dataclass are checked
-    by its annotations. Raises ConfigError with one line where the class cannot be imported or made.
+    `key` is the config key of the mapping that holds `other_keys` and the settings. The settings of a dataclass are
+    checked by its annotations. Raises ConfigError with one line where the class cannot be imported or made.
     """
     cls = load_object(use, f"{key}.use")
     if not isinstance(cls, type):
@@ -56,8 +56,8 @@ def make_object(use: str, settings: Mapping[str, Any], key: str) -> Any:
     known = list_settings(cls)
     for name in settings:
         if known is not None and name not in known:
-            there = f"known here: {', '.join(known)}" if known else "it has none"
-            raise ConfigError(f"{key}.{name}: no such setting of {use}{suggest_name(name, known)} ({there})")
+            there = ", ".join([*other_keys, *known])
+            raise ConfigError(f"{key}.{name}: no such key{suggest_name(name, known)} (known here: {there})")
     try:
         return TypeAdapter(cls).validate_python(dict(settings)) if is_dataclass(cls) else cls(**settings)
     except ValidationError as error:
@@ -85,6 +85,14 @@ def describe_place(error: BaseException) -> str:
     """Return the file and line in which an exception was raised."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{last.filename}, line {last.lineno}"
+
+
+def find_source_file(part: Any) -> str | None:
+    """Return the file that a class or function is written in; None where a program made it."""
+    try:
+        return inspect.getfile(part)
+    except (OSError, TypeError):
+        return None
 
 
 def snake_case_name(use: str, suffix: str) -> str:

@@ -120,7 +120,7 @@ def funnel_steps(totals: LedgerTotals) -> Iterator[tuple[str, int]]:
     """Yield (name, pages) of every loss: stages as a page meets them, reasons within them by their size."""
     from pipeline.report.facts import stage_place
 
-    def place(item: tuple[str, int]) -> tuple[int, str, int, str]:
+    def place(item: tuple[str, int]) -> tuple[float, str, int, str]:
         key, n = item
         stage = key.partition("/")[0]
         return stage_place(stage), stage, -n, key

@@ -101,7 +101,10 @@ def test_what_a_stage_may_not_return_is_one_line(crawl: str, how: str, needle: s
         ({"after": "extract_txt", "use": "a:B"}, "no stage; did you mean 'extract_text'?"),
         ({"after": "extract_text", "use": f"{MODULE}:NoStage"}, "is no stage; give it a method process_pages"),
         ({"after": "extract_text", "use": f"{MODULE}:Missing"}, "has no 'Missing'"),
-        ({"after": "extract_text", "use": f"{MODULE}:DropOddStage", "marc": 1}, "stages.0.marc: no such setting"),
+        (
+            {"after": "extract_text", "use": f"{MODULE}:DropOddStage", "marc": 1},
+            "no such key; did you mean 'mark'?",
+        ),
         ({"after": "extract_text", "use": f"{MODULE}:DropOddStage", "mark": 1}, "stages.0.mark: 1 cannot be used"),
         ({"after": "extract_text", "use": f"{MODULE}:WrongStage"}, "stages.0.how: this key is required"),
         ({"after": "extract_text", "use": "a:ExtractStage"}, "makes a second stage 'extract'"),

@@ -157,7 +157,7 @@ def test_settings_are_part_of_the_config() -> None:
             "rules.custom.0.max_shouted_lines: 2 cannot be used",
         ),
         ([{"use": f"{HERE}:ShoutFilter"}, {"use": f"{HERE}:ShoutFilter"}], "a second stage 'shout'"),
-        ([{"use": f"{HERE}:Shaped", "most": 1}], "cannot be made: TypeError"),
+        ([{"use": f"{HERE}:Shaped", "most": 1}], "rules.custom.0.most: no such key (known here: use, least)"),
         ([{"use": f"{HERE}:MadeUpWrongly"}], "cannot be made: RuntimeError: no disk left"),
     ],
 )
