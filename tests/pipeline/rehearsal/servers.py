@@ -1,6 +1,7 @@
 """Programs that a rehearsal needs, started on free ports of this machine and ended with all their children."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from tests.shared import ROOT
 
 TOOLS = ROOT / ".tools"
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def find_tool(name: str) -> Path:
@@ -44,6 +46,11 @@ def await_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: 
             time.sleep(0.1)
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process once its parent is gone: a test that runs out of time leaves no server."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @contextlib.contextmanager
 def started_server(
     command: Sequence[str | Path], port: int, log: Path, env: Mapping[str, str], folder: Path
@@ -51,7 +58,13 @@ def started_server(
     """Run a server in `folder` until the block ends; its output goes to `log`."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [str(part) for part in command], stdout=out, stderr=out, env=dict(env), cwd=folder, start_new_session=True
+            [str(part) for part in command],
+            stdout=out,
+            stderr=out,
+            env=dict(env),
+            cwd=folder,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
         )
     try:
         await_port(port, process, log)
