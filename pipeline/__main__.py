@@ -16,7 +16,7 @@ from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands. A command sets `execute`, and `beam` if it takes Beam's options."""
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline",
+        prog="gristmill",
         description="Turn web crawls into a pretraining corpus. Every page of the crawl is accounted for.",
     )
     parser.add_argument("--version", action="version", version=f"gristmill {__version__}")
@@ -57,6 +57,11 @@ def raise_terminated(*_: object) -> None:
     raise Terminated
 
 
-if __name__ == "__main__":
+def run_command() -> int:
+    """Run the command of this process's arguments; the installed command `gristmill` calls it."""
     signal.signal(signal.SIGTERM, raise_terminated)
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run_command())
