@@ -16,7 +16,7 @@ import sys
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import fsspec
 
@@ -117,7 +117,7 @@ def read_set_items(file: IO[bytes], file_format: str) -> Iterator[tuple[str, tup
     """Yield the number, from 1, and the texts of each item of a file that has any."""
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="" if file_format in (".csv", ".tsv") else None)
     if file_format in (".txt", ".text"):
-        items: Iterator[Any] = iter(PARAGRAPH.split(lines.read()))
+        items: Iterator[object] = iter(PARAGRAPH.split(lines.read()))
     elif file_format in (".csv", ".tsv"):
         items = read_csv_rows(lines, "\t" if file_format == ".tsv" else ",")
     elif file_format == ".json":
@@ -138,7 +138,7 @@ def read_csv_rows(lines: IO[str], delimiter: str) -> Iterator[list[str]]:
         yield [] if not number and row and row[0].strip().lower() in QUESTION else row
 
 
-def iterate_strings(value: Any) -> Iterator[str]:
+def iterate_strings(value: object) -> Iterator[str]:
     """Yield the strings of an item in their order, without strings under LABELS and single characters."""
     if isinstance(value, str):
         if len(value.strip()) > 1:

@@ -109,11 +109,11 @@ CORPUS = pa.schema(
         ("domain", pa.string()),
         ("quality", pa.float32()),
         ("text", pa.string()),
-        ("weight", pa.float32()),  # the mix's weight; the repeats that it asks for are rows of their own
+        ("weight", pa.float32()),  # how often the mixture publishes the page on average; each copy is a row
     ]
 )
 
-# Of corpus/, where the mix has a topic classifier.
+# Columns of corpus/ where a topic classifier is set.
 TOPIC = pa.schema([("topic", pa.string()), ("topic_score", pa.float32())])  # one of DOMAINS; the model's probability
 
 

@@ -7,7 +7,7 @@ the topic classifier and the importance model, where the config has them. Text n
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -78,7 +78,7 @@ def read_duplicate_rows(output: Output, name: str) -> set[int]:
         return set(file.read(columns=["row"]).column("row").to_pylist())
 
 
-def remove_lines(batch: pa.RecordBatch, rows: list[int], lines: RemovedLines | None) -> KeptBatch:
+def remove_repeated_lines(batch: pa.RecordBatch, rows: list[int], lines: RemovedLines | None) -> KeptBatch:
     """Return pages without their repeated lines."""
     if lines is None:
         return KeptBatch(rows, batch, [None] * len(rows))
@@ -93,7 +93,7 @@ def read_kept_batches(output: Output, name: str, config: Config, columns: list[s
         for batch in file.iter_batches(columns=columns, batch_size=CANDIDATE_ROWS):
             places = [place for place in range(batch.num_rows) if first + place not in duplicates]
             kept = batch.take(pa.array(places, pa.int64()))
-            yield remove_lines(kept, [first + place for place in places], lines)
+            yield remove_repeated_lines(kept, [first + place for place in places], lines)
             first += batch.num_rows
 
 
@@ -234,7 +234,7 @@ class ReadCandidates(beam.PTransform[PCollection[NumberedShard], PCollection[Can
 
     def expand(self, shards: PCollection[NumberedShard]) -> PCollection[CandidatePage]:
         """Count features where DSIR is on, then read the candidates."""
-        crawl_counts: Any = b""
+        crawl_counts: bytes | beam.pvalue.AsSingleton = b""
         if self.config.weights.dsir.target:
             counts = shards | "count features" >> beam.Map(count_shard_features, self.root, self.config)
             crawl_counts = beam.pvalue.AsSingleton(counts | "sum" >> beam.CombineGlobally(SumFeatureCounts()))

@@ -33,8 +33,8 @@ from pipeline.publish.result import (
     Dimension,
     ShardCounts,
     add_byte_sums,
-    add_counts,
     add_mixture_sums,
+    add_reason_counts,
     new_extra_counts,
     new_shard_counts,
 )
@@ -148,7 +148,7 @@ def row_of_copy(place: CopyPlace) -> int:
     return place.row
 
 
-def select_rows(table: pa.Table, first: int, batch: dict[str, list[CopyPlace]], schema: pa.Schema) -> pa.Table:
+def select_copies(table: pa.Table, first: int, batch: dict[str, list[CopyPlace]], schema: pa.Schema) -> pa.Table:
     """Return the rows of a row group for a batch of corpus shards, each with the shard's number in the batch."""
     wanted: list[tuple[CopyPlace, int]] = []
     for number, places in enumerate(batch.values()):  # sorted by row: the row group's are a run of them
@@ -187,7 +187,7 @@ def split_shard(
             spills = [stack.enter_context(pa.ipc.new_file(path, schema)) for path in files]
             for first, table in read_edited_groups(file, spans, lines) if batches else ():
                 for spill, batch in zip(spills, batches, strict=True):
-                    some = select_rows(table, first, {target: targets[target] for target in batch}, schema)
+                    some = select_copies(table, first, {target: targets[target] for target in batch}, schema)
                     if some.num_rows:
                         spill.write_table(some)
         for path, batch in zip(files, batches, strict=True):
@@ -203,10 +203,10 @@ def count_pages(pages: Iterable[PlannedPage]) -> ShardCounts:
     counts = new_shard_counts()
     for page, decision, bucket in pages:
         if decision.exclusion:
-            add_counts(counts["held_out"], {decision.exclusion: 1})
+            add_reason_counts(counts["held_out"], {decision.exclusion: 1})
         else:
-            add_counts(counts["published"], {decision.split: 1})
-            add_counts(counts["repeated"], {"train": decision.copies - 1, "anneal": int(decision.anneal)})
+            add_reason_counts(counts["published"], {decision.split: 1})
+            add_reason_counts(counts["repeated"], {"train": decision.copies - 1, "anneal": int(decision.anneal)})
         train = decision.split == "train"
         # Wanted bytes are rounded page by page: a sum of whole numbers does not depend on its order.
         sums: ByteSums = {
@@ -231,7 +231,7 @@ def count_extra_texts(texts: Iterable[PlannedPage]) -> AddedTexts:
     for page, decision, _ in texts:
         counts["texts"] += 1
         if decision.exclusion:
-            add_counts(counts["held_out"], {decision.exclusion: 1})
+            add_reason_counts(counts["held_out"], {decision.exclusion: 1})
         else:
             counts["published"] += 1
             counts["repeated"] += decision.copies - 1

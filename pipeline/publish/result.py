@@ -101,7 +101,7 @@ def new_extra_counts() -> AddedTexts:
     return {"texts": 0, "held_out": {}, "published": 0, "repeated": 0, "bytes": [0, 0, 0]}
 
 
-def add_counts(sums: dict[str, int], more: Mapping[str, int]) -> None:
+def add_reason_counts(sums: dict[str, int], more: Mapping[str, int]) -> None:
     """Add counts to sums, name by name."""
     for name, count in more.items():
         sums[name] = sums.get(name, 0) + count
@@ -130,7 +130,7 @@ def add_mixture_sums(sums: dict[str, MixtureSums], name: str, more: MixtureSums)
 
 def add_extra_counts(sums: AddedTexts, more: AddedTexts) -> None:
     """Add the counts of one file of an extra source to those of the source."""
-    add_counts(sums["held_out"], more["held_out"])
+    add_reason_counts(sums["held_out"], more["held_out"])
     sums["texts"] += more["texts"]
     sums["published"] += more["published"]
     sums["repeated"] += more["repeated"]
@@ -142,7 +142,7 @@ def sum_shard_counts(shards: Iterable[ShardCounts]) -> ShardCounts:
     whole = new_shard_counts()
     for counts in shards:
         for key in ("held_out", "published", "repeated"):
-            add_counts(whole[key], counts[key])
+            add_reason_counts(whole[key], counts[key])
         for dimension, parts in counts["mixture"].items():
             for name, sums in parts.items():
                 add_mixture_sums(whole["mixture"][dimension], name, sums)
