@@ -1,8 +1,8 @@
-"""What is wrong with a config can be told before a run begins: it fails now, not in every worker or hours later."""
+"""Checks of a config before a run starts, so that a mistake does not show only hours later in a worker."""
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.cli.errors import RunError
@@ -18,8 +18,8 @@ from pipeline.publish.settings import TopicsConfig
 from pipeline.settings import ConfigError, suggest_name
 
 
-def named_files(config: Config) -> list[tuple[str, str]]:
-    """Return (key, path) of each file or folder of this machine that the config names for extraction."""
+def list_named_files(config: Config) -> list[tuple[str, str]]:
+    """Return (key, path) of each local file or folder that the config names for extraction."""
     named = [("language.model", config.language.model), ("quality.model", config.quality.model)]
     named += [("url.blocklists", path) for path in config.url.blocklists]
     named += [("url.word_lists", path) for path in config.url.word_lists.values()]
@@ -33,20 +33,20 @@ def named_files(config: Config) -> list[tuple[str, str]]:
     return [(key, path) for key, path in named if path and "://" not in path]
 
 
-def find_files(config: Config) -> None:
-    """Look for the files that the config names for extraction. Raises ConfigError."""
-    for key, path in named_files(config):
+def require_named_files(config: Config) -> None:
+    """Raise ConfigError if a file or folder that the config names for extraction is missing."""
+    for key, path in list_named_files(config):
         if not os.path.exists(path):
             raise ConfigError(f"{key}: {path}: no such file or folder")
 
 
-def contents(config: Config) -> dict[str, str]:
-    """Return a hash of each of those files' bytes, by key and path: another file in its place is another setting."""
-    return {f"{key}: {path}": digest(Path(path)) for key, path in named_files(config)}
+def hash_named_files(config: Config) -> dict[str, str]:
+    """Return a hash of the content of each of these files, by key and path."""
+    return {f"{key}: {path}": hash_path(Path(path)) for key, path in list_named_files(config)}
 
 
-def digest(path: Path) -> str:
-    """Return a hash of the bytes of a file, or of all in a folder but cards."""
+def hash_path(path: Path) -> str:
+    """Return a hash of the content of a file, or of all files in a folder except Markdown."""
     found = hashlib.blake2b(digest_size=16)
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file() and file.suffix != ".md":
@@ -55,52 +55,70 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def refuse_idle(config: Config) -> None:
-    """Refuse settings that would do nothing: thresholds of another engine or of no model, scores that no model gives,
-    languages that no page is in.
+def reject_unused_settings(config: Config) -> None:
+    """Raise ConfigError if a setting has no effect.
 
-    A run that ignored them would cost hours and not be what was asked for. Raises ConfigError.
+    Such a run would cost hours and would not do what the user asked for.
     """
+    reject_scores_without_model(config)
+    reject_thresholds_without_model(config)
+    reject_unknown_languages(config)
+
+
+def reject_scores_without_model(config: Config) -> None:
+    """Raise ConfigError if a setting needs quality scores and there is no quality model."""
     weights = config.weights
-    scored = {
+    needs_scores = {
         "quality.min_score": config.quality.min_score is not None,
         "dedup.keep_policy: best": config.dedup.keep_policy == "best",
         "weights.quality": bool(weights.quality),
         "weights.shares.quality": bool(weights.shares.quality),
     }
-    for key in (key for key, asked in scored.items() if asked and not config.quality.model):
-        trained = "the folder that `python -m classifiers train` wrote"
-        raise ConfigError(f"{key}: has no effect without scores; set quality.model to {trained}, or leave this out")
-    engine = config.extract.engine
+    for key, needed in needs_scores.items():
+        if needed and not config.quality.model:
+            raise ConfigError(
+                f"{key}: has no effect without scores; set quality.model to the folder that "
+                "`python -m classifiers train` wrote, or leave this out"
+            )
+
+
+def reject_thresholds_without_model(config: Config) -> None:
+    """Raise ConfigError if a threshold belongs to another engine, or to a topic model that is not set."""
+    engine, topics = config.extract.engine, config.weights.topics
     if engine != "gristmill" and config.extract.threshold != ExtractConfig().threshold:
         raise ConfigError(
             f"extract.threshold: {engine} has none; use extract.objective, or set extract.engine to gristmill"
         )
-    if weights.topics.min_score != TopicsConfig().min_score and not weights.topics.model:
+    if topics.min_score != TopicsConfig().min_score and not topics.model:
         raise ConfigError(
             "weights.topics.min_score: has no effect without weights.topics.model; set it, or leave this out"
         )
-    named = {
+
+
+def reject_unknown_languages(config: Config) -> None:
+    """Raise ConfigError if a setting names a language that the model does not know, or that no page can have."""
+    named: dict[str, Iterable[str]] = {
         "languages": config.languages,
         "language.by_language": config.language.by_language,
-        "weights.languages": weights.languages,
-        "weights.shares.languages": weights.shares.languages,
+        "weights.languages": config.weights.languages,
+        "weights.shares.languages": config.weights.shares.languages,
     }
-    if any(named.values()):
-        known = LanguageModel.load(config.language.model).languages()
-        for key, names in named.items():
-            for name in sorted(set(names) - known):
-                model, examples = (
-                    config.language.model or "lid.176",
-                    ", ".join(sorted(known, key=lambda code: (len(code), code))[:5]),
-                )
-                raise ConfigError(
-                    f"{key}: {name!r} is none of the {len(known)} languages that {model} knows by codes such as "
-                    f"{examples}{suggest_name(name, known)}"
-                )
+    if not any(named.values()):
+        return
+    known = LanguageModel.load(config.language.model).languages()
+    model = config.language.model or "lid.176"
+    examples = ", ".join(sorted(known, key=lambda code: (len(code), code))[:5])
+    for key, names in named.items():
+        for name in sorted(set(names) - known):
+            raise ConfigError(
+                f"{key}: {name!r} is none of the {len(known)} languages that {model} knows by codes such as "
+                f"{examples}{suggest_name(name, known)}"
+            )
+    if not config.languages:
+        return
     for key in ("weights.languages", "weights.shares.languages"):
-        for name in sorted(set(named[key]) - set(config.languages)) if config.languages else ():
-            raise ConfigError(f"{key}: {name!r} is not among `languages`, so that no page is in it; add it there")
+        for name in sorted(set(named[key]) - set(config.languages)):
+            raise ConfigError(f"{key}: no page can be in {name!r}, which is not in `languages`; add it there")
 
 
 def reject_local_paths(inputs: Sequence[Input], output: Output, read: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.cli.errors import RunError
-from pipeline.io.output import WORK, Output
+from pipeline.io.output import PARTIAL, WORK, Output
 
 
 @contextmanager
@@ -39,5 +39,5 @@ def remove_partial_files(output: Output) -> None:
     """Remove the files that a killed run had not finished writing."""
     for folder, _, names in os.walk(output.base):
         for name in names:
-            if name.startswith(".") and name.endswith(".partial"):
+            if name.startswith(".") and name.endswith(PARTIAL):
                 os.remove(os.path.join(folder, name))

@@ -9,7 +9,7 @@ import yaml
 from pipeline.cli.errors import RunError
 from pipeline.config import Config, compare_configs, config_values, dump_config
 from pipeline.io.evaluation_sets import fingerprint_evaluation_sets
-from pipeline.io.output import WORK, Output, fingerprint
+from pipeline.io.output import WORK, Output, fingerprint_value
 from pipeline.publish.dsir import fingerprint_target
 from pipeline.publish.extra_sources import fingerprint_sources
 from pipeline.publish.topics import fingerprint_topics
@@ -113,7 +113,7 @@ def compute_stage_key(
         read += fingerprint_sources(config.publish.extra_anneal_sources)
         read += fingerprint_topics(config.weights.topics)
     settings = {key: values[key] for key in STAGE_SETTINGS[name]}
-    return fingerprint([settings, files, *read, *([earlier] if earlier else [])])
+    return fingerprint_value([settings, files, *read, *([earlier] if earlier else [])])
 
 
 def read_finished_stage(name: str, config: Config, output: Output, files: dict[str, dict[str, Any]]) -> dict[str, Any]:

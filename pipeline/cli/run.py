@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.cli.config_checks import find_files, refuse_idle, reject_local_paths
+from pipeline.cli.config_checks import reject_local_paths, reject_unused_settings, require_named_files
 from pipeline.cli.documents_source import check_documents_source
 from pipeline.cli.errors import BadInputs, RunError
 from pipeline.cli.output_lock import output_lock
@@ -94,9 +94,9 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
         fingerprint_topics(config.weights.topics)
     check_documents_source(config, output)
     if "extract" in jobs:
-        find_files(config)
+        require_named_files(config)
     if "extract" in jobs or config.documents_from:
-        refuse_idle(config)
+        reject_unused_settings(config)
     inputs = expand_inputs(config.inputs, config.input, config.seed) if "extract" in jobs else []
     if is_dataflow(flags):
         read = [*(config.dedup.previous_outputs if "dedup" in jobs else ())]

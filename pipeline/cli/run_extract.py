@@ -5,7 +5,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from pipeline.cli.config_checks import contents
+from pipeline.cli.config_checks import hash_named_files
 from pipeline.cli.errors import RunError
 from pipeline.cli.resume import check_model_files
 from pipeline.config import Config
@@ -25,7 +25,7 @@ from pipeline.runners.local_pool import run_tasks
 def extract(files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
     """Run the extract job over what is not done yet, and mark the whole job done."""
     found = find_remaining(files, config, output)
-    check_model_files(contents(config), output)
+    check_model_files(hash_named_files(config), output)
     if found.files:
         run_extract(found, files, config, output, flags)
     names = [file.name for file in files]

@@ -29,7 +29,7 @@ from pipeline.dedup.spanning_forest import PartitionCandidates, SpanningForest
 from pipeline.dedup.summary import AddSummaries, DedupSummary
 from pipeline.dedup.verify_jaccard import Shingles, VerifyJaccard
 from pipeline.dedup.write_duplicates import WriteDuplicates
-from pipeline.io.output import Output, fingerprint
+from pipeline.io.output import Output, fingerprint_value
 from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.process_pool import open_process_pool
 
@@ -144,7 +144,7 @@ def dedup(output: Output, config: Config, names: list[str], flags: Sequence[str]
     if lines:
         lines |= {"parts": count_line_partitions(summary.counts.get("index lines", 0))}
     made = {"parameters": parameters(config.dedup), "lines": lines, "shards": names}
-    output.write_json(made | {"content": fingerprint(summary.contents)}, "index.json")
+    output.write_json(made | {"content": fingerprint_value(summary.contents)}, "index.json")
     output.remove(*FOLDER)
     return describe_result(summary, config, names)
 
@@ -175,7 +175,7 @@ def begin(output: Output, config: Config, names: list[str]) -> None:
             raise ValueError(f"dedup.previous_outputs: {root}: this is the output itself")
         against[root] = [check_index(earlier, config.dedup), content(root)]
     sizes = [output.fs.size(output.path("documents", f"{name}.parquet")) for name in names]
-    key = fingerprint([VERSION, config_values(config)["dedup"], names, sizes, against])
+    key = fingerprint_value([VERSION, config_values(config)["dedup"], names, sizes, against])
     job = (*FOLDER, "job.json")
     if output.exists(*job) and output.read_json(*job)["key"] == key:
         return

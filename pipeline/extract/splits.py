@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pipeline.config import Config, config_values
 from pipeline.io.inputs import Input, open_input
 from pipeline.io.ledger import FileLedger
-from pipeline.io.output import WORK, Output, fingerprint, shard_name
+from pipeline.io.output import WORK, Output, fingerprint_value, shard_name
 from pipeline.warc.reader import find_split_points
 
 SPLITS = 64  # about as many over all local inputs: enough for any laptop's cores to end together
@@ -88,7 +88,7 @@ def split_file(item: Input, target: int | None, config: Config) -> InputFile:
 def settings_fingerprint(config: Config) -> str:
     """Return the fingerprint of every setting that decides what the extract job writes."""
     values = config_values(config)
-    return fingerprint({key: values[key] for key in RELEVANT})
+    return fingerprint_value({key: values[key] for key in RELEVANT})
 
 
 def marker_path(name: str) -> tuple[str, str, str]:

@@ -1,7 +1,7 @@
-"""Where an output's files lie and how they are written: whole or not at all.
+"""The folder that a run writes its files to. A file that exists is complete.
 
-An output is a local folder or any fsspec address (`gs://bucket/run`). Every file is written under a temporary name and
-renamed, so that a file which exists is a file which is whole.
+An output is a local folder or any fsspec address (`gs://bucket/run`). A local file is written under a partial name and
+renamed at its end; an object store shows an object only when it is complete.
 """
 
 import hashlib
@@ -20,14 +20,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-ROW_GROUP_BYTES = 16 << 20  # in memory; small enough to read one alone, large enough to compress
-MAX_NAME = 150  # characters of an input's own name in those of its shards
-WORK = ".work"  # what a resumed run needs; users do not read it
+ROW_GROUP_BYTES = 16 << 20  # in memory: few enough to read a group alone, enough to compress well
+MAX_NAME = 150  # characters of an input's own name in the names of its shards
+WORK = ".work"  # the folder with what a resumed run needs
+PARTIAL = ".partial"  # the suffix of a file that is being written
 DOCUMENT_FOLDERS = ("documents", "rejected", "duplicates", "repeated_lines")  # what extract and dedup write
 
 
 class Output:
-    """The folder that a run writes. Paths given to its methods are relative to it, with `/`."""
+    """An output. The paths that its methods take are relative to its root, in parts or with `/`."""
 
     def __init__(self, root: str, documents_from: str | None = None):
         """Open `root`, a local path or an fsspec address. Nothing is created before the first write.
@@ -50,10 +51,10 @@ class Output:
     def exists(self, *parts: str) -> bool:
         """Return whether a file or folder exists."""
         holder = self.holder(*parts)
-        return holder.fs.exists(holder.path(*parts))
+        return bool(holder.fs.exists(holder.path(*parts)))
 
     def list(self, folder: str, suffix: str = "") -> list[str]:
-        """Return the names of the files right below a folder, sorted; [] where it does not exist."""
+        """Return the sorted names of the files in a folder that end with `suffix`; [] if there is no such folder."""
         holder = self.holder(folder)
         base = holder.path(folder)
         if not holder.fs.isdir(base):
@@ -63,15 +64,16 @@ class Output:
 
     @contextmanager
     def write(self, *parts: str) -> Iterator[IO[bytes]]:
-        """Open a file for writing; it appears under its name only when the block ends without an error."""
+        """Open a file for writing. It gets its name only when the block ends without an error."""
         path = self.path(*parts)
         folder, _, name = path.rpartition("/")
         self.fs.makedirs(folder, exist_ok=True)
-        if not self.local:  # object stores show an object only once it is whole
+        if not self.local:
             with self.fs.open(path, "wb") as out:
                 yield out
             return
-        partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two attempts may write the same file at once
+        # A random part: two attempts, perhaps on two machines that share the folder, may write the same file at once.
+        partial = f"{folder}/.{name}.{uuid.uuid4().hex}{PARTIAL}"
         try:
             with open(partial, "wb") as out:
                 yield out
@@ -83,7 +85,7 @@ class Output:
                 os.remove(partial)
 
     def write_json(self, value: Any, *parts: str) -> None:
-        """Write a value as indented JSON with keys in the order given."""
+        """Write a value as indented JSON; the keys keep their order."""
         with self.write(*parts) as out:
             out.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
@@ -95,48 +97,47 @@ class Output:
     def open(self, *parts: str) -> IO[bytes]:
         """Open a file for reading."""
         holder = self.holder(*parts)
-        return holder.fs.open(holder.path(*parts), "rb")
+        opened: IO[bytes] = holder.fs.open(holder.path(*parts), "rb")
+        return opened
 
     def parquet(self, *parts: str) -> pq.ParquetFile:
-        """Open a Parquet file of the output; close it or use it as a context."""
+        """Open a Parquet file for reading; close it, or use it in a `with` statement."""
         return pq.ParquetFile(self.open(*parts))
 
     def remove(self, *parts: str) -> None:
-        """Remove a file or a folder with all it holds; absent is fine."""
+        """Remove a file, or a folder with everything in it. It need not exist."""
         path = self.path(*parts)
         if self.fs.exists(path):
             self.fs.rm(path, recursive=True)
 
     @contextmanager
     def table_writer(self, schema: pa.Schema, *parts: str) -> Iterator["TableWriter"]:
-        """Write a Parquet file row by row, or table by table, atomically."""
+        """Open a Parquet file for writing. It gets its name only when the block ends without an error."""
         with self.write(*parts) as out:
             writer = TableWriter(out, schema)
             try:
                 yield writer
                 writer.close()
             except BaseException:
-                with suppress(OSError):  # a full disk refuses the footer too; the partial file goes anyway
+                with suppress(OSError):  # on a full disk the footer fails too; the partial file is removed anyway
                     writer.writer.close()
                 raise
 
 
 class TableWriter:
-    """Rows and tables to one zstd Parquet file, in row groups of about ROW_GROUP_BYTES."""
+    """Writes rows or tables to one zstd Parquet file, in row groups of about ROW_GROUP_BYTES."""
 
     def __init__(self, out: IO[bytes], schema: pa.Schema):
-        """Write to an open binary file that the caller closes."""
+        """Write to an open binary file. The caller closes that file."""
         self.schema = schema
         self.writer = pq.ParquetWriter(out, schema, compression="zstd", compression_level=3)
-        self.rows: list[
-            dict[str, Any]
-        ] = []  # a writer is given rows, or tables by append or append_rows; not both in turn
+        self.rows: list[dict[str, Any]] = []  # given by `row`, where `tables` are given by `append`; never both
         self.tables: list[pa.Table] = []
         self.bytes = 0
         self.count = self.groups = 0
 
     def row(self, row: dict[str, Any]) -> None:
-        """Add one row; missing keys are null."""
+        """Add one row. A missing key becomes null."""
         self.rows.append(row)
         self.count += 1
         self.bytes += 500 + len(row.get("text") or "") * 2
@@ -144,7 +145,7 @@ class TableWriter:
             self.flush()
 
     def table(self, table: pa.Table) -> None:
-        """Add a whole table as row groups of its own, after the rows given so far."""
+        """Write a table as its own row groups, after the rows so far."""
         self.flush()
         self.count += table.num_rows
         if table.num_rows:
@@ -153,14 +154,14 @@ class TableWriter:
             self.groups += -(-table.num_rows // rows)
 
     def group(self, table: pa.Table) -> None:
-        """Add a table with at least one row as exactly one row group."""
+        """Write a table, which has at least one row, as exactly one row group."""
         self.flush()
         self.count += table.num_rows
         self.writer.write_table(table, row_group_size=table.num_rows)
         self.groups += 1
 
     def append(self, table: pa.Table) -> None:
-        """Add a table's rows to the row group that is being filled: small tables become few row groups."""
+        """Add the rows of a small table to the current row group, so that many small tables make few groups."""
         self.count += table.num_rows
         self.tables.append(table)
         self.bytes += table.nbytes
@@ -180,7 +181,7 @@ class TableWriter:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what is held so far as a row group."""
+        """Write the rows so far as a row group."""
         held = [*self.tables, *([pa.Table.from_pylist(self.rows, schema=self.schema)] if self.rows else [])]
         rows = sum(table.num_rows for table in held)
         if rows:
@@ -204,9 +205,9 @@ def open_finished_output(root: str) -> Output:
 
 
 def shard_name(path: str) -> str:
-    """Return the name (no suffix) that an input's shards carry: its own, and eight hex digits of its whole path.
+    """Return the name of an input's shards, without suffix: its file name, and eight hex digits of its whole path.
 
-    Only the first MAX_NAME characters of a long name are taken: file systems allow 255 bytes, with all suffixes.
+    Only the first MAX_NAME characters of a long name are used: file systems allow 255 bytes, with all suffixes.
     """
     stem = path.rstrip("/").rsplit("/", 1)[-1]
     stem = re.sub(r"\.(gz|zst|lz4|bz2)$", "", stem)
@@ -214,6 +215,6 @@ def shard_name(path: str) -> str:
     return f"{stem[:MAX_NAME]}-{hashlib.blake2b(path.encode(), digest_size=4).hexdigest()}"
 
 
-def fingerprint(value: Any) -> str:
-    """Return 16 hex digits of a JSON-able value, equal for equal values whatever the order of keys."""
+def fingerprint_value(value: Any) -> str:
+    """Return 16 hex digits that are equal for equal JSON values, in whatever order their keys are."""
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()

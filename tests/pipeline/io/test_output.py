@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.io.output import Output, fingerprint, shard_name
+from pipeline.io.output import Output, fingerprint_value, shard_name
 
 SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string())])
 
@@ -16,6 +16,17 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
         raise RuntimeError("killed in the middle")
     assert list((tmp_path / "out" / "documents").iterdir()) == []
     assert output.list("documents") == []
+
+
+def test_two_attempts_may_write_the_same_file_at_once(tmp_path):
+    output = Output(str(tmp_path))
+    with output.write("a.json") as first:
+        first.write(b"first")
+        with output.write("a.json") as second:
+            second.write(b"second")
+        assert (tmp_path / "a.json").read_bytes() == b"second"
+    assert (tmp_path / "a.json").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_rows_and_tables_come_back_in_order_and_whole(tmp_path):
@@ -48,7 +59,11 @@ def test_shard_names_tell_equal_file_names_in_two_folders_apart():
 
 
 def test_fingerprints_do_not_depend_on_the_order_of_keys():
-    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})
+    assert (
+        fingerprint_value({"a": 1, "b": 2})
+        == fingerprint_value({"b": 2, "a": 1})
+        != fingerprint_value({"a": 1, "b": 3})
+    )
 
 
 def test_a_long_input_name_gives_a_file_name_that_every_file_system_takes(tmp_path):

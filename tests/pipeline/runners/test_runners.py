@@ -76,7 +76,7 @@ def test_a_dry_run_never_becomes_a_run(crawl, tmp_path):
 
 
 def test_dataflow_is_not_sent_paths_of_this_machine(crawl, tmp_path):
-    with pytest.raises(RunError, match=r"out: a path of this machine.*gs://"):
+    with pytest.raises(RunError, match=r"out: is on this machine.*gs://"):
         run(config(crawl, tmp_path / "out"), DATAFLOW)
     assert not (tmp_path / "out").exists()
 
@@ -91,12 +91,12 @@ def test_dataflow_is_not_sent_paths_of_this_machine(crawl, tmp_path):
         (["--s3_endpoint_url=http://x"], "AWS_ENDPOINT_URL"),
         (["--streaming"], "leave it out"),
         ([*DATAFLOW, "--template_location=gs://bucket-name/t"], "--dataflow_job_file"),
-        ([*DATAFLOW, "--temp_location=gs://b/t"], "gs://b/t is not a valid place"),
+        ([*DATAFLOW, "--temp_location=gs://b/t"], "gs://b/t is not a valid folder"),
         (DATAFLOW[:3], "--temp_location: is missing"),
         (["--runner=dask"], "DaskRunner: refused"),
         (["--runner=Flunk"], "Unexpected pipeline runner"),
         (["--direct_running_mode=threads"], "invalid choice"),
-        (["--no_auth=maybe"], "a switch"),
+        (["--no_auth=maybe"], "is a switch"),
     ],
 )
 def test_what_would_be_ignored_is_refused_in_one_line(flags, needle):
