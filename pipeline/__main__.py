@@ -13,7 +13,7 @@ from pipeline import __version__
 from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_pipeline_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands. A command sets `execute`, and `beam` if it takes Beam's options."""
     parser = argparse.ArgumentParser(
         prog="gristmill",
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns the exit code: 0 if it succeeded, 1 if it could not be done, 2 if the command line or the config is wrong.
     """
-    parser = build_parser()
+    parser = build_pipeline_parser()
     args, flags = parser.parse_known_args(argv)
     if flags and not args.beam:
         parser.error(f"unrecognized arguments: {' '.join(flags)}")

@@ -24,10 +24,21 @@ def add_inspect_command(commands: "argparse._SubParsersAction[argparse.ArgumentP
 
 def run_inspect(args: argparse.Namespace, flags: list[str]) -> int:
     """Print what is asked for. Returns the exit code."""
-    from pipeline.report.inspect_output import InspectError, inspect
+    from pipeline.report.inspect_output import inspect_output, open_inspected_output
+    from pipeline.report.stored_rows import InspectError
+    from pipeline.settings import ConfigError
 
     try:
-        inspect(args)
-    except InspectError as error:
+        if args.sample < 1:
+            raise InspectError(f"--sample {args.sample}: show at least one page")
+        output = open_inspected_output(args.output)
+        if args.explain and not args.html:
+            from pipeline.report.console import open_console
+            from pipeline.report.explain import explain_pages
+
+            explain_pages(output, args.explain, open_console())
+        else:
+            inspect_output(output, args)
+    except (InspectError, ConfigError) as error:
         return print_error(error, 1)
     return 0

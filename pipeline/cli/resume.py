@@ -15,6 +15,8 @@ from pipeline.publish.extra_sources import fingerprint_sources
 from pipeline.publish.topics import fingerprint_topics
 from pipeline.settings import ConfigError
 
+Markers = Mapping[str, Mapping[str, Any]]  # the JSON marker of each extracted file, by shard name
+
 # The sections of the config that decide the result of each stage, besides the documents that it reads.
 STAGE_SETTINGS = {
     "dedup": ("dedup",),
@@ -101,12 +103,10 @@ def fingerprint_earlier_outputs(config: Config, output: Output) -> dict[str, str
     return {root: used.get(root, "") if found is None else found for root, found in now.items()}
 
 
-def compute_stage_key(
-    name: str, config: Config, files: dict[str, dict[str, Any]], earlier: dict[str, str] | None = None
-) -> str:
+def compute_stage_key(name: str, config: Config, files: Markers, earlier: Mapping[str, str] | None = None) -> str:
     """Return the fingerprint of everything that the result of dedup or publish depends on."""
     values = config_values(config)
-    read: list[Any] = []
+    read: list[object] = []
     if name == "publish":
         read = [*fingerprint_evaluation_sets(config.decontaminate.sets)]
         read += fingerprint_target(config.weights.dsir.target)
@@ -116,8 +116,8 @@ def compute_stage_key(
     return fingerprint_value([settings, files, *read, *([earlier] if earlier else [])])
 
 
-def read_finished_stage(name: str, config: Config, output: Output, files: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the result of a stage that has finished for these documents. Raises RunError if it has not."""
+def read_finished_stage(name: str, config: Config, output: Output, files: Markers) -> Any:
+    """Return the stored result of a stage that has finished for these documents. Raises RunError if it has not."""
     if output.exists(WORK, f"{name}.json"):
         done = output.read_json(WORK, f"{name}.json")
         if done["key"] == compute_stage_key(name, config, files, fingerprint_earlier_outputs(config, output.documents)):

@@ -8,33 +8,45 @@ publish   both        -> corpus/ tokenizer/        pipeline/publish/
 """
 
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypedDict, TypeVar
 
 from pipeline.cli.config_checks import reject_local_paths, reject_unused_settings, require_named_files
 from pipeline.cli.documents_source import check_documents_source
 from pipeline.cli.errors import BadInputs, RunError
 from pipeline.cli.output_lock import output_lock
 from pipeline.cli.resume import (
+    Markers,
     compute_stage_key,
     fingerprint_earlier_outputs,
     load_or_write_config,
     read_finished_stage,
 )
-from pipeline.cli.run_extract import extract, extracted
+from pipeline.cli.run_extract import extract, read_markers
 from pipeline.cli.write_ledger import write_ledger
 from pipeline.config import Config
 from pipeline.extract.splits import plan_files
+from pipeline.io.dedup_result import DedupResult
 from pipeline.io.evaluation_sets import find_evaluation_sets
 from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
 from pipeline.publish.dsir import find_target_files
 from pipeline.publish.extra_sources import check_sources
+from pipeline.publish.result import PublishResult, TokenizerResult
 from pipeline.publish.topics import fingerprint_topics
+from pipeline.report.facts import RunResults
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run
 
 JOBS = ("extract", "dedup", "publish")
+StageResult = TypeVar("StageResult")
+
+
+class PublishedResults(TypedDict):
+    """The results of the publish job and of the training of the tokenizer."""
+
+    publish: PublishResult
+    tokenizer: TokenizerResult
 
 
 def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -> Ledger:
@@ -51,23 +63,21 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
     inputs = check_before_start(config, flags, jobs, output)
     with output_lock(output):
         load_or_write_config(config, output)
-        facts: dict[str, Any] = {}
         if "extract" in jobs:
             extract(plan_files(inputs, config), config, output, flags)
-        files = extracted(output.documents)
-        book = write_ledger(output, files, facts)
-        if len(book.bad_files) == len(files):
-            raise BadInputs(list_bad_files(book))
+        files = read_markers(output.documents)
+        ledger = write_ledger(output, files)
+        if len(ledger.bad_files) == len(files):
+            raise BadInputs(list_bad_files(ledger))
         if "dedup" in jobs:
-            facts["dedup"] = run_stage("dedup", config, output, flags, files)
-            book = write_ledger(output, files, facts)
+            ledger = write_ledger(output, files, run_dedup(config, output, flags, files))
         if "publish" in jobs:
-            facts["dedup"] = read_finished_stage("dedup", config, output.documents, files)
-            facts |= run_stage("publish", config, output, flags, files)
-            book = write_ledger(output, files, facts)
-            write_reports(config, output, book, facts)
-    report_bad_files(book, inputs, config, jobs)
-    return book
+            dedup_result: DedupResult = read_finished_stage("dedup", config, output.documents, files)
+            published = run_publish(config, output, flags, files)
+            ledger = write_ledger(output, files, dedup_result, published["publish"])
+            write_reports(config, output, ledger, RunResults(dedup_result, **published))
+    report_bad_files(ledger, inputs, config, jobs)
+    return ledger
 
 
 def select_jobs(config: Config, jobs: Sequence[str]) -> Sequence[str]:
@@ -106,51 +116,66 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
     return inputs
 
 
-def run_stage(
-    name: str, config: Config, output: Output, flags: list[str], files: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """Run dedup or publish, unless it has finished for these very documents. Returns its result."""
-    try:
-        return read_finished_stage(name, config, output, files)
-    except RunError:
-        pass
-    earlier = fingerprint_earlier_outputs(
-        config, output.documents
-    )  # before the job: later changes may not have been read
-    key = compute_stage_key(name, config, files, earlier)
-    output.remove(WORK, f"{name}.json")
-    if name == "dedup":
+def run_dedup(config: Config, output: Output, flags: list[str], files: Markers) -> DedupResult:
+    """Return the result of the dedup job for these documents. Runs the job, unless it has finished for them."""
+
+    def start_dedup() -> DedupResult:
         from pipeline.dedup.job import dedup
 
-        result = dedup(output, config, list(files), flags)
-    else:
+        return dedup(output, config, list(files), flags)
+
+    return run_stage("dedup", config, output, files, start_dedup)
+
+
+def run_publish(config: Config, output: Output, flags: list[str], files: Markers) -> PublishedResults:
+    """Return the results of publishing these documents. Runs the job and trains the tokenizer, unless it has."""
+
+    def publish_and_train() -> PublishedResults:
         from pipeline.publish.job import publish_corpus
         from pipeline.publish.tokenizer import train_tokenizer
 
-        result = {"publish": publish_corpus(output, config, list(files), beam_options(flags, "publish"))}
-        result["tokenizer"] = train_tokenizer(output, config.tokenizer)
+        published = publish_corpus(output, config, list(files), beam_options(flags, "publish"))
+        return {"publish": published, "tokenizer": train_tokenizer(output, config.tokenizer)}
+
+    return run_stage("publish", config, output, files, publish_and_train)
+
+
+def run_stage(
+    name: str, config: Config, output: Output, files: Markers, start: Callable[[], StageResult]
+) -> StageResult:
+    """Return the stored result of a stage if it has finished for these very documents; else start it, and store it."""
+    try:
+        finished: StageResult = read_finished_stage(name, config, output, files)
+        return finished
+    except RunError:
+        pass
+    # Before the job starts: it may not have read what changes later.
+    earlier = fingerprint_earlier_outputs(config, output.documents)
+    key = compute_stage_key(name, config, files, earlier)
+    output.remove(WORK, f"{name}.json")
+    result = start()
     output.write_json({"key": key, "against": earlier, "result": result}, WORK, f"{name}.json")
     return result
 
 
-def write_reports(config: Config, output: Output, book: Ledger, facts: dict[str, Any]) -> None:
+def write_reports(config: Config, output: Output, ledger: Ledger, results: RunResults) -> None:
     """Write the dataset card and the report."""
     from pipeline.report.dataset_card import write_card
     from pipeline.report.html import write_report
 
-    write_card(output, config, book, facts)
-    write_report(output, config, book, facts)
+    write_card(output, config, ledger, results)
+    write_report(output, config, ledger, results)
 
 
-def report_bad_files(book: Ledger, inputs: Sequence[Input], config: Config, jobs: Sequence[str]) -> None:
+def report_bad_files(ledger: Ledger, inputs: Sequence[Input], config: Config, jobs: Sequence[str]) -> None:
     """Warn of inputs without crawl records. Raises BadInputs if the user named one of them."""
-    if {item.path for item in inputs if item.named} & set(book.bad_files):
+    if {item.path for item in inputs if item.named} & set(ledger.bad_files):
         rest = f" (the rest is in {config.output})" if set(jobs) & {"dedup", "publish"} else ""
-        raise BadInputs(list_bad_files(book) + rest)
-    if book.bad_files:
-        print(f"warning: {list_bad_files(book)} (no records there; counted as unreadable)", file=sys.stderr)
+        raise BadInputs(list_bad_files(ledger) + rest)
+    if ledger.bad_files:
+        print(f"warning: {list_bad_files(ledger)} (no records there; counted as unreadable)", file=sys.stderr)
 
 
-def list_bad_files(book: Ledger) -> str:
+def list_bad_files(ledger: Ledger) -> str:
     """Return what is wrong with each file that holds no crawl records, on one line."""
-    return "; ".join(text if text.startswith(path) else f"{path}: {text}" for path, text in book.bad_files.items())
+    return "; ".join(text if text.startswith(path) else f"{path}: {text}" for path, text in ledger.bad_files.items())

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.cli.config_checks import hash_named_files
 from pipeline.cli.errors import RunError
-from pipeline.cli.resume import check_model_files
+from pipeline.cli.resume import Markers, check_model_files
 from pipeline.config import Config
 from pipeline.extract.splits import (
     InputFile,
@@ -86,8 +86,8 @@ class FollowingMerges:
         return [self.waiting.pop(task.name)]
 
 
-def extracted(output: Output) -> dict[str, dict[str, Any]]:
-    """Return each extracted file's marker by shard name. Raises RunError where the extract job has not ended."""
+def read_markers(output: Output) -> Markers:
+    """Return each extracted file's marker by shard name. Raises RunError if the extract job has not ended."""
     if not output.exists(WORK, "extract.json"):
         raise RunError(f"{output.root}: the extract job has not ended here; run `python -m pipeline extract` first")
     names = output.read_json(WORK, "extract.json")["files"]

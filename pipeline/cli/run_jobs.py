@@ -92,6 +92,7 @@ def run_jobs(config: "Config", flags: list[str], command: str) -> int:
 def run_or_build(config: "Config", flags: Sequence[str], command: str) -> None:
     """Run the jobs of a command and print the funnel. With `--dry_run`, build the graphs and print their sizes."""
     from pipeline.cli.run import JOBS, run
+    from pipeline.io.output import Output
     from pipeline.report.inspect_output import print_funnel
     from pipeline.runners.beam_options import check_flags, is_dry_run
 
@@ -102,4 +103,4 @@ def run_or_build(config: "Config", flags: Sequence[str], command: str) -> None:
 
         print(*lines(dry_run(config, flags, jobs)), sep="\n")
         return
-    print_funnel(run(config, flags, jobs), config.output)
+    print_funnel(run(config, flags, jobs), Output(config.output))

@@ -1,9 +1,9 @@
 """The ledger of a run: put together from the counts of the jobs, checked, and written to `ledger.json`."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
+from pipeline.cli.resume import Markers
+from pipeline.io.dedup_result import DedupResult
 from pipeline.io.ledger import (
     FileLedger,
     Ledger,
@@ -14,39 +14,40 @@ from pipeline.io.ledger import (
     sum_file_ledgers,
 )
 from pipeline.io.output import Output
-from pipeline.publish.result import find_extra_problems
+from pipeline.publish.result import PublishResult, find_extra_problems
 
 
-def write_ledger(output: Output, files: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> Ledger:
+def write_ledger(
+    output: Output, files: Markers, deduplicated: DedupResult | None = None, published: PublishResult | None = None
+) -> Ledger:
     """Write `ledger.json` and return the ledger. Raises LedgerError, with every sum that does not agree.
 
-    `files` has each extracted file's marker by shard name, `facts` the results of the jobs that have ended.
+    `files` has each extracted file's marker by shard name; the results are those of the jobs that have ended.
     """
-    book, problems = Ledger(), []
-    dropped = facts.get("dedup", {}).get("files", {})
-    published = facts.get("publish", {}).get("files", {})
+    ledger, problems = Ledger(), []
     for name, marker in files.items():
         counts, path = FileLedger.from_json(marker["ledger"]), marker["path"]
-        if name in dropped:
-            counts.duplicates = Counter(dropped[name])
+        if deduplicated and name in deduplicated["files"]:
+            counts.duplicates = Counter(deduplicated["files"][name])
         if counts.bad_file:
-            book.bad_files[path] = counts.bad_file
+            ledger.bad_files[path] = counts.bad_file
         problems += find_extract_problems(counts, path)
         if published:
-            counts.held_out = Counter(published[name]["held_out"])
-            problems += find_publish_problems(counts, sum(published[name]["published"].values()), path)
-        book.files[path] = counts
-    book.totals = LedgerTotals(**vars(sum_file_ledgers(book.files.values())))
-    problems += find_extract_problems(book.totals, "in total")
-    book.totals.repeated_lines = facts.get("dedup", {}).get("lines") or None
+            counts.held_out = Counter(published["files"][name]["held_out"])
+            problems += find_publish_problems(counts, sum(published["files"][name]["published"].values()), path)
+        ledger.files[path] = counts
+    ledger.totals = LedgerTotals(**vars(sum_file_ledgers(ledger.files.values())))
+    problems += find_extract_problems(ledger.totals, "in total")
+    if deduplicated:
+        ledger.totals.repeated_lines = deduplicated.get("lines") or None
     if published:
-        problems += add_published(book.totals, facts["publish"])
+        problems += add_published(ledger.totals, published)
     require_no_problems(problems)
-    output.write_json(book.to_json(), "ledger.json")
-    return book
+    output.write_json(ledger.to_json(), "ledger.json")
+    return ledger
 
 
-def add_published(totals: LedgerTotals, result: Mapping[str, Any]) -> list[str]:
+def add_published(totals: LedgerTotals, result: PublishResult) -> list[str]:
     """Add the totals of the publish job. Returns a line for each sum that does not agree."""
     pages: Counter[str] = Counter()
     for counts in result["files"].values():

@@ -29,6 +29,7 @@ from pipeline.dedup.spanning_forest import PartitionCandidates, SpanningForest
 from pipeline.dedup.summary import AddSummaries, DedupSummary
 from pipeline.dedup.verify_jaccard import Shingles, VerifyJaccard
 from pipeline.dedup.write_duplicates import WriteDuplicates
+from pipeline.io.dedup_result import DedupResult
 from pipeline.io.output import Output, fingerprint_value
 from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.process_pool import open_process_pool
@@ -128,7 +129,7 @@ def write_summary(summary: DedupSummary, root: str) -> None:
     Output(root).write_json(summary.to_json(), *FOLDER, SUMMARY)
 
 
-def dedup(output: Output, config: Config, names: list[str], flags: Sequence[str] = ()) -> dict[str, Any]:
+def dedup(output: Output, config: Config, names: list[str], flags: Sequence[str] = ()) -> DedupResult:
     """Run the job. Returns the duplicates of each shard by kind, the clusters, and the removed lines with their totals.
 
     `flags` are Beam options, as checked. Raises ValueError where a shard's signatures were made by other parameters
@@ -184,15 +185,15 @@ def begin(output: Output, config: Config, names: list[str]) -> None:
     output.write_json({"key": key}, *job)
 
 
-def describe_result(summary: DedupSummary, config: Config, names: list[str]) -> dict[str, Any]:
+def describe_result(summary: DedupSummary, config: Config, names: list[str]) -> DedupResult:
     """Return the summary as the ledger and the report take it."""
-    result: dict[str, Any] = {
+    result: DedupResult = {
         "files": {name: summary.files[name] for name in names},
         "clusters": {
             "count": summary.clusters,
             "largest": list(summary.largest),
-            "large": sorted([named.kind, named.cluster, named.pages] for named in summary.large),
-            "chained": [list(named) for named in summary.chained],
+            "large": sorted((named.kind, named.cluster, named.pages) for named in summary.large),
+            "chained": [(named.kind, named.cluster, named.pages, named.kept) for named in summary.chained],
         },
         "counts": dict(sorted(summary.counts.items())),
     }

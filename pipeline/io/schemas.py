@@ -117,6 +117,6 @@ CORPUS = pa.schema(
 TOPIC = pa.schema([("topic", pa.string()), ("topic_score", pa.float32())])  # one of DOMAINS; the model's probability
 
 
-def with_topics(schema: pa.Schema, topics: bool) -> pa.Schema:
+def add_topic_columns(schema: pa.Schema, topics: bool) -> pa.Schema:
     """Return the columns of corpus/, or of a file on the way there, where a classifier gives topics or does not."""
     return pa.schema([*schema, *TOPIC]) if topics else schema

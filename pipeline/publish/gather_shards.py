@@ -12,7 +12,7 @@ from apache_beam.pvalue import PCollection
 from pipeline.config import Config
 from pipeline.io import output as output_module
 from pipeline.io.output import WORK, Output
-from pipeline.io.schemas import CORPUS, with_topics
+from pipeline.io.schemas import CORPUS, add_topic_columns
 from pipeline.publish.partition_pages import NO_ROWS, RowGroup
 
 
@@ -48,7 +48,7 @@ def gather_shard(group: tuple[str, Iterable[int]], names: tuple[str, ...], confi
         with output.parquet(WORK, "publish", f"{name}.parquet") as file:
             parts.append(file.read_row_group(place))
     split = target.partition("-")[0]
-    schema = with_topics(CORPUS, bool(config.weights.topics.model))
+    schema = add_topic_columns(CORPUS, bool(config.weights.topics.model))
     with output.table_writer(schema, "corpus", split, f"{target}.parquet") as writer:
         for table in sort_rows(parts):
             writer.group(table.drop_columns(["order"]))

@@ -23,7 +23,7 @@ from apache_beam.pvalue import PCollection
 from pipeline.config import Config
 from pipeline.io.ledger import AddedTexts
 from pipeline.io.output import WORK, Output
-from pipeline.io.schemas import CORPUS, with_topics
+from pipeline.io.schemas import CORPUS, add_topic_columns
 from pipeline.publish.decontaminate import read_mask_spans
 from pipeline.publish.extra_sources import is_extra_shard, text_folder
 from pipeline.publish.line_removal import RemovedLines, read_removed_lines
@@ -251,7 +251,7 @@ def partition_shard(
     output, name = Output(root, config.documents_from), names[number]
     pages = sorted(pages, key=lambda planned: planned.page.row)
     targets = place_copies(pages, shards, config.seed)
-    part, spill = (with_topics(schema, bool(config.weights.topics.model)) for schema in (PARTITION, SPILL))
+    part, spill = (add_topic_columns(schema, bool(config.weights.topics.model)) for schema in (PARTITION, SPILL))
     spans = read_mask_spans(output, name) if config.decontaminate.sets else {}
     lines = read_removed_lines(output, name, config.dedup)
     groups: dict[str, int] = {}

@@ -1,74 +1,95 @@
-"""The life of one page through every stage, measured again from the crawl record itself where it is still at hand."""
+"""`inspect --explain`: prints what each stage found about one page, and what dedup and publish did with it.
 
+The page is extracted again from its crawl record, if that can still be read; otherwise the stored text is shown.
+"""
+
+import difflib
 from dataclasses import replace
-from typing import Any
 
 import yaml
 from rich.console import Console
 from rich.markup import escape
 
 from pipeline.config import Config, build_config
+from pipeline.extract.job import load_stages
 from pipeline.extract.page import Page
+from pipeline.extract.read_crawl import read_page
 from pipeline.extract.splits import Split
 from pipeline.filters.chain import RulesConfig, check_filters, load_filters
 from pipeline.io.inputs import open_input
 from pipeline.io.output import Output
 from pipeline.publish.line_removal import REPEATED_LINES_REASON, read_removed_lines
-from pipeline.report.inspect_output import InspectError, find, rows, table, verdict
+from pipeline.publish.result import SPLITS
+from pipeline.report.console import new_table
+from pipeline.report.stored_rows import (
+    ContaminatedSpan,
+    DuplicatePage,
+    InspectError,
+    KeptPage,
+    RepeatedLine,
+    StoredPage,
+    find_pages,
+    read_columns,
+    read_stored_rows,
+)
+from pipeline.settings import ConfigError
+from pipeline.url.filter import UrlFilter
 from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
-MOST_WORDS = 4000  # of each text in a comparison: matching costs the product
-MOST_CHANGES = 20
+MAX_COMPARED_WORDS = 4000  # of each text: the time of a comparison grows with their product
+MAX_SHOWN = 20  # lines and differences
 
 
-def explain(output: Output, wanted: str, out: Console) -> None:
-    """Print the life of every page whose id or URL is `wanted`. Raises InspectError where there is none."""
-    pages = find(output, "id", wanted) or find(output, "url", wanted)
+def explain_pages(output: Output, wanted: str, console: Console) -> None:
+    """Print what happened to every page whose id or URL is `wanted`. Raises InspectError if there is none."""
+    pages = find_pages(output, "id", wanted) or find_pages(output, "url", wanted)
     if not pages:
         raise InspectError(f"--explain {wanted}: no page with this id or URL was read")
     with output.open("config.yaml") as source:
         config = build_config(yaml.safe_load(source))
     for page in pages:
-        explain_page(output, config, page, out)
+        explain_page(output, config, page, console)
 
 
-def explain_page(output: Output, config: Config, page: dict[str, Any], out: Console) -> None:
-    """Print one page's life."""
-    out.print(f"[bold]{escape(page['url'] or page['id'])}[/bold]")
-    out.print(f"record     {escape(page['id'])}, {page['date']}, {escape(page['file'])} at byte {page['offset']:,}")
-    text, language = page["text"], page["language"]
+def explain_page(output: Output, config: Config, page: StoredPage, console: Console) -> None:
+    """Print what happened to one page."""
+    console.print(f"[bold]{escape(page.url or page.id)}[/bold]")
+    console.print(f"record     {escape(page.id)}, {page.date}, {escape(page.file)} at byte {page.offset:,}")
+    text, language = page.text, page.language
     fresh = extract_again(config, page)
     if fresh is not None:
-        text, language = fresh.text or "", fresh.language or ""
-        score = fresh.language_score or 0.0
-        out.print(f"wishes     {fresh.robots or 'none stated'}; URL, HTTP status and MIME type pass")
-        out.print(f"extract    {len(text):,} characters by {config.extract.engine}, decoded as {fresh.encoding}")
-        wanted = config.language.by_language.get(language, config.language.min_score)
-        mark = "passes" if score >= wanted else "fails"
-        out.print(f"language   {language}, score {score:.3f}, needs {wanted:g}: {mark}")
+        text, language = fresh.text, fresh.language
+        print_extraction(config, fresh, console)
     elif text:
-        out.print(f"extract    {len(text):,} characters (as stored: the record itself is not at hand)")
+        console.print(f"extract    {len(text):,} characters (the stored text: the record cannot be read)")
     if text and language:
-        print_checks(config, text, language, out)
-    out.print(f"decision   {verdict(page)}")
-    if page["folder"] == "documents":
-        score = page["scores"]["quality"]
+        print_checks(config, text, language, console)
+    console.print(f"decision   {page.describe()}")
+    if isinstance(page, KeptPage):
+        score = page.scores["quality"]
         quality = "no model was given" if score is None else f"{score:.3f}"
-        out.print(f"quality    {quality}; PII spans masked: {page['pii']}")
-        print_after(output, config, page, out)
-    out.print()
+        console.print(f"quality    {quality}; masked spans of personal data: {page.pii}")
+        if print_duplicates(output, page, console):
+            print_publishing(output, config, page, console)
+    console.print()
 
 
-def extract_again(config: Config, page: dict[str, Any]) -> Page | None:
-    """Read the page's record again and take it as far as language, all rules off; None where that cannot be done."""
-    from pipeline.extract.job import load_stages
-    from pipeline.extract.read_crawl import read_page
-    from pipeline.url.filter import UrlFilter
+def print_extraction(config: Config, page: Page, console: Console) -> None:
+    """Print what reading, extraction and language identification found, for a page that passes all of them."""
+    language, score = page.language or "", page.language_score or 0.0
+    engine = escape(config.extract.engine)
+    console.print(f"robots     {page.robots or 'no directives'}; URL, HTTP status and MIME type pass")
+    console.print(f"extract    {len(page.text or ''):,} characters by {engine}, decoded as {page.encoding}")
+    needed = config.language.by_language.get(language, config.language.min_score)
+    mark = "passes" if score >= needed else "fails"
+    console.print(f"language   {language}, score {score:.3f}, needs {needed:g}: {mark}")
 
+
+def extract_again(config: Config, page: StoredPage) -> Page | None:
+    """Extract a page again with all filters off. Returns None if its record cannot be read or has no text."""
     loose = replace(
         config,
         languages=(),
-        stages=(),
         language=replace(config.language, min_score=0.0, by_language={}),
         rules=RulesConfig(),
         pii=replace(config.pii, emails=False, ips=False, phones=False, cards=False, ibans=False),
@@ -76,107 +97,120 @@ def extract_again(config: Config, page: dict[str, Any]) -> Page | None:
         dedup=replace(config.dedup, near=False),
     )
     try:
-        record = read_at(page, config)
-    except OSError:  # the input has moved; what is stored must do
+        record, stages = find_record(config, page), load_stages(loose)
+    except (OSError, ConfigError):  # the input is no longer there, or a stage of the user's own cannot run here
         return None
     if record is None:
         return None
-    split = Split(page["file"], "", page["offset"], None, record.length, None)
+    split = Split(page.file, "", page.offset, None, record.length, None)
     pages = [read_page(record, split, 0, UrlFilter(config.url), config.input, config.robots)]
-    for process_pages in load_stages(loose):
+    for process_pages in stages:
         pages = process_pages(pages)
     return pages[0] if pages[0].rejection is None else None
 
 
-def read_at(page: dict[str, Any], config: Config) -> CrawlRecord | None:
-    """Return the record that a page came from. Raises OSError where its file is gone."""
-    with open_input(page["file"], config.input) as source:
-        for start in (page["offset"], 0):  # offsets into a file compressed as a whole can only be counted to
-            for item in read_crawl_records(source, start, page["offset"] + 1):
-                if isinstance(item, CrawlRecord) and item.offset == page["offset"] and item.id == page["id"]:
+def find_record(config: Config, page: StoredPage) -> CrawlRecord | None:
+    """Return the record that a page came from. Raises OSError if its file is gone."""
+    with open_input(page.file, config.input) as source:
+        for start in (page.offset, 0):  # in a file that is compressed as a whole, reading starts at its beginning
+            for item in read_crawl_records(source, start, page.offset + 1):
+                if isinstance(item, CrawlRecord) and item.offset == page.offset and item.id == page.id:
                     return item
     return None
 
 
-def print_checks(config: Config, text: str, language: str, out: Console) -> None:
-    """Print every threshold of the rules with the page's measure."""
+def print_checks(config: Config, text: str, language: str, console: Console) -> None:
+    """Print every threshold of the filters, built-in and custom, beside the page's measure."""
     checks = check_filters(load_filters(config.rules), text, language)
-    drawn = table("rule", "measure", "value", "at least", "at most", "")
+    table = new_table("filter/reason", "measure", "value", "at least", "at most", "")
     for check in checks:
         limits = ["" if limit is None else f"{limit:g}" for limit in (check.minimum, check.maximum)]
-        drawn.add_row(check.reason, check.measure, f"{check.value:.4g}", *limits, "" if check.passed else "FAILS")
+        table.add_row(check.reason, check.measure, f"{check.value:.4g}", *limits, "" if check.passed else "FAILS")
     if checks:
-        out.print(drawn)
+        console.print(table)
 
 
-def print_after(output: Output, config: Config, page: dict[str, Any], out: Console) -> None:
-    """Print what dedup and publishing did with a kept page."""
-    for row in rows(output, "duplicates"):
-        if row["row"] == page["row"] and row["shard"] == page["shard"]:
-            out.print(f"dedup      {verdict(row)}, cluster {escape(row['cluster'])}")
-            print_difference(Output(row["kept_in"]) if row.get("kept_in") else output, page, row["kept_id"], out)
-            return
-    out.print("dedup      stays" if output.exists("duplicates") else "dedup      not yet: the dedup job has not run")
-    reason = print_lines(output, config, page, out)
-    hits = [row for row in rows(output, "contaminated") if row["row"] == page["row"] and row["shard"] == page["shard"]]
-    for hit in hits:
-        out.print(f"contains   {verdict(hit)}: {escape(quoted(hit['text'].split()))}")
-    found = False
-    for split in ("train", "validation", "anneal"):
-        copies = [row for row in rows(output, f"corpus/{split}", ["id", "weight"]) if row["id"] == page["id"]]
-        if copies:
-            found = True
-            times = "once" if len(copies) == 1 else f"{len(copies)} times"
-            out.print(f"publish    {split}, {times}, weight {copies[0]['weight']:.3g}, in {copies[0]['shard']}")
+def print_duplicates(output: Output, page: KeptPage, console: Console) -> bool:
+    """Print whether a page was dropped as a duplicate, and of which page. Returns whether it was kept."""
+    for row in read_stored_rows(output, DuplicatePage):
+        if row.is_of(page):
+            console.print(f"dedup      {row.describe()}, cluster {escape(row.cluster)}")
+            print_differences(Output(row.kept_in) if row.kept_in else output, page, row.kept_id, console)
+            return False
+    console.print("dedup      kept" if output.exists("duplicates") else "dedup      the dedup job has not run yet")
+    return True
+
+
+def print_publishing(output: Output, config: Config, page: KeptPage, console: Console) -> None:
+    """Print what the publish job did with a page that is no duplicate."""
+    reason = print_removed_lines(output, config, page, console)
+    spans = [row for row in read_stored_rows(output, ContaminatedSpan) if row.is_of(page)]
+    for span in spans:
+        console.print(f"contains   {span.describe()}: {escape(quote_words((span.text or '').split()))}")
+    copies = {split: find_copies_of(output, split, page.id) for split in SPLITS}
+    for split, (times, weight, shard) in ((split, found) for split, found in copies.items() if found):
+        often = "once" if times == 1 else f"{times} times"
+        console.print(f"publish    {split}, {often}, weight {weight:.3g}, in {shard}")
     if not output.exists("corpus"):
-        out.print("publish    not yet: the publish job has not run")
-    elif not found:
-        reason = reason or ("contaminated" if any(hit["action"] == "drop" for hit in hits) else "")
-        out.print(f"publish    held out {f'as {reason}' if reason else 'of the mix'}")
+        console.print("publish    the publish job has not run yet")
+    elif not any(copies.values()):
+        reason = reason or ("contaminated" if any(span.action == "drop" for span in spans) else "")
+        console.print(f"publish    not published: {reason or 'not sampled by the mixture'}")
 
 
-def print_lines(output: Output, config: Config, page: dict[str, Any], out: Console) -> str:
-    """Print the lines that go from a page because many have them. Returns why it is held out for that, or ""."""
-    gone = [r for r in rows(output, "repeated_lines") if r["row"] == page["row"] and r["shard"] == page["shard"]]
-    if not gone:
+def find_copies_of(output: Output, split: str, page_id: str) -> tuple[int, float, str] | None:
+    """Return how often a split has a page, with its weight and the shard of its first copy; None if it has none."""
+    copies = [
+        (weight, name)
+        for name in output.list(f"corpus/{split}", ".parquet")
+        for found, weight in read_columns(output, f"corpus/{split}", name, "id", "weight")
+        if found == page_id
+    ]
+    return (len(copies), *copies[0]) if copies else None
+
+
+def print_removed_lines(output: Output, config: Config, page: KeptPage, console: Console) -> str:
+    """Print the repeated lines that are removed from a page.
+
+    Returns the reason for which the page is held out if too little text remains, else "".
+    """
+    lines = [row for row in read_stored_rows(output, RepeatedLine) if row.is_of(page)]
+    if not lines:
         return ""
-    before = len(page["text"])
-    name = page["shard"].removesuffix(".parquet")
-    lines = read_removed_lines(output, name, config.dedup)
-    left = lines.remaining_text(gone[0]["row"], page["text"]) if lines else None
-    after = f", {len(left.text):,} of {before:,} characters are left" if left else ""
-    out.print(f"lines      {len(gone):,} go, which other pages have too{after}")
-    for row in gone[:MOST_CHANGES]:
-        line = quoted(page["text"][row["start"] : row["end"]].split())
-        out.print(f"  on {row['pages']:,} pages: {escape(line)}")
-    if len(gone) > MOST_CHANGES:
-        out.print(f"  ... and {len(gone) - MOST_CHANGES} more")
-    return REPEATED_LINES_REASON if left and not left.enough else ""
+    text = page.text or ""
+    removed = read_removed_lines(output, page.shard.removesuffix(".parquet"), config.dedup)
+    remaining = removed.remaining_text(page.row, text) if removed else None
+    after = f"; {len(remaining.text):,} of {len(text):,} characters remain" if remaining else ""
+    console.print(f"lines      {len(lines):,} removed, which other pages have too{after}")
+    for row in lines[:MAX_SHOWN]:
+        console.print(f"  on {row.pages:,} pages: {escape(quote_words(text[row.start : row.end].split()))}")
+    if len(lines) > MAX_SHOWN:
+        console.print(f"  ... and {len(lines) - MAX_SHOWN} more")
+    return REPEATED_LINES_REASON if remaining and not remaining.enough else ""
 
 
-def print_difference(source: Output, page: dict[str, Any], kept_id: str, out: Console) -> None:
-    """Print how the text of a duplicate differs from that of the page that stays, of this or an earlier output."""
-    import difflib
-
-    texts = rows(source, "documents", ["id", "text"])
-    kept = next((row for row in texts if row["id"] == kept_id), None)
+def print_differences(source: Output, page: KeptPage, kept_id: str, console: Console) -> None:
+    """Print how a duplicate's text differs from that of the page that is kept, in this or an earlier output."""
+    kept = next((row for row in read_stored_rows(source, KeptPage) if row.id == kept_id), None)
     if kept is None:
-        out.print(f"  the page that stays is no longer in {escape(source.root)}/documents")
+        console.print(f"  the kept page is no longer in {escape(source.root)}/documents")
         return
-    if kept["text"] == page["text"]:
-        out.print("  the two texts are equal")
+    if kept.text == page.text:
+        console.print("  the two texts are equal")
         return
-    stays, dropped = kept["text"].split()[:MOST_WORDS], page["text"].split()[:MOST_WORDS]
-    changes = difflib.SequenceMatcher(None, stays, dropped, autojunk=False).get_opcodes()
+    kept_words = (kept.text or "").split()[:MAX_COMPARED_WORDS]
+    words = (page.text or "").split()[:MAX_COMPARED_WORDS]
+    changes = difflib.SequenceMatcher(None, kept_words, words, autojunk=False).get_opcodes()
     shown = [change for change in changes if change[0] != "equal"]
-    for _, a, b, c, d in shown[:MOST_CHANGES]:
-        before = " ".join(stays[max(0, a - 4) : a])
-        out.print(f"  ... {escape(before)} stays: {escape(quoted(stays[a:b]))} dropped: {escape(quoted(dropped[c:d]))}")
-    if len(shown) > MOST_CHANGES:
-        out.print(f"  ... and {len(shown) - MOST_CHANGES} more differences")
+    for _, a, b, c, d in shown[:MAX_SHOWN]:
+        before = escape(" ".join(kept_words[max(0, a - 4) : a]))
+        kept_part, dropped_part = escape(quote_words(kept_words[a:b])), escape(quote_words(words[c:d]))
+        console.print(f"  ... {before} kept: {kept_part} dropped: {dropped_part}")
+    if len(shown) > MAX_SHOWN:
+        console.print(f"  ... and {len(shown) - MAX_SHOWN} more differences")
 
 
-def quoted(words: list[str]) -> str:
-    """Return words as a short quotation."""
+def quote_words(words: list[str]) -> str:
+    """Return words as a quotation of at most 120 characters."""
     text = " ".join(words)
     return f'"{text[:120]}{"..." if len(text) > 120 else ""}"'

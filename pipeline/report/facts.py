@@ -1,218 +1,251 @@
-"""What the dataset card and the report share: the templates, and the numbers that both show.
+"""The facts that the dataset card, the report and `inspect` show: the funnel, the mixture, the settings.
 
-Nothing in here knows the time of day, the machine or the number of workers, so that a paper's bytes depend on the run's
-result alone.
+The facts follow from the run's result alone: not from the time, the machine or the number of workers. So the files made
+from them have the same bytes each time.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import jinja2
 
 from pipeline import __version__
 from pipeline.config import NOT_RESULT, NOT_RESULT_INPUT, Config, config_values, read_recipes
-from pipeline.filters.chain import built_in_filters
+from pipeline.dedup.settings import DedupConfig
+from pipeline.extract.settings import list_stages, read_own_stages
+from pipeline.filters.chain import built_in_filters, filter_names
+from pipeline.io.dedup_result import ClusterFacts, DedupResult
 from pipeline.io.ledger import Ledger, LedgerTotals
+from pipeline.publish.result import ByteSums, ContaminationCounts, PublishResult, TokenizerResult
 
-# The order in which a page meets the stages (pipeline/extract/job.py).
-STAGES = (
-    "record", "url", "http", "mime", "robots", "extract", "language",
-    *built_in_filters(), "quality",
-)  # fmt: skip
-DUPLICATES = {
-    "url": "another capture of the same canonical URL stays",
-    "exact": "a page of the same text stays, but for case and white space",
-    "near": "a page of nearly the same text stays; confirmed by the exact Jaccard of their shingles",
+DUPLICATE_KINDS = {
+    "url": "another capture of the same canonical URL is kept",
+    "exact": "a page with the same text is kept, apart from case and white space",
+    "near": "a page with nearly the same text is kept; the exact Jaccard similarity of their shingles confirms it",
 }
 
 
-class Loss(NamedTuple):
-    """A stage or a reason, with the pages that it took and those left after it."""
+class FunnelRow(NamedTuple):
+    """A stage or a reason: the pages that it dropped, and the pages that were left after it."""
 
     name: str
     pages: int
     left: int
 
 
-class Step(NamedTuple):
-    """A stage and its reasons, the largest first."""
+class FunnelStage(NamedTuple):
+    """A stage of the funnel and its reasons, the reason with the most pages first."""
 
-    stage: Loss
-    reasons: list[Loss]
+    stage: FunnelRow
+    reasons: list[FunnelRow]
 
 
-class Part(NamedTuple):
-    """A part of the mix: pages, and its share of the tokens among all candidates, as wanted, and in the train split."""
+class MixtureRow(NamedTuple):
+    """A part of the mixture: its pages, its shares of the tokens, and its tokens in train (estimated).
+
+    The shares are those of all candidates, those that the weights ask for, and those in train.
+    """
 
     name: str
     pages: int
     before: float
     target: float
     after: float
-    tokens: int = 0  # in the train split, about
+    tokens: int = 0
 
 
-def render(template: str, values: Mapping[str, Any]) -> str:
-    """Return a template of `templates/` filled in; in HTML everything that it is given is escaped."""
-    loader = jinja2.PackageLoader("pipeline.report", "templates")
-    made = jinja2.Environment(
-        loader=loader,
-        autoescape=template.endswith(".html"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+@dataclass(frozen=True)
+class RunResults:
+    """The results of the jobs of a run that has published."""
+
+    dedup: DedupResult
+    publish: PublishResult
+    tokenizer: TokenizerResult
+
+
+@dataclass(frozen=True)
+class SharedFacts:
+    """What both the dataset card and the report show."""
+
+    version: str
+    recipe: str
+    description: str  # of the recipe
+    totals: LedgerTotals
+    steps: list[FunnelStage]
+    mixture: dict[str, list[MixtureRow]]
+    duplicates: list[tuple[str, str, int]]  # kind, what it means, pages
+    clusters: ClusterFacts
+    repeated_lines: dict[str, list[int]]
+    contaminated: ContaminationCounts
+    train_bytes: int
+    train_tokens: int  # estimated
+    tokenizer: TokenizerResult
+    bad_files: dict[str, str]
+
+
+def collect_facts(config: Config, ledger: Ledger, results: RunResults) -> SharedFacts:
+    """Return what both the dataset card and the report show."""
+    train_bytes = count_train_bytes(results.publish)
+    ratio = results.tokenizer["bytes_per_token"].get("all")  # missing if all pages went to validation
+    duplicates = ledger.totals.duplicates.items()
+    return SharedFacts(
+        version=__version__,
+        recipe=config.recipe,
+        description=read_recipes().get(config.recipe, {}).get("description", ""),
+        totals=ledger.totals,
+        steps=build_funnel(ledger.totals, order_stages(config)),
+        mixture=build_mixture(results.publish, results.tokenizer),
+        duplicates=[(kind, DUPLICATE_KINDS[kind], pages) for kind, pages in duplicates],
+        clusters=results.dedup["clusters"],
+        repeated_lines=results.dedup.get("lines", {}),
+        contaminated=results.publish["contaminated"],
+        train_bytes=train_bytes,
+        train_tokens=int(train_bytes / ratio) if ratio else 0,
+        tokenizer=results.tokenizer,
+        bad_files=ledger.bad_files,
     )
-    made.filters |= {"n": lambda n: f"{n:,}", "size": size, "share": share}
-    return made.get_template(template).render(values)
 
 
-def size(n: float) -> str:
-    """Return a number of bytes for reading, in powers of 1000."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if n < 1000:
-            return f"{n:,.0f} {unit}" if unit == "bytes" or n >= 100 else f"{n:.1f} {unit}"
-        n /= 1000
-    return f"{n:,.1f} TB"
+def fraction(part: float, whole: float) -> float:
+    """Return `part / whole`, or 0 if `whole` is 0."""
+    return part / whole if whole else 0.0
 
 
-def share(part: float) -> str:
-    """Return a share as a percentage; what is not nothing is never shown as 0."""
-    return "<0.1%" if 0 < part < 0.0005 else f"{part:.1%}"
+def order_stages(config: Config | None) -> tuple[str, ...]:
+    """Return the names of the stages that can drop a page, in the order in which a page passes them.
+
+    Filters and stages of the user's own are at their places. Without a config, only the built-in stages are known.
+    """
+    if config is None:
+        return tuple(list_stages((), list(built_in_filters())))
+    return tuple(list_stages(config.stages, filter_names(config.rules)))
 
 
-def of(n: float, whole: float) -> float:
-    """Return a share; 0 of nothing."""
-    return n / whole if whole else 0.0
+def order_losses(totals: LedgerTotals, stages: Sequence[str]) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Return the pages dropped at each stage, by reason: [(stage, [(reason, pages), ...]), ...].
 
-
-def stage_place(stage: str) -> float:
-    """Return where in a page's way a stage comes. A filter of the user's own comes after the built-in filters."""
-    return STAGES.index(stage) if stage in STAGES else STAGES.index("quality") - 0.5
-
-
-def funnel(totals: LedgerTotals) -> list[Step]:
-    """Return every loss from responses to published pages, in the order in which a page meets the stages."""
+    The stages are in the given order, and stages that are not listed follow by name. Then come duplicates and what was
+    held out. The reason with the most pages is first.
+    """
     by_stage: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for key, pages in totals.rejected.items():
         stage, _, reason = key.partition("/")
         by_stage[stage].append((reason, pages))
-    losses = sorted(by_stage.items(), key=lambda item: (stage_place(item[0]), item[0]))
+    places = {stage: number for number, stage in enumerate(stages)}
+    losses = sorted(by_stage.items(), key=lambda item: (places.get(item[0], len(places)), item[0]))
     losses += [("duplicates", list(totals.duplicates.items())), ("held out", list(totals.held_out.items()))]
-    steps, left = [], totals.responses
+    ordered = []
     for stage, counts in losses:
-        counts = [(reason, pages) for reason, pages in counts if pages]
-        if not counts:
-            continue
+        reasons = sorted(((reason, n) for reason, n in counts if n), key=lambda item: (-item[1], item[0]))
+        if reasons:
+            ordered.append((stage, reasons))
+    return ordered
+
+
+def build_funnel(totals: LedgerTotals, stages: Sequence[str]) -> list[FunnelStage]:
+    """Return what each stage dropped, from responses to published pages. `stages` gives their order."""
+    funnel, left = [], totals.responses
+    for stage, counts in order_losses(totals, stages):
         start, reasons = left, []
-        for reason, pages in sorted(counts, key=lambda item: (-item[1], item[0])):
+        for reason, pages in counts:
             left -= pages
-            reasons.append(Loss(reason, pages, left))
-        steps.append(Step(Loss(stage, start - left, left), reasons))
-    return steps
+            reasons.append(FunnelRow(reason, pages, left))
+        funnel.append(FunnelStage(FunnelRow(stage, start - left, left), reasons))
+    return funnel
 
 
-def mixture(facts: Mapping[str, Any]) -> dict[str, list[Part]]:
-    """Return the mix by kind (domain, language, quality): each part's pages and its shares, the largest first.
+def build_mixture(result: PublishResult, tokenizer: TokenizerResult) -> dict[str, list[MixtureRow]]:
+    """Return the parts of the mixture by kind (domain, language, quality), the largest first.
 
-    Bytes are told as tokens by each language's bytes per token, where it was among the tokenizer's sample.
+    Tokens are estimated from bytes, by the bytes per token of each language that the tokenizer's sample had.
     """
-    mixed: dict[str, list[Part]] = {}
-    ratios = facts["tokenizer"]["bytes_per_token"]
-    for kind, parts in facts["publish"]["mixture"].items():
-        by_language = facts["publish"]["by_language"].get(kind, {})
+    ratios = tokenizer["bytes_per_token"]
+    mixture = {}
+    for kind, parts in result["mixture"].items():
+        by_language = result["by_language"].get(kind, {})
         tokens = {}
         for name, sums in parts.items():
-            languages = by_language.get(name, {name if kind == "language" else "all": sums})
-            rows = [
-                [
-                    row[key] / ratios.get(language, ratios.get("all", 1.0))
-                    for key in ("bytes", "wanted_bytes", "train_bytes")
-                ]
-                for language, row in languages.items()
-            ]
-            tokens[name] = [sum(column) for column in zip(*rows, strict=True)]
+            language = name if kind == "language" else "all"
+            tokens[name] = estimate_tokens(by_language.get(name, {language: sums}), ratios)
         wholes = [sum(column) for column in zip(*tokens.values(), strict=True)]
-        mixed[kind] = []
+        rows = []
         for name, sums in parts.items():
-            before, target, after = map(of, tokens[name], wholes)
-            mixed[kind].append(Part(name or "none", sums["pages"], before, target, after, round(tokens[name][2])))
-    return mixed
+            before, target, after = map(fraction, tokens[name], wholes)
+            rows.append(MixtureRow(name or "none", sums["pages"], before, target, after, round(tokens[name][2])))
+        mixture[str(kind)] = rows
+    return mixture
 
 
-def common(config: Config, book: Ledger, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that both templates show, by the names that they use."""
-    totals, text_bytes = book.totals, train_bytes(facts)
-    ratio = facts["tokenizer"]["bytes_per_token"].get("all")  # none where all pages went to validation
-    return {
-        "version": __version__,
-        "recipe": config.recipe,
-        "description": read_recipes().get(config.recipe, {}).get("description", ""),
-        "totals": totals,
-        "steps": funnel(totals),
-        "of": of,
-        "mixture": mixture(facts),
-        "duplicates": [(kind, DUPLICATES[kind], n) for kind, n in totals.duplicates.items()],
-        "clusters": facts["dedup"]["clusters"],
-        "repeated_lines": facts["dedup"].get("lines", {}),
-        "contaminated": facts["publish"]["contaminated"],
-        "train_bytes": text_bytes,
-        "train_tokens": int(text_bytes / ratio) if ratio else 0,
-        "tokenizer": facts["tokenizer"],
-        "bad_files": book.bad_files,
-    }
+def estimate_tokens(by_language: Mapping[str, ByteSums], ratios: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the tokens of texts: of all candidates, as the weights ask for, and in train.
+
+    `ratios` are bytes per token by language; a language without one has the ratio of all text.
+    """
+    rows = []
+    for language, sums in by_language.items():
+        ratio = ratios.get(language, ratios.get("all", 1.0))
+        rows.append((sums["bytes"] / ratio, sums["wanted_bytes"] / ratio, sums["train_bytes"] / ratio))
+    before, target, after = (sum(column) for column in zip(*rows, strict=True))
+    return before, target, after
 
 
-def train_bytes(facts: Mapping[str, Any]) -> int:
-    """Return the UTF-8 bytes of text in the train split, repeats included."""
-    return sum(sums["train_bytes"] for sums in facts["publish"]["mixture"]["language"].values())
+def count_train_bytes(result: PublishResult) -> int:
+    """Return the UTF-8 bytes of text in the train split, with all copies."""
+    return sum(sums["train_bytes"] for sums in result["mixture"]["language"].values())
 
 
-def settings(config: Config) -> dict[str, Any]:
-    """Return the part of the effective config that decides the result: not where it is written, nor how fast."""
+def result_settings(config: Config) -> dict[str, Any]:
+    """Return the settings that decide the result: not where it is written, nor how fast."""
     values = {key: value for key, value in config_values(config).items() if key not in NOT_RESULT}
     return values | {"input": {key: v for key, v in values["input"].items() if key not in NOT_RESULT_INPUT}}
 
 
-def thresholds(config: Config) -> list[tuple[str, str]]:
-    """Return a line of settings for each stage that is on, in the order of the stages."""
-    values = settings(config)
-    minhash = config.dedup.minhash_params()
-    values["dedup"] |= {"shingle": minhash.shingle, "bands": minhash.bands, "rows": minhash.rows}
-    if config.dedup.repeated_lines:
-        values["dedup"]["repeated_lines"] = config.dedup.repeated_lines.line_params()._asdict()
-    weights, sources = values["weights"], config.publish.extra_anneal_sources
-    weights |= {"dsir": weights["dsir"] if config.weights.dsir.target else None}
-    weights |= {"topics": weights["topics"] if config.weights.topics.model else None}
-    values["publish"]["extra_anneal_sources"] = {s: "as it comes" if n is None else n for s, n in sources.items()}
-    stages = {
-        **{name: values[name] for name in ("url", "robots", "extract", "language")},
-        **values["rules"],
-        **{name: values[name] for name in ("pii", "quality", "dedup")},
-        **({"decontaminate": values["decontaminate"]} if config.decontaminate.sets else {}),
-        **{name: values[name] for name in ("weights", "publish", "tokenizer")},
+def list_settings(config: Config) -> list[tuple[str, str]]:
+    """Return (stage, settings) for each stage that is on, in the order of the stages. The settings are one line."""
+    values = result_settings(config)
+    rules = {name: rule for name, rule in values["rules"].items() if name != "custom"}
+    rules |= dict(zip(filter_names(config.rules)[len(rules) :], values["rules"]["custom"], strict=True))
+    own = read_own_stages(config.stages, filter_names(config.rules))
+    rules |= {stage.name: entry for stage, entry in zip(own, values["stages"], strict=True)}
+    before = {name: values[name] for name in ("url", "robots", "extract", "language")}
+    after = {name: values[name] for name in ("pii", "quality", "dedup", "decontaminate", "weights", "publish")}
+    after["dedup"] |= effective_dedup_settings(config.dedup)
+    after["decontaminate"] = after["decontaminate"] if config.decontaminate.sets else None
+    after["weights"]["dsir"] = after["weights"]["dsir"] if config.weights.dsir.target else None
+    after["weights"]["topics"] = after["weights"]["topics"] if config.weights.topics.model else None
+    sources = config.publish.extra_anneal_sources
+    after["publish"]["extra_anneal_sources"] = {
+        source: "once each" if weight is None else weight for source, weight in sources.items()
     }
     lines = []
-    for name, stage in stages.items():
-        said = [f"{key} {plain(value)}" for key, value in (stage or {}).items() if given(value)]
+    for name, stage in [*before.items(), *rules.items(), *after.items(), ("tokenizer", values["tokenizer"])]:
+        said = [f"{key} {format_setting(value)}" for key, value in (stage or {}).items() if is_set(value)]
         lines += [(name, "; ".join(said))] if said else []
     return lines
 
 
-def given(value: Any) -> bool:
-    """Return whether a setting says anything: null and empty ones do not."""
+def effective_dedup_settings(config: DedupConfig) -> dict[str, object]:
+    """Return the parameters of dedup that follow from its presets."""
+    minhash = config.minhash_params()
+    found: dict[str, object] = {"shingle": minhash.shingle, "bands": minhash.bands, "rows": minhash.rows}
+    if config.repeated_lines:
+        found["repeated_lines"] = config.repeated_lines.line_params()._asdict()
+    return found
+
+
+def is_set(value: object) -> bool:
+    """Return whether a setting has a value: neither null, nor an empty list, nor a mapping of such values."""
     if isinstance(value, dict):
-        return any(map(given, value.values()))
+        return any(map(is_set, value.values()))
     return value is not None and value != []
 
 
-def plain(value: Any) -> str:
-    """Return a setting's value for reading."""
+def format_setting(value: object) -> str:
+    """Return the value of a setting as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items() if given(item))
+        return ", ".join(f"{key}: {format_setting(item)}" for key, item in value.items() if is_set(item))
     return str(value)

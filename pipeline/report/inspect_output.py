@@ -1,142 +1,151 @@
-"""Looking into an output: totals and funnel, languages, domains and lengths, samples of what was dropped.
+"""`inspect`: prints an output's funnel, mixture, languages and lengths, or samples of the pages that were dropped.
 
-Reads the shards column by column with pyarrow alone; tables are rich on a terminal and plain when piped.
+Reads the shards column by column, a batch at a time.
 """
 
 import argparse
 import hashlib
 import heapq
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import count
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pyarrow.compute as pc
+import yaml
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from pipeline.config import build_config
 from pipeline.io.ledger import Ledger, LedgerTotals
 from pipeline.io.output import Output, open_finished_output
+from pipeline.report.console import new_table, open_console
+from pipeline.report.facts import build_mixture, order_losses, order_stages
+from pipeline.report.stored_rows import (
+    ContaminatedSpan,
+    DuplicatePage,
+    InspectError,
+    RejectedPage,
+    RepeatedLine,
+    StoredRow,
+    find_pages,
+    read_stored_rows,
+    read_texts,
+    read_urls,
+)
+from pipeline.settings import ConfigError, suggest_name
 
-SNIPPET = 300  # characters of a page's text in a sample
-TOP = 15
+PREVIEW = 300  # characters of a page's text in a sample
+TOP = 15  # rows of a table
 
 
-class InspectError(ValueError):
-    """An output, page or reason that is not there; its text is one line."""
-
-
-def inspect(args: argparse.Namespace) -> None:
-    """Run `python -m pipeline inspect`. Raises InspectError."""
-    if args.sample < 1:
-        raise InspectError(f"--sample {args.sample}: show at least one page")
-    try:
-        output = open_finished_output(args.output)
-        ended = output.exists("ledger.json")
-    except (OSError, ValueError, ImportError) as error:
-        raise InspectError(f"{args.output}: cannot be read: {' '.join(str(error).split())}") from error
-    if not ended:
-        raise InspectError(f"{args.output}: no ledger.json here; is it the output of a run that ended?")
-    book = Ledger.from_json(output.read_json("ledger.json"))
+def inspect_output(output: Output, args: argparse.Namespace) -> None:
+    """Print what `python -m pipeline inspect` asks for, except `--explain`. Raises InspectError."""
+    ledger = Ledger.from_json(output.read_json("ledger.json"))
     if args.html:
-        write_html(output, book, args.html)
-    elif args.explain:
-        from pipeline.report.explain import explain
-
-        explain(output, args.explain, console())
+        copy_report(output, args.html)
     elif args.url:
-        print_pages(find(output, "url", args.url), f"no page with the URL {args.url}")
+        print_pages(find_pages(output, "url", args.url), f"no page with the URL {args.url}")
     elif args.reason:
-        print_reason(output, book, args.reason, args.sample)
+        print_reason(output, ledger, args.reason, args.sample)
     else:
-        print_funnel(book, output.root)
+        print_funnel(ledger, output)
         print_mixture(output)
         print_documents(output)
 
 
-def console() -> Console:
-    """Return the console for standard output: as wide as the terminal, or wide enough not to fold when piped."""
-    return Console() if sys.stdout.isatty() else Console(width=160, no_color=True, highlight=False)
+def open_inspected_output(root: str) -> Output:
+    """Return an output that has a ledger. Raises InspectError."""
+    try:
+        output = open_finished_output(root)
+        ended = output.exists("ledger.json")
+    except (OSError, ValueError, ImportError) as error:
+        raise InspectError(f"{root}: cannot be read: {' '.join(str(error).split())}") from error
+    if not ended:
+        raise InspectError(f"{root}: no ledger.json here; is it the output of a run that ended?")
+    return output
 
 
-def table(*columns: str) -> Table:
-    """Return an empty table; every column but the first is right-aligned."""
-    drawn = Table(box=None, pad_edge=False)
-    for number, name in enumerate(columns):
-        drawn.add_column(name, justify="right" if number else "left", overflow="fold")
-    return drawn
+def read_stage_order(output: Output) -> tuple[str, ...]:
+    """Return the stages of an output in order. If its config cannot be read, the built-in stages."""
+    try:
+        with output.open("config.yaml") as source:
+            return order_stages(build_config(yaml.safe_load(source)))
+    except (OSError, ConfigError):
+        return order_stages(None)
 
 
-def print_funnel(book: Ledger, root: str) -> None:
-    """Print the ledger: what was read, what was dropped where and why, what was published."""
-    out, totals = console(), book.totals
+def print_funnel(ledger: Ledger, output: Output) -> None:
+    """Print the ledger: what was read, how many pages each stage dropped and why, and what was published."""
+    console, totals = open_console(), ledger.totals
     records = ", ".join(f"{n:,} {kind}" for kind, n in totals.records.items())
-    out.print(f"[bold]{escape(root)}[/bold]  {len(book.files):,} inputs, records: {records or 'none'}")
+    console.print(f"[bold]{escape(output.root)}[/bold]  {len(ledger.files):,} inputs, records: {records or 'none'}")
     if totals.unreadable_bytes:
-        out.print(f"unreadable: {totals.unreadable_bytes:,} bytes (listed by file and range in ledger.json)")
-    drawn = table("funnel", "pages", "of all", "left")
+        console.print(f"unreadable: {totals.unreadable_bytes:,} bytes (ledger.json lists the files and ranges)")
+    table = new_table("funnel", "pages", "of all", "left")
     pages = left = totals.responses
-    drawn.add_row("responses", f"{pages:,}", share(pages, pages), f"{left:,}")
-    for name, n in funnel_steps(totals):
+    table.add_row("responses", f"{pages:,}", format_percent(pages, pages), f"{left:,}")
+    for name, n in list_losses(totals, read_stage_order(output)):
         left -= n
-        drawn.add_row(f"  {name}", f"-{n:,}", share(n, pages), f"{left:,}")
-    for split, n in (totals.published or {}).items():
-        again = (totals.repeated or Counter[str]())[split]
-        drawn.add_row(f"published {split}{f' (and {again:,} repeats)' if again else ''}", f"{n:,}", share(n, pages), "")
-    out.print(drawn)
+        table.add_row(f"  {escape(name)}", f"-{n:,}", format_percent(n, pages), f"{left:,}")
+    for split, n in (totals.published or Counter[str]()).items():
+        copies = (totals.repeated or Counter[str]())[split]
+        name = f"published {split}{f' (and {copies:,} repeats)' if copies else ''}"
+        table.add_row(name, f"{n:,}", format_percent(n, pages), "")
+    console.print(table)
+    print_notes(totals, console)
+
+
+def list_losses(totals: LedgerTotals, stages: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield (stage/reason, pages) of everything that was dropped, in the order in which pages pass the stages."""
+    for stage, reasons in order_losses(totals, stages):
+        if stage == "duplicates":  # url, exact, near: the order of the passes
+            kept = [(kind, n) for kind, n in totals.duplicates.items() if n]
+            yield from ((f"duplicate/{kind}", n) for kind, n in kept)
+        else:
+            yield from ((f"{stage}/{reason}", n) for reason, n in reasons)
+
+
+def print_notes(totals: LedgerTotals, console: Console) -> None:
+    """Print what is not part of the funnel: extra sources, masked pages, removed lines, the check of the prefilter."""
     for source, counts in (totals.added or {}).items():
-        held = "".join(f", {n:,} {reason}" for reason, n in counts["held_out"].items())
+        held_out = ", ".join(f"{n:,} {reason}" for reason, n in counts["held_out"].items())
         texts = f"{counts['published']:,} of {counts['texts']:,} texts (and {counts['repeated']:,} repeats)"
-        out.print(f"added to anneal from {escape(source)}: {texts}{', held out:' if held else ''}{held[1:]}")
+        console.print(f"added to anneal from {escape(source)}: {texts}{f', held out: {held_out}' if held_out else ''}")
     if totals.masked:
-        out.print(f"masked in published pages: {totals.masked:,} with spans of evaluation sets")
-    if lines := totals.repeated_lines:
-        shares = ", ".join(f"{gone:,} {what} ({share(gone, of)})" for what, (gone, of) in lines.items())
-        out.print(f"repeated lines dropped, of the pages that are no duplicates: {shares}")
-    if gate := totals.gate:
-        out.print(
-            f"language/gate: {gate['checked']:,} checked in full, {gate['missed']:,} of them would have been kept"
+        console.print(f"published pages with masked spans of evaluation sets: {totals.masked:,}")
+    if totals.repeated_lines:
+        shares = (f"{n:,} {what} ({format_percent(n, whole)})" for what, (n, whole) in totals.repeated_lines.items())
+        console.print(f"repeated lines removed from the pages that are no duplicates: {', '.join(shares)}")
+    if totals.gate:
+        checked, missed = totals.gate["checked"], totals.gate["missed"]
+        console.print(
+            f"check of the language prefilter: of {checked:,} rejected pages that were processed in full, "
+            f"{missed:,} would have been kept"
         )
 
 
 def print_mixture(output: Output) -> None:
-    """Print the mix in tokens: each domain, language and quality bucket before, as asked for, and as it came out."""
+    """Print the mixture in tokens: each language, topic and quality bucket before and after the weights."""
     if not output.exists(".work", "publish.json"):
         return
-    from pipeline.report.facts import mixture
-
-    for kind, parts in mixture(output.read_json(".work", "publish.json")["result"]).items():
-        drawn = table(f"mix by {kind}", "pages", "before", "target", "outcome", "tokens")
+    results = output.read_json(".work", "publish.json")["result"]
+    for kind, parts in build_mixture(results["publish"], results["tokenizer"]).items():
+        table = new_table(f"mixture by {kind}", "pages", "before", "target", "in train", "tokens")
         for part in parts[:TOP]:
             shares = (f"{n:.1%}" for n in (part.before, part.target, part.after))
-            drawn.add_row(f"  {part.name}", f"{part.pages:,}", *shares, f"{part.tokens:,}")
-        console().print(drawn)
+            table.add_row(f"  {escape(part.name)}", f"{part.pages:,}", *shares, f"{part.tokens:,}")
+        open_console().print(table)
 
 
-def funnel_steps(totals: LedgerTotals) -> Iterator[tuple[str, int]]:
-    """Yield (name, pages) of every loss: stages as a page meets them, reasons within them by their size."""
-    from pipeline.report.facts import stage_place
-
-    def place(item: tuple[str, int]) -> tuple[float, str, int, str]:
-        key, n = item
-        stage = key.partition("/")[0]
-        return stage_place(stage), stage, -n, key
-
-    yield from sorted(totals.rejected.items(), key=place)
-    yield from ((f"duplicate/{kind}", n) for kind, n in totals.duplicates.items() if n)
-    yield from ((f"held out/{reason}", n) for reason, n in totals.held_out.items() if n)
-
-
-def share(n: int, of: int) -> str:
-    """Return a percentage."""
-    return f"{n / of:.1%}" if of else ""
+def format_percent(n: int, whole: int) -> str:
+    """Return `n` of `whole` as a percentage, or nothing if `whole` is 0."""
+    return f"{n / whole:.1%}" if whole else ""
 
 
 def print_documents(output: Output) -> None:
-    """Print languages, domains, sites and lengths of the kept pages."""
+    """Print the languages, topics, sites and lengths of the kept pages."""
     counts: dict[str, Counter[str]] = {"language": Counter(), "domain": Counter(), "site": Counter()}
     lengths: list[np.ndarray] = []
     for name in output.list("documents", ".parquet"):
@@ -145,133 +154,87 @@ def print_documents(output: Output) -> None:
                 for column, counter in counts.items():
                     counter.update(batch.column(column).to_pylist())
                 lengths.append(np.asarray(pc.utf8_length(batch.column("text"))))
-    out, all_lengths = console(), np.concatenate(lengths) if lengths else np.zeros(0, int)
+    console, all_lengths = open_console(), np.concatenate(lengths) if lengths else np.zeros(0, int)
     for column, counter in counts.items():
-        drawn = table(f"{column} ({len(counter):,})", "kept pages", "share")
-        for name, n in sorted(counter.items(), key=lambda kv: (-kv[1], kv[0]))[:TOP]:
-            drawn.add_row(escape(name or "none"), f"{n:,}", share(n, len(all_lengths)))
-        out.print(drawn)
-        out.print()
+        table = new_table(f"{column} ({len(counter):,})", "kept pages", "share")
+        for name, n in sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:TOP]:
+            table.add_row(escape(name or "none"), f"{n:,}", format_percent(n, len(all_lengths)))
+        console.print(table)
+        console.print()
     if len(all_lengths):
         marks = np.percentile(all_lengths, [0, 10, 50, 90, 100]).astype(int)
-        drawn = table("characters a kept page", "shortest", "10 %", "median", "90 %", "longest", "all")
-        drawn.add_row("", *(f"{n:,}" for n in [*marks, int(all_lengths.sum())]))
-        out.print(drawn)
+        table = new_table("characters of a kept page", "shortest", "10 %", "median", "90 %", "longest", "all")
+        table.add_row("", *(f"{n:,}" for n in [*marks, int(all_lengths.sum())]))
+        console.print(table)
 
 
-def rows(output: Output, folder: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a folder's shards, a batch in memory at a time; `shard` names where each came from.
+def print_reason(output: Output, ledger: Ledger, reason: str, sample: int) -> None:
+    """Print a sample of the pages that a stage, or a stage/reason, dropped.
 
-    `row` is the number of the page in documents/, by which tables about pages name it: ids may come twice.
+    A hash of the pages' ids draws the sample, so it is the same each time. Raises InspectError.
     """
-    for name in output.list(folder, ".parquet"):
-        with output.parquet(folder, name) as shard:
-            numbers = count()
-            for batch in shard.iter_batches(columns=columns, batch_size=512):
-                for row in batch.to_pylist():
-                    yield {"row": next(numbers), **row, "shard": name, "folder": folder}
-
-
-def find(output: Output, column: str, value: str) -> list[dict[str, Any]]:
-    """Return the kept and the rejected pages whose `id` or `url` is the value; URLs also match when canonical."""
-    from pipeline.url.canonical import canonical_url
-
-    wanted = canonical_url(value) if column == "url" else value
-    written = {value, f"<{value}>", f"<urn:uuid:{value}>"}  # an id as it is in the WARC, or without its wrapping
-    found = []
-    for folder in ("documents", "rejected"):
-        for row in rows(output, folder):
-            if row[column] in written or (column == "url" and canonical_url(row["url"] or "") == wanted):
-                found.append(row)
-    return found
-
-
-def print_reason(output: Output, book: Ledger, reason: str, sample: int) -> None:
-    """Print a deterministic sample of the pages dropped for a stage or stage/reason. Raises InspectError."""
-    known = [*book.totals.rejected, *(f"duplicate/{kind}" for kind in book.totals.duplicates)]
-    known += ["contaminated"] * bool(output.list("contaminated", ".parquet"))
-    known += ["repeated-lines"] * bool(output.list("repeated_lines", ".parquet"))
-    chosen = [key for key in known if key == reason or key.startswith(f"{reason}/")]
+    rejected = [*ledger.totals.rejected]
+    duplicates = [f"duplicate/{kind}" for kind in ledger.totals.duplicates]
+    others = {
+        kind.folder.replace("_", "-"): kind
+        for kind in (ContaminatedSpan, RepeatedLine)
+        if output.list(kind.folder, ".parquet")
+    }
+    known = [*rejected, *duplicates, *others]
+    chosen = {key for key in known if key == reason or key.startswith(f"{reason}/")}
     if not chosen:
-        from pipeline.settings import suggest_name
-
-        names = ", ".join(known)
-        raise InspectError(
-            f"--reason {reason}: no page was dropped for it{suggest_name(reason, known)} (known: {names})"
-        )
-    if reason.startswith("duplicate"):
-        kinds = {key.partition("/")[2] for key in chosen}
-        pages: Iterable[dict[str, Any]] = (r for r in rows(output, "duplicates") if r["kind"] in kinds)
-    elif reason in ("contaminated", "repeated-lines"):
-        pages = rows(output, reason.replace("-", "_"))
-    else:
-        pages = (r for r in rows(output, "rejected") if f"{r['stage']}/{r['reason']}" in chosen)
-    drawn = heapq.nsmallest(sample, pages, key=draw_of)
-    print_pages(with_lines(output, with_urls(output, drawn)), f"no page was dropped for {reason}")
+        hint = suggest_name(reason, known)
+        raise InspectError(f"--reason {reason}: no page was dropped for it{hint} (known: {', '.join(known)})")
+    pages: list[Iterator[StoredRow]] = [read_stored_rows(output, others[key]) for key in chosen & others.keys()]
+    if chosen & set(duplicates):
+        pages.append(row for row in read_stored_rows(output, DuplicatePage) if f"duplicate/{row.kind}" in chosen)
+    if chosen & set(rejected):
+        pages.append(row for row in read_stored_rows(output, RejectedPage) if f"{row.stage}/{row.reason}" in chosen)
+    drawn = heapq.nsmallest(sample, chain.from_iterable(pages), key=draw_order)
+    print_pages(add_texts_and_urls(output, drawn), f"no page was dropped for {reason}")
 
 
-def draw_of(row: Mapping[str, Any]) -> bytes:
-    """Return a hash by which rows are drawn: of the page, and of the place in it where a row is a part of one."""
-    return hashlib.blake2b(f"{row['id']}{row.get('start', '')}".encode(), digest_size=8).digest()
+def draw_order(row: StoredRow) -> bytes:
+    """Return a hash by which rows are drawn: of the page's id, and of the place in the page if the row is a part."""
+    start = row.start if isinstance(row, ContaminatedSpan | RepeatedLine) else ""
+    return hashlib.blake2b(f"{row.id}{start}".encode(), digest_size=8).digest()
 
 
-def with_lines(output: Output, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the pages, with their text where they are repeated lines, which is only in documents/."""
-    wanted = {(page["shard"], page["row"]) for page in pages if page["folder"] == "repeated_lines"}
-    if not wanted:
-        return pages
-    every = ((row["shard"], row["row"], row["text"]) for row in rows(output, "documents", ["text"]))
-    texts = {(shard, row): text for shard, row, text in every if (shard, row) in wanted}
-    return [page | {"text": texts[page["shard"], page["row"]][page["start"] : page["end"]]} for page in pages]
+def add_texts_and_urls(output: Output, rows: Sequence[StoredRow]) -> list[StoredRow]:
+    """Return the rows with what only documents/ has: addresses, and the texts of repeated lines."""
+    without_url = [row for row in rows if isinstance(row, DuplicatePage | RepeatedLine)]
+    kept = {row.kept_id for row in without_url if isinstance(row, DuplicatePage)}
+    urls = read_urls(output, {row.id for row in without_url} | kept) if without_url else {}
+    texts = read_texts(output, {(row.shard, row.row) for row in rows if isinstance(row, RepeatedLine)})
+    full: list[StoredRow] = []
+    for row in rows:
+        if isinstance(row, DuplicatePage):
+            full.append(replace(row, url=urls.get(row.id), kept_url=urls.get(row.kept_id)))
+        elif isinstance(row, RepeatedLine):
+            full.append(replace(row, url=urls.get(row.id), text=texts[row.shard, row.row][row.start : row.end]))
+        else:
+            full.append(row)
+    return full
 
 
-def with_urls(output: Output, pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the pages with the addresses that only documents/ has: their own, and that of the page that stays."""
-    wanted = {page.get(key) for page in pages if "url" not in page for key in ("id", "kept_id")}
-    urls = {row["id"]: row["url"] for row in rows(output, "documents", ["id", "url"]) if row["id"] in wanted}
-    return [{"url": urls.get(page["id"]), "kept_url": urls.get(page.get("kept_id")), **page} for page in pages]
-
-
-def print_pages(pages: list[dict[str, Any]], nothing: str) -> None:
-    """Print pages one below the other. Raises InspectError where there is none."""
+def print_pages(pages: Sequence[StoredRow], nothing: str) -> None:
+    """Print pages one below the other. Raises InspectError with the text `nothing` if there are none."""
     if not pages:
         raise InspectError(nothing)
-    out = console()
+    console = open_console()
     for page in pages:
-        out.print(f"[bold]{escape(page.get('url') or page['id'])}[/bold]")
-        out.print(f"  {verdict(page)}")
-        out.print(f"  id {escape(page['id'])}  in {page['folder']}/{page['shard']}")
-        if page.get("text"):
-            text = " ".join(page["text"].split())
-            dots = "..." if len(text) > SNIPPET else ""
-            out.print(f"  {len(page['text']):,} characters: {escape(text[:SNIPPET])}{dots}")
-        out.print()
+        console.print(f"[bold]{escape(page.url or page.id)}[/bold]")
+        console.print(f"  {page.describe()}")
+        console.print(f"  id {escape(page.id)}  in {page.folder}/{page.shard}")
+        if page.text:
+            text = " ".join(page.text.split())
+            dots = "..." if len(text) > PREVIEW else ""
+            console.print(f"  {len(page.text):,} characters: {escape(text[:PREVIEW])}{dots}")
+        console.print()
 
 
-def verdict(page: Mapping[str, Any]) -> str:
-    """Return what became of a page in one line: the reason and the measure against its threshold."""
-    if page["folder"] == "documents":
-        return f"kept: {page['language']} {page['language_score']:.2f}, {page['domain']}"
-    if page["folder"] == "duplicates":
-        close = "" if page["similarity"] is None else f", similarity {page['similarity']:.3f}"
-        where = f" in {escape(page['kept_in'])}" if page.get("kept_in") else ""  # an earlier output
-        stays = escape(page.get("kept_url") or page["kept_id"])
-        return f"duplicate/{page['kind']} of {stays}{where}{close}"
-    if page["folder"] == "contaminated":
-        what = {"drop": "dropped", "mask": "masked"}[page["action"]]
-        return f"{what}: {escape(page['set'])}, item {escape(page['item'])}, from character {page['start']:,}"
-    if page["folder"] == "repeated_lines":
-        return f"a line goes, characters {page['start']:,} to {page['end']:,}: {page['pages']:,} pages have it"
-    line = f"{page['stage']}/{page['reason']}"
-    if page["measure"]:
-        line += f": {page['measure']} = {page['value']:.4g}, threshold {page['threshold']:.4g}"
-    elif page["value"] is not None:
-        line += f": {page['value']:g}"
-    return line + (f" ({escape(page['detail'])})" if page["detail"] else "")
-
-
-def write_html(output: Output, book: Ledger, path: str) -> None:
-    """Write the run's report to a file. Raises InspectError where the run has not published, or the file cannot be."""
+def copy_report(output: Output, path: str) -> None:
+    """Copy the run's report to a file. Raises InspectError if there is none, or if the file cannot be written."""
     if not output.exists("report.html"):
         raise InspectError(f"{output.root}: no report.html; run `python -m pipeline publish` first")
     with output.open("report.html") as source:

@@ -14,12 +14,12 @@ from pipeline.cli.config_checks import reject_local_paths
 from pipeline.cli.errors import RunError
 from pipeline.cli.resume import compute_stage_key, fingerprint_earlier_outputs
 from pipeline.cli.run import run as run_jobs
-from pipeline.cli.run import run_stage
+from pipeline.cli.run import run_dedup
 from pipeline.config import build_config
 from pipeline.dedup import spanning_forest
 from pipeline.dedup.job import dedup
 from pipeline.io.output import Output
-from pipeline.report.explain import explain
+from pipeline.report.explain import explain_pages
 from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
 from tests.pipeline.conftest import config
 from tests.pipeline.crawls import pages, write_warc
@@ -155,7 +155,7 @@ def test_the_ledger_reconciles_and_the_corpus_has_only_what_is_new(done, tmp_pat
     assert not old & set(corpus)
     near = next(row for row in rows if row["kind"] == "near" and row["kept_in"])
     with StringIO() as told:
-        explain(output, near["id"], Console(file=told, width=200))
+        explain_pages(output, near["id"], Console(file=told, width=200))
         life = " ".join(told.getvalue().split())
     assert f"duplicate/near of {near['kept_id']} in {done}, similarity" in life
     assert "copyist" in life  # what the two texts differ by
@@ -189,7 +189,7 @@ def test_an_earlier_output_that_changes_is_read_again_and_one_that_is_gone_is_no
 
     def made():
         """Return how many duplicates there are, when that was found, and the key of what is published from it."""
-        result = run_stage("dedup", chosen, output, [], files)
+        result = run_dedup(chosen, output, [], files)
         when = (tmp_path / "new/.work/dedup.json").stat().st_mtime_ns
         key = compute_stage_key("publish", chosen, files, fingerprint_earlier_outputs(chosen, output))
         return sum(result["files"][names[0]].values()), when, key

@@ -19,8 +19,9 @@ from pipeline.io import output as output_module
 from pipeline.io.ledger import Ledger, LedgerTotals
 from pipeline.io.output import Output
 from pipeline.publish.job import publish_corpus
-from pipeline.report.explain import explain
-from pipeline.report.inspect_output import print_funnel, print_reason, rows, with_lines
+from pipeline.report.explain import explain_pages
+from pipeline.report.inspect_output import add_texts_and_urls, print_funnel, print_reason
+from pipeline.report.stored_rows import RepeatedLine, read_stored_rows
 from pipeline.runners.beam_options import beam_options
 from pipeline.text.line_keys import LineParams, remove_spans
 from pipeline.text.minhash import MinHashParams
@@ -268,11 +269,11 @@ def test_the_ledger_reconciles_and_each_page_tells_which_lines_went(tmp_path):
     assert corpus and not any(HEADER in text or FOOTER in text for text in corpus)
     with StringIO() as told:
         console = Console(file=told, width=200)
-        explain(output, "https://www.forum1.example/page-1", console)
-        explain(output, "https://www.forum2.example/page-23", console)
+        explain_pages(output, "https://www.forum1.example/page-1", console)
+        explain_pages(output, "https://www.forum2.example/page-23", console)
         life = " ".join(told.getvalue().split())
-    assert "lines 3 go, which other pages have too" in life and f'on 4 pages: "{FOOTER}"' in life
-    assert "publish held out as repeated-lines" in life
+    assert "lines 3 removed, which other pages have too" in life and f'on 4 pages: "{FOOTER}"' in life
+    assert "publish not published: repeated-lines" in life
     for paper in ("report.html", "README.md"):
         text = " ".join(output.open(paper).read().decode().split())
         assert "repeated-lines" in text and f"48 lines of {totals.repeated_lines['lines'][1]}, 24 pages of 24" in text
@@ -282,7 +283,7 @@ def test_inspect_shows_the_lines(tmp_path, capsys, corpus):
     _, result = run(tmp_path, [corpus], preset="c4")
     output = Output(str(tmp_path))
     book = Ledger(LedgerTotals(responses=300, repeated_lines=result["lines"]))
-    print_funnel(book, output.root)
+    print_funnel(book, output)
     print_reason(output, book, "repeated-lines", 2)
     out = capsys.readouterr().out
     gone, of = result["lines"]["lines"]
@@ -298,5 +299,5 @@ def test_pages_of_one_id_are_told_apart(tmp_path):
     output, names = write(tmp_path, [pages])
     lines = {"near": False, "repeated_lines": {"preset": "c4", "keep": "none"}}
     dedup(output, build_config({"inputs": ["x"], "output": str(tmp_path), "dedup": lines}), names)
-    shown = with_lines(output, list(rows(output, "repeated_lines")))
-    assert [(page["row"], page["text"]) for page in shown] == [(number, FOOTER) for number in range(4)]
+    shown = add_texts_and_urls(output, list(read_stored_rows(output, RepeatedLine)))
+    assert [(page.row, page.text) for page in shown] == [(number, FOOTER) for number in range(4)]

@@ -1,6 +1,7 @@
 """The dataset card: `datasets` loads the folder by it, what it shows runs, and its config makes the same corpus."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -11,16 +12,16 @@ import yaml
 from pipeline.config import Config, build_config, compare_configs, config_values, load_config
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import Output
-from pipeline.report.dataset_card import fenced, front_matter, write_card
-from pipeline.report.facts import thresholds
+from pipeline.report.dataset_card import build_front_matter, fence_code, write_card
+from pipeline.report.facts import RunResults, list_settings
 
 
-def papers_of(done: Path) -> tuple[Config, Ledger, dict]:
-    """Return config, ledger and facts of an output of a whole run."""
+def read_run(done: Path) -> tuple[Config, Ledger, RunResults]:
+    """Return config, ledger and results of an output of a whole run."""
     output = Output(str(done))
-    facts = {"dedup": output.read_json(".work", "dedup.json")["result"]}
-    facts |= output.read_json(".work", "publish.json")["result"]
-    return load_config(done / "config.yaml"), Ledger.from_json(output.read_json("ledger.json")), facts
+    published = output.read_json(".work", "publish.json")["result"]
+    results = RunResults(output.read_json(".work", "dedup.json")["result"], **published)
+    return load_config(done / "config.yaml"), Ledger.from_json(output.read_json("ledger.json")), results
 
 
 def blocks(card: str, language: str) -> list[str]:
@@ -41,7 +42,7 @@ def offline(monkeypatch, tmp_path):
 def test_datasets_loads_the_folder_by_its_card(done):
     import datasets
 
-    _, book, _ = papers_of(done)
+    _, book, _ = read_run(done)
     corpus = datasets.load_dataset(str(done))
     totals = book.totals
     rows = {split: totals.published[split] + totals.repeated[split] for split in ("train", "validation")}
@@ -64,7 +65,7 @@ def test_what_the_card_tells_one_to_run_runs(done, monkeypatch):
 
 
 def test_the_cards_config_is_the_runs_config(done, tmp_path):
-    config, _, _ = papers_of(done)
+    config, _, _ = read_run(done)
     (tmp_path / "crawl.yaml").write_text(blocks((done / "README.md").read_text(), "yaml")[0])
     again = load_config(tmp_path / "crawl.yaml", ["output=elsewhere"])
     assert compare_configs(config_values(config), config_values(again)) == []
@@ -72,7 +73,7 @@ def test_the_cards_config_is_the_runs_config(done, tmp_path):
 
 def test_every_reason_split_and_column_is_in_the_card(done):
     card = (done / "README.md").read_text()
-    _, book, _ = papers_of(done)
+    _, book, _ = read_run(done)
     for key, n in book.totals.rejected.items():
         assert f"| {key} | −{n:,} |" in card
     for kind, n in book.totals.duplicates.items():
@@ -86,14 +87,14 @@ def test_every_reason_split_and_column_is_in_the_card(done):
 
 
 def test_bytes_depend_neither_on_the_place_nor_on_the_workers(done, tmp_path):
-    config, book, facts = papers_of(done)
+    config, book, results = read_run(done)
     other = build_config(config_values(config) | {"workers": 7, "output": "elsewhere"})
-    write_card(Output(str(tmp_path)), other, book, facts)
+    write_card(Output(str(tmp_path)), other, book, results)
     assert (tmp_path / "README.md").read_bytes() == (done / "README.md").read_bytes()
 
 
 def test_the_front_matter_quotes_norwegian_and_leaves_out_empty_splits():
-    text = front_matter("default", ["no", "en"], {"train": 10**6, "validation": 0, "anneal": 3}, ["documents"])
+    text = build_front_matter("default", ["no", "en"], {"train": 10**6, "validation": 0, "anneal": 3}, ["documents"])
     header = yaml.safe_load(text)
     assert header["language"] == ["en", "no"]  # not false, as YAML 1.1 has it
     assert header["size_categories"] == ["1M<n<10M"]
@@ -102,22 +103,22 @@ def test_the_front_matter_quotes_norwegian_and_leaves_out_empty_splits():
 
 
 def test_a_config_cannot_break_out_of_its_block_or_cell(done, tmp_path):
-    config, book, facts = papers_of(done)
+    config, book, results = read_run(done)
     sly = "a|b\n```\n# Owned <script>alert(1)</script>"
     hostile = build_config(config_values(config) | {"inputs": [sly], "weights": {"languages": {sly: 2.0}}})
-    write_card(Output(str(tmp_path)), hostile, book, facts)
+    write_card(Output(str(tmp_path)), hostile, book, results)
     card = (tmp_path / "README.md").read_text()
     assert yaml.safe_load(blocks(card, "yaml")[0])["inputs"] == [sly]
     line = next(line for line in card.splitlines() if line.startswith("| weights |"))
     assert "<script>" not in line
     assert len(re.findall(r"(?<!\\)\|", line)) == 3
-    assert fenced("````", "text").startswith("`````text")
+    assert fence_code("````", "text").startswith("`````text")
 
 
 def test_a_corpus_of_validation_pages_alone_has_a_card(done, tmp_path):
-    config, book, facts = papers_of(done)
-    facts = facts | {"tokenizer": {"vocabulary": 300, "bytes_per_token": {}}}
-    write_card(Output(str(tmp_path)), config, book, facts)
+    config, book, results = read_run(done)
+    results = replace(results, tokenizer={"vocabulary": 300, "wanted": 300, "bytes_per_token": {}})
+    write_card(Output(str(tmp_path)), config, book, results)
     assert "about\n0 tokens" in (tmp_path / "README.md").read_text()
 
 
@@ -126,8 +127,8 @@ def test_the_line_of_a_stage_says_what_is_set_and_nothing_of_what_is_off():
         "weights": {"shares": {"domains": {"news": 0.3}}},
         "publish": {"extra_anneal_sources": {"a": 0.3, "b": None}},
     }
-    plain, set_ = (dict(thresholds(build_config({"inputs": ["x"], "output": "y", **some}))) for some in ({}, over))
+    plain, set_ = (dict(list_settings(build_config({"inputs": ["x"], "output": "y", **some}))) for some in ({}, over))
     assert not any("None" in line or ": ," in line for line in [*plain.values(), *set_.values()])
     assert plain["weights"] == "temperature 1.0; min_weight 0.0; max_repeats 4.0"
     assert "shares domains: news: 0.3;" in set_["weights"]
-    assert "extra_anneal_sources a: 0.3, b: as it comes;" in set_["publish"]
+    assert "extra_anneal_sources a: 0.3, b: once each;" in set_["publish"]

@@ -16,10 +16,11 @@ from pipeline.config import build_config, config_values
 from pipeline.io.ledger import UnreadableRange
 from pipeline.io.output import Output
 from pipeline.io.schemas import REJECTED
-from pipeline.report.facts import STAGES, funnel
-from pipeline.report.html import SAMPLES, SNIPPET, lengths, quantile, samples, two_digits, write_report
+from pipeline.report.facts import build_funnel, order_stages
+from pipeline.report.html import count_lengths, find_quantile, keep_two_digits, write_report
+from pipeline.report.samples import MAX_SAMPLE_CHARACTERS, MAX_SAMPLES, draw_samples
 from pipeline.text.pii import PiiConfig
-from tests.pipeline.report.test_dataset_card import papers_of
+from tests.pipeline.report.test_dataset_card import read_run
 
 HOSTILE = "</blockquote></details><script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>"
 TAGS = """
@@ -90,25 +91,25 @@ def test_nothing_is_loaded_and_nothing_runs(page):
 
 
 def test_every_reason_part_and_range_is_in_the_report(page, done):
-    config, book, facts = papers_of(done)
+    config, book, results = read_run(done)
     totals, text = book.totals, " ".join(page.text.split())
     for key, n in totals.rejected.items():
         assert key in text and f"−{n:,}" in text, key
     for kind in ("language", "domain", "quality"):
-        for name, (pages, *_) in facts["publish"]["mixture"][kind].items():
-            assert re.search(rf"\b{re.escape(name)} {pages:,}\b", text), name
+        for name, sums in results.publish["mixture"][kind].items():
+            assert re.search(rf"\b{re.escape(name)} {sums['pages']:,}\b", text), name
     (damaged,) = [path for path, counts in book.files.items() if counts.unreadable]
     (offset, length, why), *_ = book.files[damaged].unreadable
     assert f"{damaged} {offset:,} {length:,} {why}" in text
-    assert f"{facts['tokenizer']['bytes_per_token']['all']:.2f}" in text
-    assert f"{facts['dedup']['clusters']['count']} clusters" in text
+    assert f"{results.tokenizer['bytes_per_token']['all']:.2f}" in text
+    assert f"{results.dedup['clusters']['count']} clusters" in text
     assert "min_words: 50" in text  # the effective config
     assert "404" in text  # the measure that a sample failed by
     assert str(config.output) not in text
 
 
 def test_hostile_text_stays_text(done, tmp_path):
-    config, book, facts = papers_of(done)
+    config, book, results = read_run(done)
     shutil.copytree(done, tmp_path / "out")
     rows = [
         rejected(1, text=HOSTILE, url=f"javascript:alert(1)//{HOSTILE}", id=HOSTILE, detail=HOSTILE),
@@ -118,10 +119,10 @@ def test_hostile_text_stays_text(done, tmp_path):
     book.totals.rejected.update({"language/low-score": 1, f"{HOSTILE}/{HOSTILE}": 1})
     book.bad_files = {HOSTILE: HOSTILE}
     book.files[HOSTILE] = replace(next(iter(book.files.values())), unreadable=[UnreadableRange(0, 9, HOSTILE)])
-    facts["dedup"]["clusters"]["large"] = [["near", HOSTILE, 200]]
-    facts["publish"]["mixture"]["domain"][HOSTILE] = [1, 1, 1, 1]
+    results.dedup["clusters"]["large"] = [("near", HOSTILE, 200)]
+    results.publish["mixture"]["domain"][HOSTILE] = dict.fromkeys(("pages", "bytes", "wanted_bytes", "train_bytes"), 1)
     sly = build_config(config_values(config) | {"inputs": [HOSTILE]})
-    write_report(Output(str(tmp_path / "out")), sly, book, facts)
+    write_report(Output(str(tmp_path / "out")), sly, book, results)
     found = Page((tmp_path / "out/report.html").read_text())
     test_nothing_is_loaded_and_nothing_runs(found)
     assert found.text.count(HOSTILE) > 8
@@ -129,11 +130,11 @@ def test_hostile_text_stays_text(done, tmp_path):
 
 
 def test_bytes_are_the_same_twice_for_any_place_and_number_of_workers(done, tmp_path):
-    config, book, facts = papers_of(done)
+    config, book, results = read_run(done)
     shutil.copytree(done, tmp_path / "out")
     (tmp_path / "out/report.html").unlink()
     other = build_config(config_values(config) | {"workers": 7, "output": str(tmp_path / "out")})
-    write_report(Output(str(tmp_path / "out")), other, book, facts)
+    write_report(Output(str(tmp_path / "out")), other, book, results)
     assert (tmp_path / "out/report.html").read_bytes() == (done / "report.html").read_bytes()
 
 
@@ -145,22 +146,23 @@ def test_samples_are_few_short_masked_and_the_same_for_any_sharding(tmp_path):
     write_rejected(tmp_path / "one", "a.parquet", rows)
     for part in range(4):
         write_rejected(tmp_path / "four", f"{part}.parquet", rows[part::4][::-1])
-    one = samples(Output(str(tmp_path / "one")), PiiConfig())
-    assert one == samples(Output(str(tmp_path / "four")), PiiConfig())
+    one = draw_samples(Output(str(tmp_path / "one")), PiiConfig())
+    assert one == draw_samples(Output(str(tmp_path / "four")), PiiConfig())
     assert list(one) == ["language/r0", "language/r1", "language/r2"]
     for found in one.values():
-        assert len({page.id for page in found}) == len(found) == SAMPLES
+        assert len({page.id for page in found}) == len(found) == MAX_SAMPLES
         for page in found:
-            assert page.text.startswith("Write to <EMAIL> now.") and len(page.text) == SNIPPET
+            assert page.text.startswith("Write to <EMAIL> now.") and len(page.text) == MAX_SAMPLE_CHARACTERS
             assert page.id == f"<urn:uuid:{page.url.rpartition('/')[2]}>"  # the text is of the page that was drawn
 
 
 def test_the_funnel_ends_at_what_was_published(done):
-    _, book, _ = papers_of(done)
-    steps = funnel(book.totals)
+    config, book, _ = read_run(done)
+    stages = order_stages(config)
+    steps = build_funnel(book.totals, stages)
     assert steps[-1].stage.left == book.totals.published.total()
     names = [step.stage.name for step in steps]
-    assert names == [name for name in (*STAGES, "duplicates") if name in names]  # as a page meets them
+    assert names == [name for name in (*stages, "duplicates") if name in names]  # as a page meets them
     assert {"http", "robots", "duplicates"} <= set(names)
     for step in steps:
         assert sum(reason.pages for reason in step.reasons) == step.stage.pages
@@ -168,18 +170,18 @@ def test_the_funnel_ends_at_what_was_published(done):
 
 
 def test_lengths_count_every_kept_page_once(done):
-    _, book, _ = papers_of(done)
-    found, texts = lengths(Output(str(done))), pq.read_table(done / "documents", columns=["text"]).column("text")
+    _, book, _ = read_run(done)
+    found, texts = count_lengths(Output(str(done))), pq.read_table(done / "documents", columns=["text"]).column("text")
     real = sorted(len(text) for text in texts.to_pylist())
     assert found.pages == sum(n for _, n in found.ranges) == book.totals.kept == len(real)
     assert dict(found.ranges)["1,000 to 3,000"] == sum(1000 <= n < 3000 for n in real)
-    assert dict(found.marks)["longest"] == two_digits(real[-1])
+    assert dict(found.marks)["longest"] == keep_two_digits(real[-1])
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1), st.floats(0, 1))
 def test_a_quantile_is_a_value_that_the_share_does_not_exceed(values, q):
     counts = {value: values.count(value) for value in values}
-    found = quantile(counts, q)
+    found = find_quantile(counts, q)
     assert found in counts
     assert sum(value <= found for value in values) >= q * len(values)
     assert sum(value < found for value in values) <= q * len(values)

@@ -54,7 +54,7 @@ def test_an_unknown_reason_page_or_output_is_one_line(done, capsys, tmp_path):
 
 def test_one_pages_life_is_told_from_record_to_corpus(done, capsys):
     out = shown(capsys, done, "--explain", "https://site0.example/page-0")  # without www: found by canonical URL
-    for needle in ("byte", "gristmill", "score", "gopher_quality/too-few-words", "dedup      stays", "publish"):
+    for needle in ("byte", "gristmill", "score", "gopher_quality/too-few-words", "dedup      kept", "publish"):
         assert needle in out, needle
     dropped = shown(capsys, done, "--explain", "https://www.site8.example/page-8")
     assert "http/status: 404" in dropped
@@ -88,7 +88,7 @@ def test_duckdb_and_datasets_read_the_shards(done, tmp_path):
 
 
 def test_help_does_not_wait_for_beam_or_torch():
-    code = "import sys; from pipeline.__main__ import build_parser; build_parser()\n"
+    code = "import sys; from pipeline.__main__ import build_pipeline_parser; build_pipeline_parser()\n"
     code += "print([m for m in sys.modules if m in %r])"
     heavy = ["apache_beam", "torch", "trafilatura", "pyarrow", "fasttext", "numpy"]
     done = subprocess.run([sys.executable, "-c", code % heavy], cwd=ROOT, capture_output=True, text=True, check=True)

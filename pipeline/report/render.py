@@ -1,0 +1,41 @@
+"""Fills in the templates of the dataset card and the report."""
+
+from collections.abc import Mapping
+
+import jinja2
+
+from pipeline.report.facts import fraction
+
+
+def render_template(template: str, values: Mapping[str, object]) -> str:
+    """Return a template of `templates/` filled in. In HTML, every value is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.report", "templates"),
+        autoescape=template.endswith(".html"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"n": format_number, "size": format_size, "share": format_share}
+    environment.globals["fraction"] = fraction
+    return environment.get_template(template).render(values)
+
+
+def format_number(number: int) -> str:
+    """Return a number with commas between thousands."""
+    return f"{number:,}"
+
+
+def format_size(size: float) -> str:
+    """Return a number of bytes in powers of 1000, such as 1.5 MB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def format_share(part: float) -> str:
+    """Return a fraction as a percentage. A very small one is <0.1%, not 0.0%."""
+    return "<0.1%" if 0 < part < 0.0005 else f"{part:.1%}"
