@@ -91,7 +91,7 @@ def run_jobs(config: "Config", flags: list[str], command: str) -> int:
 
 def run_or_build(config: "Config", flags: Sequence[str], command: str) -> None:
     """Run the jobs of a command and print the funnel. With `--dry_run`, build the graphs and print their sizes."""
-    from pipeline.cli.run import JOBS, run
+    from pipeline.cli.run import JOBS, run, select_jobs
     from pipeline.io.output import Output
     from pipeline.report.inspect_output import print_funnel
     from pipeline.runners.beam_options import check_flags, is_dry_run
@@ -101,6 +101,6 @@ def run_or_build(config: "Config", flags: Sequence[str], command: str) -> None:
     if is_dry_run(flags):
         from pipeline.cli.dry_run import dry_run, lines
 
-        print(*lines(dry_run(config, flags, jobs)), sep="\n")
+        print(*lines(dry_run(config, flags, select_jobs(config, jobs))), sep="\n")
         return
     print_funnel(run(config, flags, jobs), Output(config.output))

@@ -1,6 +1,6 @@
 """What a page is about, by the words of its address: cheap, and the same in every language that the table knows.
 
-The labels are the mix's: `weights.domains` names them. Words come from `data/domains.yaml`; whoever knows
+The labels are the domains of the mixture (`weights.domains`). Words come from `data/domains.yaml`; whoever knows
 a word adds it there.
 """
 

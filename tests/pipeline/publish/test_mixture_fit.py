@@ -20,7 +20,7 @@ NATURAL = dict.fromkeys(SIZES, 1.0)
 
 
 def share(factors, kind, part, which="weight"):
-    """Return the share of a part of the mix's bytes."""
+    """Return the share of a part of the mixture's bytes."""
     sums = {cell: SIZES[cell] * getattr(factor, which) for cell, factor in factors.items()}
     return sum(n for cell, n in sums.items() if getattr(cell, kind) == part) / sum(sums.values())
 

@@ -1,4 +1,4 @@
-"""The publish job: the mix comes out as asked, every page is accounted for, and sharding leaves the bytes alone."""
+"""The publish job: the mixture comes out as asked, every page is accounted for, and sharding leaves the bytes alone."""
 
 import hashlib
 import random
