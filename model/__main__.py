@@ -1,4 +1,4 @@
-"""Command line: python -m model train | sample | evaluate | contamination | export | ablate | scaling."""
+"""Command line: python -m model train | sample | chat | evaluate | contamination | export | ablate | scaling | cost."""
 
 import argparse
 import json
@@ -20,15 +20,23 @@ def make_parser() -> argparse.ArgumentParser:
     sample = commands.add_parser("sample", help="write text with a trained model")
     sample.add_argument("run", type=Path, metavar="RUN")
     sample.add_argument("--prompt", default="", help="text to continue (default: the start of a document)")
-    sample.add_argument("--tokens", type=int, default=200, help="tokens to add (default: 200)")
-    sample.add_argument("--temperature", type=float, default=0.8, help="0: the most likely token (default: 0.8)")
-    sample.add_argument("--top-k", type=int, help="draw only from the K most likely tokens")
-    sample.add_argument("--top-p", type=float, help="draw only from the most likely tokens with this total probability")
-    sample.add_argument("--seed", type=int, default=0, help="the same seed gives the same text (default: 0)")
+    chat = commands.add_parser("chat", help="talk to a fine-tuned model; an empty line ends it")
+    chat.add_argument("run", type=Path, metavar="RUN")
+    for command in (sample, chat):
+        command.add_argument("--tokens", type=int, default=200, help="tokens to add, at most (default: 200)")
+        command.add_argument("--temperature", type=float, default=0.8, help="0: the most likely token (default: 0.8)")
+        command.add_argument("--top-k", type=int, help="draw only from the K most likely tokens")
+        command.add_argument("--top-p", type=float, help="draw only from the most likely tokens that together have P")
+        command.add_argument("--seed", type=int, default=0, help="the same seed gives the same text (default: 0)")
 
-    evaluate = commands.add_parser("evaluate", help="bits per byte and perplexity of text files")
+    evaluate = commands.add_parser("evaluate", help="bits per byte of texts, accuracy on evaluation sets")
     evaluate.add_argument("run", type=Path, metavar="RUN")
-    evaluate.add_argument("--text", type=Path, nargs="+", required=True, metavar="FILE", help="UTF-8 text files")
+    evaluate.add_argument("--text", type=Path, nargs="+", default=[], metavar="FILE", help="UTF-8 text files")
+    evaluate.add_argument(
+        "--sets", type=Path, nargs="+", default=[], metavar="FILE",
+        help="MMLU, ARC, PIQA, OpenBookQA, HellaSwag or LAMBADA: JSONL, CSV or text, compressed or in a tar",
+    )  # fmt: skip
+    evaluate.add_argument("--limit", type=int, help="score a sample of this many items of each set")
     evaluate.add_argument("--json", action="store_true", help="print JSON, with all counts")
 
     contamination = commands.add_parser("contamination", help="test whether a model saw an evaluation set in its order")
@@ -53,9 +61,31 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="e.g. model.depth=4"
         )
-    for command in (sample, evaluate, contamination):
+    add_cost_arguments(commands.add_parser("cost", help="FLOPs, GPU hours, dollars, electricity and CO2 of a training"))
+    for command in (sample, chat, evaluate, contamination):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     return top
+
+
+def add_cost_arguments(cost: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cost`."""
+    cost.add_argument(
+        "--config", type=Path, metavar="CONFIG.yaml", help="take parameters, tokens and shape from a config"
+    )
+    cost.add_argument("--vocabulary", type=int, default=32_768, help="tokenizer's size, with --config (default: 32768)")
+    cost.add_argument("--parameters", type=float, help="for example 124e6")
+    cost.add_argument("--tokens", type=float, help="tokens trained on (default: 20 a parameter)")
+    cost.add_argument("--flops", type=float, help="the compute, in place of parameters or tokens")
+    cost.add_argument("--card", default="H100", help="H100, H200, B200, A100, L4 or 'RTX 4090' (default: H100)")
+    cost.add_argument("--cards", type=int, default=8, help="cards in parallel (default: 8)")
+    cost.add_argument("--mfu", type=float, default=0.4, help="model FLOPs utilisation (default: 0.4)")
+    cost.add_argument("--dollars-per-hour", type=float, help="of one card (default: a usual price of the card)")
+    cost.add_argument("--pue", type=float, default=1.1, help="data centre's power over the computers' (default: 1.1)")
+    cost.add_argument("--co2", type=float, default=0.4, help="kg of CO2 a kWh (default: 0.4)")
+    cost.add_argument(
+        "--served-tokens", type=float, help="tokens of inference to expect: also the best size for serving"
+    )
+    cost.add_argument("--json", action="store_true", help="print JSON")
 
 
 # Each command imports what it needs itself, so that --help does not wait for torch.
@@ -83,19 +113,39 @@ def sample_command(arguments: argparse.Namespace) -> None:
     print(sample_text(run, arguments.prompt, arguments.tokens, options))
 
 
+def chat_command(arguments: argparse.Namespace) -> None:
+    """Talk to a fine-tuned model."""
+    from model.inference.chat import chat_with_user
+    from model.inference.sample import SamplingOptions
+    from model.run_folder import load_trained_run
+
+    options = SamplingOptions(arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed)
+    chat_with_user(load_trained_run(arguments.run, arguments.device), options, arguments.tokens)
+
+
 def evaluate_command(arguments: argparse.Namespace) -> None:
-    """Print the scores of text files."""
+    """Print the scores of text files, and the accuracy on evaluation sets."""
+    from model.config import TrainerError
+    from model.evaluation.multiple_choice import evaluate_sets, format_set_table
     from model.evaluation.text_loss import add_scores, score_files
     from model.run_folder import load_trained_run
 
+    if not arguments.text and not arguments.sets or (arguments.limit or 1) < 1:
+        raise TrainerError("evaluate: give --text FILE, --sets FILE, or both, and a --limit of at least 1")
     run = load_trained_run(arguments.run, arguments.device)
     scores = score_files(run, arguments.text)
-    total = add_scores(scores)
+    results = evaluate_sets(run, arguments.sets, arguments.limit)
     if arguments.json:
-        files = {path: asdict(score) for path, score in scores.items()}
-        print(json.dumps({"step": run.step, "files": files, **asdict(total)}, indent=1))
+        content: dict[str, object] = {"step": run.step}
+        if scores:
+            content |= {"files": {path: asdict(score) for path, score in scores.items()}, **asdict(add_scores(scores))}
+        if results:
+            content["sets"] = {name: asdict(result) for name, result in results.items()}
+        print(json.dumps(content, indent=1))
         return
-    rows = [*scores.items(), ("all together", total)] if len(scores) > 1 else list(scores.items())
+    if results:
+        print(format_set_table(results))
+    rows = [*scores.items(), ("all together", add_scores(scores))] if len(scores) > 1 else list(scores.items())
     for path, score in rows:
         perplexity = f"perplexity {score.perplexity:.2f} a token"
         print(f"{score.bits_per_byte:.4f} bits per byte  {perplexity}  {score.bytes:,} bytes  {path}")
@@ -143,6 +193,21 @@ def scaling_command(arguments: argparse.Namespace) -> None:
     print(run_scaling(load_study_config(ScalingStudy, arguments.config, arguments.set)))
 
 
+def cost_command(arguments: argparse.Namespace) -> None:
+    """Print the cost of a training run."""
+    from model.studies.cost import CostOptions, estimate_cost, format_cost, read_run_size
+
+    parameters, tokens, shape = arguments.parameters, arguments.tokens, None
+    if arguments.config is not None:
+        size = read_run_size(arguments.config, arguments.vocabulary)
+        parameters, tokens, shape = parameters or size.parameters, tokens or size.tokens, size.shape
+    options = CostOptions(
+        arguments.card, arguments.cards, arguments.mfu, arguments.dollars_per_hour, arguments.pue, arguments.co2
+    )
+    cost = estimate_cost(options, parameters, tokens, arguments.flops, shape)
+    print(json.dumps(asdict(cost), indent=1) if arguments.json else format_cost(cost, options, arguments.served_tokens))
+
+
 COMMANDS = {
     "train": train_command,
     "sample": sample_command,
@@ -151,6 +216,8 @@ COMMANDS = {
     "export": export_command,
     "ablate": ablate_command,
     "scaling": scaling_command,
+    "chat": chat_command,
+    "cost": cost_command,
 }
 
 

@@ -168,11 +168,18 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor, rope: Rope | None, cache: "KeyValueCache | None", mask: Mask | None = None) -> Tensor:
         """Return the output (B, T, C) for x (B, T, C)."""
         B, T, C = x.shape
-        q, k, v = (layer(x).view(B, T, self.heads, -1).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        # One product for queries, keys and values, and one norm and rotation for queries and keys: larger is faster.
+        layers = (self.q, self.k, self.v)
+        bias = torch.cat([layer.bias for layer in layers]) if self.q.bias is not None else None
+        qkv = F.linear(x, torch.cat([layer.weight for layer in layers]), bias)  # (B, T, 3 C)
+        qk, v = torch.split(qkv.view(B, T, 3 * self.heads, -1), [2 * self.heads, self.heads], dim=2)  # (B, T, heads, D)
         if self.qk_norm:  # bounds the attention logits, so that high learning rates stay stable
-            q, k = (F.rms_norm(y, (y.size(-1),), eps=EPSILON) for y in (q, k))  # (B, H, T, D)
+            qk = F.rms_norm(qk, (qk.size(-1),), eps=EPSILON)
         if rope is not None:
-            q, k = apply_rope(q, *rope), apply_rope(k, *rope)
+            cos, sin = rope
+            qk = apply_rope(qk, cos[:, None], sin[:, None])
+        q, k = qk.transpose(1, 2).chunk(2, dim=1)  # (B, H, T, D) each
+        v = v.transpose(1, 2)
         if cache is not None:
             k, v = cache.extend(self.index, k, v)
         y = compute_attention(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
@@ -242,7 +249,7 @@ def make_rope_tables(context: int, features: int, base: float) -> Rope:
 
 
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate feature i with feature i + D/2 by the angle of its position: x (B, H, T, D), cos and sin (T, D/2)."""
+    """Rotate feature i with feature i + D/2 by the angle of its position: x (..., D), cos and sin (..., D/2)."""
     left, right = x.chunk(2, dim=-1)
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1).type_as(x)
 

@@ -73,7 +73,7 @@ def make_optimizers(model: GPT, config: OptimizerConfig) -> list[Optimizer]:
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
     in_blocks = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in in_blocks]
-    fused = next(model.parameters()).is_cuda
+    fused = next(model.parameters()).device.type in ("cuda", "cpu")
     if config.name == "adamw" or not matrices:
         groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
         return [AdamW(groups, config.learning_rate, config.betas, fused=fused)]

@@ -1,4 +1,8 @@
-"""Fine-tuning data: JSONL of prompt and answer (SFT), or of prompt, chosen and rejected answer (DPO)."""
+"""Fine-tuning data, as JSONL.
+
+For SFT a line is {"prompt", "answer"}, or {"messages": [{"role", "content"}, ...]} for a conversation of several turns.
+For DPO it is {"prompt", "chosen", "rejected"}.
+"""
 
 import hashlib
 import json
@@ -20,6 +24,7 @@ from model.gpt import IGNORE
 from model.tokenizer import encode_text, find_separator_id, load_tokenizer_file
 
 ANSWER_FIELDS = {"sft": ("answer",), "dpo": ("chosen", "rejected")}
+Turn: TypeAlias = tuple[str, str]  # a prompt and its answer
 Row: TypeAlias = tuple[list[int], list[int]]  # tokens, and for each the token to predict or IGNORE
 Example: TypeAlias = tuple[Row, ...]  # one row (SFT), or two: chosen and rejected (DPO)
 
@@ -32,28 +37,36 @@ class Record(NamedTuple):
     answer_bytes: int
 
 
-def encode_prompt(tokenizer: Tokenizer, prompt: str, name: str) -> list[int]:
-    """Return the tokens before an answer: the separator, then the prompt, as a user's turn if there are turn tokens."""
+def encode_prompt(tokenizer: Tokenizer, prompt: str, name: str, is_first: bool = True) -> list[int]:
+    """Return the tokens before an answer: the separator, then the prompt, as a user's turn if there are turn tokens.
+
+    In a later turn of a conversation, the separator is the end of the answer before.
+    """
     ids = encode_text(tokenizer, prompt, name)
     user, assistant = (tokenizer.token_to_id(token) for token in ("<|user|>", "<|assistant|>"))
     if user is not None and assistant is not None:
         ids = [user, *ids, assistant]
     separator = find_separator_id(tokenizer)
-    return ids if separator is None else [separator, *ids]
+    return ids if separator is None or not is_first else [separator, *ids]
 
 
-def encode_example(tokenizer: Tokenizer, prompt: str, answer: str, name: str) -> Row:
-    """Return the tokens and targets of a prompt and an answer. Raises TrainerError if one is empty.
+def encode_conversation(tokenizer: Tokenizer, turns: list[Turn], name: str) -> Row:
+    """Return the tokens and targets of a conversation. Raises TrainerError if a prompt or an answer is empty.
 
-    Only the answer and the separator that ends it are to be predicted.
+    Only the answers, each with the separator that ends it, are to be predicted.
     """
-    before, after = encode_prompt(tokenizer, prompt, name), encode_text(tokenizer, answer, name)
-    if not before or not after:
-        raise TrainerError(f"{name}: {'an empty answer' if before else 'an empty prompt'}")
     separator = find_separator_id(tokenizer)
-    if separator is not None:
-        after = [*after, separator]
-    return (before + after)[:-1], [IGNORE] * (len(before) - 1) + after
+    end = [] if separator is None else [separator]
+    ids: list[int] = []
+    targets: list[int] = []
+    for number, (prompt, answer) in enumerate(turns):
+        before = encode_prompt(tokenizer, prompt, name, is_first=number == 0)
+        after = encode_text(tokenizer, answer, name)
+        if not before or not after:
+            raise TrainerError(f"{name}: {'an empty answer' if before else 'an empty prompt'}")
+        ids += before + after + end
+        targets += [IGNORE] * len(before) + after + end
+    return ids[:-1], targets[1:]
 
 
 @dataclass(frozen=True)
@@ -110,21 +123,52 @@ def pad_examples(examples: list[Example], length: int) -> tuple[Tensor, Tensor]:
 
 def read_records(path: Path, raw: bytes, task: str, tokenizer: Tokenizer) -> Iterator[Record]:
     """Yield the records of a JSONL file, without its empty lines. Raises TrainerError for a line that is no example."""
-    keys = ("prompt", *ANSWER_FIELDS[task])
     for number, line in enumerate(raw.splitlines(), 1):
         if not line.strip():
             continue
         name = f"{path}, line {number}"
-        try:
-            content = json.loads(line)
-            texts = [content[key] for key in keys]
-        except (ValueError, KeyError, TypeError):  # not JSON, without these keys, or not an object
-            texts = [None]
-        if not all(isinstance(text, str) for text in texts):
-            raise TrainerError(f"{name}: not an object with the texts {', '.join(keys)}")
-        prompt, *answers = texts
-        example = tuple(encode_example(tokenizer, prompt, answer, name) for answer in answers)
-        yield Record(hashlib.sha256(prompt.encode()).digest(), example, len(answers[0].encode()))
+        conversations = parse_conversations(line, task, name)
+        example = tuple(encode_conversation(tokenizer, turns, name) for turns in conversations)
+        first_prompt = conversations[0][0][0]
+        answer_bytes = sum(len(answer.encode()) for _, answer in conversations[0])
+        yield Record(hashlib.sha256(first_prompt.encode()).digest(), example, answer_bytes)
+
+
+def parse_conversations(line: bytes, task: str, name: str) -> list[list[Turn]]:
+    """Return the conversations of a line: one for SFT, two (chosen and rejected) for DPO. Raises TrainerError."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        content = None
+    if isinstance(content, dict) and task == "sft" and "messages" in content:
+        return [parse_messages(content["messages"], name)]
+    keys = ("prompt", *ANSWER_FIELDS[task])
+    values = [content.get(key) for key in keys] if isinstance(content, dict) else []
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) < len(keys):
+        other = ", and no list of messages" if task == "sft" else ""
+        raise TrainerError(f"{name}: not an object with the texts {', '.join(keys)}{other}")
+    prompt, *answers = texts
+    return [[(prompt, answer)] for answer in answers]
+
+
+def parse_messages(messages: object, name: str) -> list[Turn]:
+    """Return the turns of a list of messages. A system message becomes the beginning of the first prompt.
+
+    Raises TrainerError unless user and assistant speak in turns, the user first and the assistant last.
+    """
+    problem = TrainerError(f"{name}: messages are objects of role and content: user and assistant in turns")
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise problem
+    roles, texts = ([message.get(key) for message in messages] for key in ("role", "content"))
+    if not all(isinstance(text, str) for text in texts):
+        raise problem
+    if roles[:1] == ["system"]:
+        system, roles, texts = texts[0], roles[1:], texts[1:]
+        texts[:1] = [f"{system}\n\n{text}" for text in texts[:1]]
+    if not roles or roles != ["user", "assistant"] * (len(roles) // 2):
+        raise problem
+    return list(zip(texts[::2], texts[1::2], strict=True))
 
 
 def open_examples(config: TrainerConfig) -> ExampleDataset:
@@ -139,6 +183,8 @@ def open_examples(config: TrainerConfig) -> ExampleDataset:
         raise TrainerError(f"data: {path} is not a file that exists; task {config.task} reads a JSONL file")
     raw = path.read_bytes()
     records = list(read_records(path, raw, config.task, tokenizer))
+    if config.model.document_mask and any(tokens.count(tokens[0]) > 1 for r in records for tokens, _ in r.example):
+        raise TrainerError("model.document_mask: in a conversation of several turns it would hide the earlier ones")
     fitting = [record for record in records if all(len(tokens) <= context for tokens, _ in record.example)]
     if len(fitting) < len(records):
         long = len(records) - len(fitting)

@@ -11,11 +11,14 @@ from safetensors.torch import load_file
 
 from model import run_folder
 from model.__main__ import main
+from model.config import TrainerError
 from model.config_reader import load_trainer_config
-from model.finetuning.examples import encode_example, open_examples
+from model.finetuning.examples import encode_conversation, open_examples, parse_messages
 from model.finetuning.losses import dpo_loss, preference_margins
 from model.gpt import IGNORE
-from model.run_folder import read_training_log
+from model.inference.chat import chat_with_user
+from model.inference.sample import SamplingOptions
+from model.run_folder import load_trained_run, read_training_log
 from model.train import Trainer, train_gpt
 
 
@@ -71,7 +74,7 @@ def test_only_answers_count_and_no_prompt_is_in_both_sets(base, tmp_path):
     config = load_trainer_config(tuned(tmp_path, base, "sft", records))
     examples = open_examples(config)
     tokenizer = examples.tokenizer
-    tokens, targets = encode_example(tokenizer, "mill 3", "grain 水", "x")
+    tokens, targets = encode_conversation(tokenizer, [("mill 3", "grain 水")], "x")
     prompt, answer = (tokenizer.encode(text, add_special_tokens=False).ids for text in ("mill 3", "grain 水"))
     assert tokens == [0, *prompt, *answer]
     assert targets == [IGNORE] * len(prompt) + [*answer, 0]
@@ -144,3 +147,40 @@ def test_data_that_is_no_such_jsonl_is_one_line_and_no_run(base, tmp_path, fails
     assert "is not a file" in fails("train", path, "--set", f"data={base}")
     assert "needs init_from" in fails("train", path, "--set", "init_from=null")
     assert not (tmp_path / "sft").exists()
+
+
+def test_a_conversation_of_several_turns_learns_every_answer(base, tmp_path, fails):
+    tokenizer = load_trained_run(base, "cpu").tokenizer
+    tokens, targets = encode_conversation(tokenizer, [("mill", "grain"), ("water", "wheel 水")], "x")
+    parts = [tokenizer.encode(text, add_special_tokens=False).ids for text in ("mill", "grain", "water", "wheel 水")]
+    assert tokens == [0, *parts[0], *parts[1], 0, *parts[2], *parts[3]]
+    learned = [token for token in targets if token != IGNORE]
+    assert learned == [*parts[1], 0, *parts[3], 0]
+    system = [{"role": "system", "content": "be kind"}]
+    turns = [{"role": role, "content": text} for role, text in [("user", "a"), ("assistant", "b")]]
+    assert parse_messages([*system, *turns, *turns], "x") == [("be kind\n\na", "b"), ("a", "b")]
+    for bad in (turns[:1], [*turns, turns[0]], turns[::-1], [], "x", [{"role": "user"}]):
+        with pytest.raises(TrainerError, match="user and assistant in turns"):
+            parse_messages(bad, "x")
+    records = [{"messages": turns}, {"messages": [*turns, {"role": "user", "content": "c"}]}]
+    assert "line 2: messages are objects of role and content" in fails("train", tuned(tmp_path, base, "sft", records))
+    records = [{"messages": [*turns, *turns]}] * 3
+    line = fails("train", tuned(tmp_path, base, "sft", records, model={"context": 32, "document_mask": True}))
+    assert "it would hide the earlier" in line
+
+
+def test_chat_answers_with_the_whole_conversation_in_view(base, tmp_path, capsys, fails):
+    """The second answer can only be known from the first turn."""
+    records = []
+    for n in range(40):
+        name = ["stone", "river", "flour", "sack"][n % 4]
+        texts = [f"I am {name} {n}", "grain", "who am I", name]
+        roles = ["user", "assistant"] * 2
+        records.append({"messages": [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]})
+    train_gpt(load_trainer_config(tuned(tmp_path, base, "sft", records, steps=150, evaluate_every=150)))
+    run = load_trained_run(tmp_path / "sft", "cpu")
+    capsys.readouterr()
+    lines = iter(["I am river 5", "who am I", ""])
+    chat_with_user(run, SamplingOptions(temperature=0), 20, lambda prompt: next(lines))
+    assert capsys.readouterr().out == "grain\nriver\n"
+    assert "is not fine-tuned" in fails("chat", base)
