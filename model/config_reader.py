@@ -143,7 +143,7 @@ def build_trainer_config(user: Mapping[str, Any]) -> TrainerConfig:
     name = user.get("preset", "llama")
     if not isinstance(name, str) or name not in PRESETS:
         known = ", ".join(PRESETS)
-        raise TrainerError(f"preset: {name!r} is unknown; there are {known}{suggest_name(str(name), PRESETS)}")
+        raise TrainerError(f"preset: {name!r} is unknown; there are {known}{suggest_key(str(name), PRESETS)}")
     try:
         config: TrainerConfig = TypeAdapter(TrainerConfig).validate_python(merge_keys(PRESETS[name], user))
     except ValidationError as error:
@@ -167,7 +167,7 @@ def check_combinations(config: TrainerConfig) -> None:
         raise TrainerError(f"model.width: {width} cannot be split into {heads} heads of an even number of features")
 
 
-def suggest_name(name: str, known: Iterable[str]) -> str:
+def suggest_key(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name most similar to `name`, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
@@ -192,7 +192,7 @@ def explain_validation_error(error: ValidationError, root: type | None = None) -
         known = list_valid_keys(location, root or TrainerConfig)
         if RENAMED_KEYS.get(name) in known:
             return f"{key}: no such key; its name is now {RENAMED_KEYS[name]!r}"
-        return f"{key}: no such key{suggest_name(name, known)} (known here: {', '.join(known)})"
+        return f"{key}: no such key{suggest_key(name, known)} (known here: {', '.join(known)})"
     if key.startswith("data.") and root is None:  # pydantic reports each of the allowed types
         value = first["input"]
         return f"data: {value!r} cannot be used: give a path, a list of paths, or paths with weights above 0"

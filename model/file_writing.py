@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 
-def write_file_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` fill a temporary file beside `path`; rename it to `path` once all of it is on disk.
 
     The temporary file is locked while it is written, so that `remove_stale_files` can tell it from one that a killed

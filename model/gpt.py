@@ -88,12 +88,9 @@ class GPT(nn.Module):
             raise ValueError(
                 f"{past} + {T} tokens: at most {self.config.context} in all, one at a time after the first"
             )
-        begins = tokens.eq(self.separator) if self.config.document_mask and self.separator is not None else None
-        mask = None
-        if begins is not None and cache is None:
-            has_dropout = self.training and self.config.dropout > 0  # flex attention has none
-            mask = make_document_mask(begins, flex=tokens.is_cuda and not has_dropout)
-        x = self.embed_tokens(tokens, past, begins if mask is not None else None)
+        begins = self.find_document_starts(tokens) if cache is None else None
+        mask = None if begins is None else make_document_mask(begins, flex=self.can_use_flex(tokens))
+        x = self.embed_tokens(tokens, past, begins)
         rope = (self.cos[past : past + T], self.sin[past : past + T]) if self.config.position == "rope" else None
         for block in self.blocks:
             x = block(x, rope, cache, mask)
@@ -103,6 +100,14 @@ class GPT(nn.Module):
         if self.config.softcap:
             logits = self.config.softcap * torch.tanh(logits / self.config.softcap)
         return logits if targets is None else compute_cross_entropy(logits, targets, reduction)
+
+    def find_document_starts(self, tokens: Tensor) -> Tensor | None:
+        """Return which tokens (B, T) begin a document, or None if documents are not kept apart."""
+        return tokens.eq(self.separator) if self.config.document_mask and self.separator is not None else None
+
+    def can_use_flex(self, tokens: Tensor) -> bool:
+        """Return whether flex attention can be used: on an NVIDIA card, without dropout."""
+        return tokens.is_cuda and not (self.training and self.config.dropout)
 
     def embed_tokens(self, tokens: Tensor, past: int, begins: Tensor | None) -> Tensor:
         """Return the input (B, T, C) of the first block; `begins` (B, T) marks the tokens that begin a document.

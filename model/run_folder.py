@@ -16,7 +16,7 @@ from model import config_reader
 from model.baselines import build_model
 from model.checkpoint import MODEL, find_newest_checkpoint, list_checkpoint_steps, load_weights
 from model.config import TrainerConfig, TrainerError
-from model.file_writing import remove_stale_files, write_file_atomically
+from model.file_writing import remove_stale_files, replace_file
 from model.gpt import GPT
 from model.hardware import select_device
 from model.tokenizer import find_separator_id, load_tokenizer_file
@@ -108,10 +108,10 @@ def write_run_files(folder: Path, config: TrainerConfig, tokenizer: Tokenizer) -
     for name, text in texts.items():
         if fresh or not (folder / name).exists():
             data = text.encode()
-            write_file_atomically(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
+            replace_file(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
     if config.init_from is not None and (fresh or not (folder / INITIAL).exists()):
         with (find_initial_checkpoint(config.init_from) / MODEL).open("rb") as source:
-            write_file_atomically(folder / INITIAL, lambda file: shutil.copyfileobj(source, file))
+            replace_file(folder / INITIAL, lambda file: shutil.copyfileobj(source, file))
 
 
 def find_initial_checkpoint(run: str) -> Path:
@@ -150,4 +150,4 @@ def read_training_log(folder: Path) -> list[LogLine]:
 def truncate_training_log(folder: Path, step: int) -> None:
     """Remove the log's lines after `step`. A run that resumes there writes them again."""
     kept = "".join(json.dumps(line) + "\n" for line in read_training_log(folder) if line["step"] <= step)
-    write_file_atomically(folder / "log.jsonl", lambda file: file.write(kept.encode()))
+    replace_file(folder / "log.jsonl", lambda file: file.write(kept.encode()))

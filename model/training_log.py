@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from model.config import TrainerConfig, TrainerError
-from model.file_writing import write_file_atomically
+from model.file_writing import replace_file
 from model.run_folder import LogLine
 
 PLAIN_LINE_SECONDS = 30.0  # time between lines where stderr is not a terminal
@@ -127,7 +127,7 @@ def plot_losses(lines: list[LogLine], path: Path) -> None:
     axes.legend()
     metadata = {"Date": None} if path.suffix == ".svg" else {}
     with rc_context({"svg.hashsalt": "loss"}):
-        write_file_atomically(path, lambda file: figure.savefig(file, format=path.suffix[1:], metadata=metadata))
+        replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], metadata=metadata))
 
 
 def smooth_losses(values: list[float]) -> list[float]:

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from model import tokenizer as tokenizer_files
 from model.config import TrainerError
 from model.corpus.validation_filter import TokenIds, ValidationDocuments, drop_validation_documents
-from model.file_writing import remove_stale_files, write_file_atomically
+from model.file_writing import remove_stale_files, replace_file
 
 DOCUMENTS_AT_ONCE = 256  # tokenised together; bounds the memory
 
@@ -167,9 +167,9 @@ def write_token_file(shard: Path, tokenizer: Tokenizer, stem: Path, is_closed: C
     stem.parent.mkdir(parents=True, exist_ok=True)
     if sys.stderr.isatty():
         print(f"\r\x1b[Ktokenising {shard.name} ...", end="", file=sys.stderr, flush=True)
-    write_file_atomically(stem.with_suffix(".bin"), lambda file: file.writelines(tokenise_batches()))
+    replace_file(stem.with_suffix(".bin"), lambda file: file.writelines(tokenise_batches()))
     content = json.dumps(asdict(header)).encode()
-    write_file_atomically(stem.with_suffix(".json"), lambda file: file.write(content))
+    replace_file(stem.with_suffix(".json"), lambda file: file.write(content))
 
 
 def count_shard_documents(shards: list[Path]) -> int:

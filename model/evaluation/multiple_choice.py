@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from model.config import JsonObject, TrainerError
@@ -177,7 +178,7 @@ def evaluate_questions(run: TrainedRun, questions: list[Question], name: str) ->
     by_cloze = [score.log_likelihood for score in cloze]
     sizes = [len(choice.strip().encode()) for question in questions for choice in question.choices]
     by_byte = [score / max(1, size) for score, size in zip(by_cloze, sizes, strict=True)]
-    chance = sum(1 / len(question.choices) for question in questions) / len(questions)
+    chance = float(np.mean([1 / len(question.choices) for question in questions]))
     cloze_accuracy, byte_accuracy, letter_accuracy = (
         measure_accuracy(find_right_answers(questions, scores), chance) for scores in (by_cloze, by_byte, by_letter)
     )

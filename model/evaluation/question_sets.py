@@ -48,7 +48,7 @@ def read_set(path: Path) -> list[SetItem]:
         with path.open("rb") as file:
             if path.name.lower().endswith(ARCHIVES):
                 return list(read_archive(file))
-            return list(read_items(file, path.name))
+            return list(read_set_file(file, path.name))
     except TrainerError:
         raise
     except (*DAMAGED, OSError) as error:
@@ -65,7 +65,7 @@ def read_archive(file: IO[bytes]) -> Iterator[SetItem]:
             if member.isfile() and name[0] not in "._" and find_format(name):
                 content = archive.extractfile(member)
                 if content is not None:
-                    yield from read_items(content, name)
+                    yield from read_set_file(content, name)
 
 
 def find_format(name: str) -> str:
@@ -75,7 +75,7 @@ def find_format(name: str) -> str:
     return ending if ending in FORMATS else ""
 
 
-def read_items(file: IO[bytes], name: str) -> Iterator[SetItem]:
+def read_set_file(file: IO[bytes], name: str) -> Iterator[SetItem]:
     """Yield the items of one file. Raises TrainerError for a name whose ending says no format."""
     ending = find_format(name)
     if not ending:

@@ -171,6 +171,21 @@ def parse_messages(messages: object, name: str) -> list[Turn]:
     return list(zip(texts[::2], texts[1::2], strict=True))
 
 
+def reject_conversations(records: list[Record]) -> None:
+    """Raise TrainerError if a record has several turns. The separator between them would hide the earlier ones."""
+    if any(tokens.count(tokens[0]) > 1 for record in records for tokens, _ in record.example):
+        raise TrainerError("model.document_mask: in a conversation of several turns it would hide the earlier ones")
+
+
+def drop_long_records(records: list[Record], context: int) -> list[Record]:
+    """Return the records whose rows fit into the context; the others are counted on stderr."""
+    fitting = [record for record in records if all(len(tokens) <= context for tokens, _ in record.example)]
+    if len(fitting) < len(records):
+        long = len(records) - len(fitting)
+        print(f"model: left out {long} of {len(records)} examples: longer than the context", file=sys.stderr)
+    return fitting
+
+
 def open_examples(config: TrainerConfig) -> ExampleDataset:
     """Read `config.data`. The prompts with the smallest hashes, `config.validation` of them, are the validation set.
 
@@ -183,12 +198,9 @@ def open_examples(config: TrainerConfig) -> ExampleDataset:
         raise TrainerError(f"data: {path} is not a file that exists; task {config.task} reads a JSONL file")
     raw = path.read_bytes()
     records = list(read_records(path, raw, config.task, tokenizer))
-    if config.model.document_mask and any(tokens.count(tokens[0]) > 1 for r in records for tokens, _ in r.example):
-        raise TrainerError("model.document_mask: in a conversation of several turns it would hide the earlier ones")
-    fitting = [record for record in records if all(len(tokens) <= context for tokens, _ in record.example)]
-    if len(fitting) < len(records):
-        long = len(records) - len(fitting)
-        print(f"model: left out {long} of {len(records)} examples: longer than the context", file=sys.stderr)
+    if config.model.document_mask:
+        reject_conversations(records)
+    fitting = drop_long_records(records, context)
     prompts = sorted({record.prompt_hash for record in fitting})
     held_out = set(prompts[: math.ceil(config.validation * len(prompts))])
     train = [record.example for record in fitting if record.prompt_hash not in held_out]

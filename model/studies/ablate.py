@@ -21,7 +21,7 @@ from model.config import FORBID_EXTRA_KEYS, JsonObject, TrainerError
 from model.config_reader import build_trainer_config
 from model.data import open_corpus
 from model.evaluation.text_loss import add_scores, score_files
-from model.file_writing import write_file_atomically
+from model.file_writing import replace_file
 from model.run_folder import load_trained_run, read_training_log
 from model.train import train_gpt
 
@@ -66,7 +66,7 @@ def run_ablation(study: AblationStudy) -> str:
     results = {name: run_arm(study, name) for name in study.arms}
     arms = {name: asdict(result) for name, result in results.items()}
     content = json.dumps({"texts": study.texts, "arms": arms}, indent=1) + "\n"
-    write_file_atomically(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
+    replace_file(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
     return format_ablation_table(results)
 
 

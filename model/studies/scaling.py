@@ -22,7 +22,7 @@ from model.baselines import build_model
 from model.config import FORBID_EXTRA_KEYS, JsonObject, PositiveFloat, TrainerConfig, TrainerError
 from model.config_reader import build_trainer_config, merge_keys
 from model.data import open_training_data
-from model.file_writing import write_file_atomically
+from model.file_writing import replace_file
 from model.run_folder import read_training_log
 from model.studies.ablate import reject_study_keys
 from model.train import train_gpt
@@ -72,7 +72,7 @@ def run_scaling(study: ScalingStudy) -> str:
     points = [train_depth(study, depth) for depth in sorted(set(study.depths))]
     law = fit_power_law([(point.flops, point.bits_per_byte) for point in points])
     content = json.dumps({"points": [asdict(point) for point in points], "fit": asdict(law)}, indent=1) + "\n"
-    write_file_atomically(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
+    replace_file(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
     return format_scaling_table(points, law)
 
 
