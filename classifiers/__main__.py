@@ -9,7 +9,7 @@ from pathlib import Path
 from classifiers.errors import ClassifierError
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_classifiers_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line. Every command has `run`, the function that executes it."""
     parser = argparse.ArgumentParser(
         prog="python -m classifiers",
@@ -115,7 +115,7 @@ def parse_positive(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 for success, 2 after one line if the input cannot be used."""
-    args = build_parser().parse_args(argv)
+    args = build_classifiers_parser().parse_args(argv)
     try:
         print(args.run(args))
     except (ValueError, OSError) as error:

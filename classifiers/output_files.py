@@ -10,7 +10,7 @@ from classifiers.errors import ClassifierError
 
 
 @contextmanager
-def write_file_atomically(path: Path) -> Iterator[Path]:
+def replace_file_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`. It is renamed to `path` if the block succeeds and removed if it fails."""
     if path.is_dir():
         raise ClassifierError(f"{path}: is a folder; name a file for the output")
@@ -24,7 +24,7 @@ def write_file_atomically(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def write_folder_atomically(path: Path, marker: str) -> Iterator[Path]:
+def replace_folder_atomically(path: Path, marker: str) -> Iterator[Path]:
     """Yield a temporary folder beside `path`. It replaces `path` if the block succeeds.
 
     An existing folder is replaced only if it is empty or holds the file `marker`, which shows that this package wrote

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from classifiers.output_files import write_file_atomically
+from classifiers.output_files import replace_file_atomically
 from classifiers.page_files import open_page_table
 from classifiers.quality.model import load_quality_model
 from classifiers.topics.model import TOPICS_FILE, load_topic_model
@@ -28,7 +28,7 @@ def score_parquet_file(folder: Path, source: Path, target: Path) -> str:
     """
     columns = open_score_columns(folder)
     added, rows = [field.name for field in columns.fields], 0
-    with open_page_table(source) as file, write_file_atomically(target) as partial:
+    with open_page_table(source) as file, replace_file_atomically(target) as partial:
         kept = [name for name in file.schema_arrow.names if name not in added]
         schema = pa.schema([*(file.schema_arrow.field(name) for name in kept), *columns.fields])
         with pq.ParquetWriter(partial, schema, compression="zstd") as writer:

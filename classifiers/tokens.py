@@ -21,7 +21,7 @@ TOKEN = re.compile(f"[^\\s\\x00-\\x1f{PUNCTUATION}{UNSPACED}]+|[^\\s\\x00-\\x1f]
 DIGITS = bytes.maketrans(b"123456789", b"0" * 9)  # applied to UTF-8, which is ten times as fast as on a str
 
 
-def tokenize_text(text: str, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
+def build_token_line(text: str, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
     """Return the tokens of the first `max_characters` characters, joined by single spaces; "" if there are none.
 
     fastText's own marks (`__label__`, `</s>`) cannot occur in the result, because punctuation is split off.

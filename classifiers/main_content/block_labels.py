@@ -16,7 +16,7 @@ EXTRA_WORDS = 2  # are added to the word count of every block, so that short blo
 MIN_SHARE = 0.3  # a block with a smaller share in the gold shares its words by chance
 
 
-def split_words(text: str) -> list[str]:
+def split_gold_words(text: str) -> list[str]:
     """Return the words of a text. In scripts without spaces, every character is a word."""
     return WORD.findall(text)
 
@@ -28,13 +28,13 @@ def label_blocks(page: PageBlocks, gold: str) -> tuple[np.ndarray, np.ndarray]:
     """
     from rapidfuzz.distance import LCSseq
 
-    blocks = [split_words(remove_marks(text)) for text in page.text]
+    blocks = [split_gold_words(remove_marks(text)) for text in page.text]
     sizes = np.array([len(block) for block in blocks])
     flat = [word for block in blocks for word in block][:MAX_ALIGNED_WORDS]
     owner = np.repeat(np.arange(len(blocks)), sizes)
     numbers: dict[str, int] = {}
     left = [numbers.setdefault(word, len(numbers)) for word in flat]
-    right = [numbers.setdefault(word, len(numbers)) for word in split_words(gold)[:MAX_ALIGNED_WORDS]]
+    right = [numbers.setdefault(word, len(numbers)) for word in split_gold_words(gold)[:MAX_ALIGNED_WORDS]]
     matched = np.zeros(len(blocks))
     for run in LCSseq.editops(left, right).as_matching_blocks():
         np.add.at(matched, owner[run.a : run.a + run.size], 1)

@@ -94,7 +94,7 @@ def convert_catboost(fitted: CatBoostModel, names: tuple[str, ...]) -> BoostedFo
     return BoostedForest(tuple(names[index] for index in used), feature, border, leaves, round(bias / LEAF_UNIT))
 
 
-def select_rows(forest: BoostedForest, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
+def select_feature_rows(forest: BoostedForest, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
     """Return the rows of the features that a forest uses."""
     place = {name: number for number, name in enumerate(names)}
     return rows[[place[name] for name in forest.features]]
@@ -135,7 +135,7 @@ def train_block_model(examples: Sequence[BlockExample]) -> dict[str, BoostedFore
         held = [assign_fold("inner " + example.page.site, INNER_FOLDS) == fold for example in examples]
         model = fit_first_stage([example for example, out in zip(examples, held, strict=True) if not out])
         for number in np.flatnonzero(held).tolist():
-            scores[number] = model.score(select_rows(model, NAMES, examples[number].rows))
+            scores[number] = model.score(select_feature_rows(model, NAMES, examples[number].rows))
     seconds = [build_second_rows(example, scores[number]) for number, example in enumerate(examples)]
     second = fit_forest((*NAMES, *CONTEXT_NAMES), *stack_blocks(examples, seconds), TREES[1])
     return {"first": first, "second": second}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classifiers.main_content.block_labels import BlockExample, split_words
+from classifiers.main_content.block_labels import BlockExample, split_gold_words
 from classifiers.main_content.gold_pages import GoldPage
 from classifiers.main_content.train import assign_fold, train_block_model
 from pipeline.html.engines import EngineOptions
@@ -77,7 +77,7 @@ def score_extraction(text: str, gold: str) -> AgreementScore:
 
 def count_word_grams(text: str) -> Counter[tuple[str, ...]]:
     """Return the counts of word 4-grams. A text with fewer words counts as one gram."""
-    found = split_words(text)
+    found = split_gold_words(text)
     grams = Counter(zip(*(found[start:] for start in range(GRAM)), strict=False))
     return grams or Counter([tuple(found)] if found else [])
 

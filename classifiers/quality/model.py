@@ -14,10 +14,10 @@ import numpy as np
 from classifiers.errors import ClassifierError
 from classifiers.fasttext_models import FastTextModel, load_fasttext
 from classifiers.hashing import hash_site
-from classifiers.output_files import write_folder_atomically
+from classifiers.output_files import replace_folder_atomically
 from classifiers.quality.calibration import PlattScaling
 from classifiers.quality.metrics import ScoreMeasures
-from classifiers.tokens import TOKENS_VERSION, tokenize_text
+from classifiers.tokens import TOKENS_VERSION, build_token_line
 
 REFERENCE_LABEL = "__label__reference"
 CONFIG_FILE, ENSEMBLE_FILE = "config.json", "ensemble.json"
@@ -82,7 +82,7 @@ class QualityModel(ABC):
 
     def score_texts(self, texts: Sequence[str]) -> list[float]:
         """Return the calibrated P(reference) of each text, rounded to float32; 0 for a text without tokens."""
-        lines = [tokenize_text(text, self.max_characters) for text in texts]
+        lines = [build_token_line(text, self.max_characters) for text in texts]
         return [float(value) for value in self.predict_probabilities(lines).astype(np.float32)]
 
 
@@ -174,7 +174,7 @@ def write_ensemble(folders: Sequence[Path], target: Path, by: Combination) -> st
 
     Raises ClassifierError if a folder holds no classifier, or holds an ensemble.
     """
-    with write_folder_atomically(target, ENSEMBLE_FILE) as partial:
+    with replace_folder_atomically(target, ENSEMBLE_FILE) as partial:
         for number, folder in enumerate(folders):
             if isinstance(load_quality_model(folder), QualityEnsemble):
                 raise ClassifierError(f"{folder}: is an ensemble; name its members")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from classifiers.errors import ClassifierError
 from classifiers.hashing import hash_strings
 from classifiers.page_files import PageRow, find_page_files, read_page_rows
-from classifiers.tokens import MAX_TEXT_CHARACTERS, tokenize_text
+from classifiers.tokens import MAX_TEXT_CHARACTERS, build_token_line
 from pipeline.url.canonical import url_domain
 
 UNKNOWN_LANGUAGE = "und"
@@ -41,7 +41,7 @@ class TrainingSet(NamedTuple):
 def make_labelled_page(row: PageRow, label: int, max_characters: int = MAX_TEXT_CHARACTERS) -> LabelledPage | None:
     """Return a row as a LabelledPage; None if its text holds no token."""
     text, url = row.get("text") or "", row.get("url") or ""
-    line = tokenize_text(text, max_characters)
+    line = build_token_line(text, max_characters)
     if not line:
         return None
     identity = row.get("id") or hash_strings(url, text)

@@ -31,7 +31,7 @@ def group_by_site(pages: Sequence[LabelledPage]) -> dict[str, list[LabelledPage]
     return groups
 
 
-def add_counts(first: LabelCounts, second: LabelCounts) -> LabelCounts:
+def add_label_counts(first: LabelCounts, second: LabelCounts) -> LabelCounts:
     """Return the sum of two pairs of counts."""
     return first[0] + second[0], first[1] + second[1]
 
@@ -63,7 +63,7 @@ def assign_sites(counts: Mapping[str, LabelCounts], share: float) -> dict[str, S
     held: dict[SplitPart, LabelCounts] = {"test": (0, 0), "validation": (0, 0)}
     for name, count in counts.items():
         for part in held:
-            total = add_counts(held[part], count)
+            total = add_label_counts(held[part], count)
             if total[0] <= negatives and total[1] <= positives:
                 assigned[name], held[part] = part, total
                 break
@@ -73,7 +73,7 @@ def assign_sites(counts: Mapping[str, LabelCounts], share: float) -> dict[str, S
             if held[part][label] or not spare:
                 continue
             smallest = min(spare, key=lambda name: sum(counts[name]))
-            assigned[smallest], held[part] = part, add_counts(held[part], counts[smallest])
+            assigned[smallest], held[part] = part, add_label_counts(held[part], counts[smallest])
     return assigned
 
 
@@ -103,7 +103,7 @@ def deal_site_folds(pages: Sequence[LabelledPage], count: int, seed: int = 0) ->
         load = [have[0] * added[0] + have[1] * added[1] for have in held]
         least = min(range(count), key=lambda n: (load[n], sum(held[n]), n))
         folds[least] += by_site[name]
-        held[least] = add_counts(held[least], added)
+        held[least] = add_label_counts(held[least], added)
     if not all(all(have) for have in held):
         references, others = (len({page.site_key for page in pages if page.label == label}) for label in (1, 0))
         raise ClassifierError(

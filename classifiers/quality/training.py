@@ -10,7 +10,7 @@ import numpy as np
 
 from classifiers.fasttext_models import FastTextModel, save_fasttext, train_fasttext
 from classifiers.hashing import hash_site
-from classifiers.output_files import write_folder_atomically
+from classifiers.output_files import replace_folder_atomically
 from classifiers.quality.calibration import PlattScaling, fit_platt
 from classifiers.quality.cross_validation import cross_validate
 from classifiers.quality.evaluation import evaluate_pages, evaluate_scores
@@ -78,7 +78,7 @@ def train_quality_model(
     def fit(some: Sequence[LabelledPage]) -> FastTextModel:
         return fit_quality_model(limit_pages_per_site(some, pages_per_site), settings)
 
-    with write_folder_atomically(output, CONFIG_FILE) as partial:
+    with replace_folder_atomically(output, CONFIG_FILE) as partial:
         if folds > 1:
             trained = train_with_folds(deal_site_folds(pages, folds, settings.seed), pages, fit)
         else:

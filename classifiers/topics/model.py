@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 
 from classifiers.fasttext_models import FastTextModel, load_fasttext
-from classifiers.tokens import TOKENS_VERSION, tokenize_text
+from classifiers.tokens import TOKENS_VERSION, build_token_line
 from classifiers.topics.evaluation import TopicEvaluation
 from classifiers.topics.features import MAX_TOPIC_CHARACTERS, TOPIC_LINE_VERSION, build_topic_line, describe_shape
 
@@ -42,7 +42,7 @@ class TopicModel:
         short = [(text or "")[:MAX_TOPIC_CHARACTERS] for text in texts]
         return self.predict_parts(
             [
-                (tokenize_text(text, MAX_TOPIC_CHARACTERS), describe_shape(text), url or "")
+                (build_token_line(text, MAX_TOPIC_CHARACTERS), describe_shape(text), url or "")
                 for text, url in zip(short, urls, strict=True)
             ]
         )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from classifiers.errors import ClassifierError
 from classifiers.hashing import hash_strings
 from classifiers.page_files import PageRow, find_page_files, read_page_rows
-from classifiers.tokens import tokenize_text
+from classifiers.tokens import build_token_line
 from classifiers.topics.features import MAX_TOPIC_CHARACTERS, describe_shape
 from classifiers.topics.labels import (
     TopicLabel,
@@ -87,7 +87,7 @@ def shorten_row(row: PageRow) -> ShortPage:
     """Return what is kept of a row."""
     text, url = (row.get("text") or "")[:MAX_TOPIC_CHARACTERS], row.get("url") or ""
     identity = str(row.get("id") or hash_strings(url, text))
-    return ShortPage(identity, url, tokenize_text(text, MAX_TOPIC_CHARACTERS), describe_shape(text))
+    return ShortPage(identity, url, build_token_line(text, MAX_TOPIC_CHARACTERS), describe_shape(text))
 
 
 def check_given_topic(row: PageRow, path: Path) -> TopicLabel:

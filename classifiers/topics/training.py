@@ -12,7 +12,7 @@ from pathlib import Path
 from classifiers.errors import ClassifierError
 from classifiers.fasttext_models import FastTextModel, save_fasttext, train_fasttext
 from classifiers.hashing import hash_strings
-from classifiers.output_files import write_folder_atomically
+from classifiers.output_files import replace_folder_atomically
 from classifiers.tokens import TOKENS_VERSION
 from classifiers.topics.evaluation import TopicEvaluation, TopicPrediction, evaluate_predictions
 from classifiers.topics.features import TOPIC_LINE_VERSION, build_topic_line
@@ -107,7 +107,7 @@ def train_topic_model(topic_pages: TopicPages, output: Path, source: str, seed: 
     if len({page.label.topic for page in pages}) < 2 or not all(folds):
         raise ClassifierError(f"topics: {len(pages)} labelled pages have too few topics or sites to learn from")
     tested = cross_validate_topics(folds, rarity, settings)
-    with write_folder_atomically(output, TOPICS_FILE) as partial:
+    with replace_folder_atomically(output, TOPICS_FILE) as partial:
         config: TopicConfigFile = {
             "version": TOPIC_LINE_VERSION,
             "tokens": TOKENS_VERSION,

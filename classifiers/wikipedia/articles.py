@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from classifiers.output_files import write_file_atomically
+from classifiers.output_files import replace_file_atomically
 from classifiers.wikipedia.dumps import read_dump_articles
 
 ARTICLE_SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "url", "title", "language", "text")])
@@ -96,7 +96,7 @@ def write_articles(dumps: Iterable[Path], target: Path, language: str) -> str:
     rows: list[dict[str, str]] = []
     written = short = 0
     with (
-        write_file_atomically(target) as partial,
+        replace_file_atomically(target) as partial,
         pq.ParquetWriter(partial, ARTICLE_SCHEMA, compression="zstd") as writer,
     ):
         for path in dumps:

@@ -47,11 +47,11 @@ def is_sql_dump(path: Path) -> bool:
         with open_dump(path) as file:
             head = file.read(512).lstrip(b"\xef\xbb\xbf \r\n\t")
     except (EOFError, zlib.error, OSError) as error:
-        raise DumpError(f"{path}: cannot be read: {describe_error(error)}") from error
+        raise DumpError(f"{path}: cannot be read: {describe_read_error(error)}") from error
     return head[:2] in (b"--", b"/*") or head[:6].upper() in (b"CREATE", b"INSERT", b"DROP T")
 
 
-def describe_error(error: Exception) -> str:
+def describe_read_error(error: Exception) -> str:
     """Return the message of an error on one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
@@ -125,7 +125,9 @@ def read_dump_articles(path: Path) -> Iterator[tuple[str, str]]:
                 size += len(chunk)
                 parser.Parse(chunk, not chunk)
             except (EOFError, OSError, zlib.error, expat.ExpatError) as error:
-                message = f"{path}: broken after {count:,} pages and {size:,} bytes of XML ({describe_error(error)})"
+                message = (
+                    f"{path}: broken after {count:,} pages and {size:,} bytes of XML ({describe_read_error(error)})"
+                )
                 raise DumpError(f"{message}; fetch it again") from error
             except DumpError as error:
                 raise DumpError(f"{path}: {error}") from None
@@ -152,7 +154,7 @@ def read_external_links(path: Path) -> Iterator[tuple[str, str]]:
                 line = file.readline(MAX_STATEMENT)
             except (EOFError, OSError, zlib.error) as error:
                 raise DumpError(
-                    f"{path}: broken after {rows:,} rows ({describe_error(error)}); fetch it again"
+                    f"{path}: broken after {rows:,} rows ({describe_read_error(error)}); fetch it again"
                 ) from error
             if not line:
                 break

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from classifiers.errors import ClassifierError
-from classifiers.output_files import write_file_atomically
+from classifiers.output_files import replace_file_atomically
 from classifiers.wikipedia.dumps import is_sql_dump, read_dump_articles, read_external_links
 from classifiers.wikipedia.reference_urls import (
     MAX_URL,
@@ -100,7 +100,7 @@ def collect_references(found: Iterable[tuple[str, str]], article: str, dropped: 
     return list(best.values())
 
 
-def read_references(path: Path, counts: Counter[str], cap: SiteReferenceCap | None = None) -> Iterator[Reference]:
+def read_dump_references(path: Path, counts: Counter[str], cap: SiteReferenceCap | None = None) -> Iterator[Reference]:
     """Yield the references of one dump, XML or SQL, in its order. `counts` counts articles, kinds and what is dropped.
 
     SQL dumps hold neither kinds nor titles: every kind is `external`, and `article` is the page's number.
@@ -131,12 +131,12 @@ def write_references(dumps: list[Path], output: Path, max_per_site: int = MAX_PE
     counts: Counter[str] = Counter()
     start, cap = time.monotonic(), SiteReferenceCap(max_per_site)
     with (
-        write_file_atomically(output) as partial,
+        replace_file_atomically(output) as partial,
         pq.ParquetWriter(partial, REFERENCE_SCHEMA, compression="zstd") as writer,
     ):
         rows: list[Reference] = []
         for path in sorted(dumps, key=lambda p: (p.name, str(p))):
-            for reference in read_references(path, counts, cap):
+            for reference in read_dump_references(path, counts, cap):
                 rows.append(reference)
                 if len(rows) == ROW_GROUP:
                     writer.write_table(build_reference_table(rows))

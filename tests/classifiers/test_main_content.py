@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from classifiers.main_content import train
-from classifiers.main_content.block_labels import BlockExample, label_blocks, prepare_example, split_words
+from classifiers.main_content.block_labels import BlockExample, label_blocks, prepare_example, split_gold_words
 from classifiers.main_content.gold_pages import GoldPage
 from classifiers.main_content.validate import (
     count_word_grams,
@@ -51,7 +51,7 @@ def test_blocks_are_labelled_by_the_gold_in_its_order() -> None:
 
 
 def test_agreement_of_bags() -> None:
-    assert split_words("Zwei Wörter, 漢字") == ["Zwei", "Wörter", "漢", "字"]
+    assert split_gold_words("Zwei Wörter, 漢字") == ["Zwei", "Wörter", "漢", "字"]
     assert measure_agreement(count_word_grams("a b c d e"), count_word_grams("a b c d x")) == (0.5, 0.5, 0.5)
     assert measure_agreement(count_word_grams(""), count_word_grams("a b")) == (0.0, 0.0, 0.0)
     assert measure_agreement(count_word_grams("a b"), count_word_grams("a b")) == (1.0, 1.0, 1.0)

@@ -8,7 +8,7 @@ import pytest
 
 from classifiers.__main__ import main
 from classifiers.wikipedia.reference_urls import unwrap_archive_url
-from classifiers.wikipedia.references import collect_references, read_references
+from classifiers.wikipedia.references import collect_references, read_dump_references
 from classifiers.wikipedia.wikitext import find_article_urls
 from tests.shared import shared_data
 
@@ -87,7 +87,7 @@ def test_real_dumps_of_every_format_are_read():
     found = {}
     for path in sorted(folder.glob("*")):
         counts: Counter[str] = Counter()
-        found[path.name] = ({(link.article, link.canonical_url) for link in read_references(path, counts)}, counts)
+        found[path.name] = ({(link.article, link.canonical_url) for link in read_dump_references(path, counts)}, counts)
     (new, _), (old, _) = (found[name] for name in sorted(found) if "externallinks" in name)
     assert old == new and len(old) > 4000
     english, counts = next(value for name, value in found.items() if name.startswith("enwiki-latest"))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from classifiers.__main__ import main
-from classifiers.tokens import tokenize_text
+from classifiers.tokens import build_token_line
 from classifiers.topics.labels import TopicLabel, TopicLists, label_page, measure_rarities, read_categorised_articles
 from classifiers.topics.model import load_topic_model
 from classifiers.topics.pages import read_topic_pages
@@ -100,7 +100,7 @@ def test_topics_are_columns_and_the_rest_is_as_it_was(folder):
 
 
 def test_each_source_of_labels(tmp_path):
-    lines = [tokenize_text(text) for text in ("cancer clinic doctor patients hospital", "a b", "c d", "e f", "g h")]
+    lines = [build_token_line(text) for text in ("cancer clinic doctor patients hospital", "a b", "c d", "e f", "g h")]
     rarity = measure_rarities([*lines, *lines[1:] * 20])
     assert label_page("https://x.example/1", lines[0], rarity) == TopicLabel("health", "words")
     assert label_page("https://forum.x.example/1", lines[1], rarity) == TopicLabel("forum", "address")
