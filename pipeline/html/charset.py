@@ -69,17 +69,25 @@ def decode_body(body: bytes, content_type: str = "") -> tuple[str, str]:
         return body.decode("ascii"), UTF_8.name
     if wide := detect_utf_16(body):
         return decode_as(body, wide), wide.name
-    escaped = JAPANESE_ESCAPE.search(body)
+    escaped = bool(JAPANESE_ESCAPE.search(body))
     text = None if escaped else decode_strict_utf_8(body)
     proven = text is not None and len(body) - len(text) >= FEW
     declared = [] if proven else find_declared_encodings(body, content_type)
     if text is not None and (UTF_8 in declared or not declared):
         return text.replace("\x00", ""), UTF_8.name
+    return decode_unproven(body, declared, escaped)
+
+
+def decode_unproven(body: bytes, declared: list[CharacterEncoding], escaped: bool) -> tuple[str, str]:
+    """Return text and encoding of a body that is not proven to be UTF-8: as declared where its bytes bear that out.
+
+    `escaped` says whether it holds the escape sequences of ISO-2022-JP.
+    """
     high = len(body.translate(None, ASCII))
     if escaped and high <= MAX_BAD * len(body):
         declared = [ISO_2022_JP]
     elif high >= FEW and UTF_8 not in declared:
-        declared.insert(0, UTF_8)
+        declared = [UTF_8, *declared]
     for encoding in declared:
         text = decode_as(body, encoding)
         bad = len(C1_AND_REPLACEMENT.findall(text)) if high else 0

@@ -348,18 +348,21 @@ def detect_mime_type(response: HttpResponse) -> str:
     it is markup or text.
     """
     mime, body = declared_mime_type(response), response.body
-    unknown = mime in UNKNOWN_TYPES
-    if not unknown and not mime.startswith("text/") and mime != "application/xhtml+xml":
+    unknown, is_text = mime in UNKNOWN_TYPES, mime.startswith("text/")
+    if not unknown and not is_text and mime != "application/xhtml+xml":
         return mime
-    head = body[:16].lstrip() if mime.startswith("text/") else body[:16]
+    head = body[:16].lstrip() if is_text else body[:16]
     for offset, magic, found in BINARY:
         if head.startswith(magic, offset):
             return found
     start = body[:4096]
     if len(start) - len(start.translate(None, CONTROLS)) > MAX_CONTROLS * len(start):
         return "application/octet-stream"
-    if not unknown:
-        return mime
+    return sniff_text_type(start, mime) if unknown else mime
+
+
+def sniff_text_type(start: bytes, mime: str) -> str:
+    """Return the type of a body without a known one, `mime`, that does not begin as a binary format does."""
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         start = start.decode("utf-16", "replace").encode()
     if HTML_START.match(start):

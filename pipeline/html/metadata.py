@@ -108,33 +108,48 @@ def _read_attributes(html: str, position: int, end: int) -> tuple[dict[str, str]
     return attributes, closing + 1 if closing >= 0 else end
 
 
-def extract_metadata(html: str, url: str) -> PageMetadata:
-    """Return what the page says of itself. Deterministic: nothing depends on today's date. Never raises."""
-    title = canonical = ""
+class HeadStatements(NamedTuple):
+    """What the tags of a page's head say: the title, the canonical link, the licence link, and meta tags by name."""
+
+    title: str
+    canonical: str
+    licence: str
+    meta: dict[str, str]
+
+
+def _read_head(html: str) -> HeadStatements:
+    """Return what the head's tags say; the first of a kind counts."""
+    title = canonical = licence = ""
     meta: dict[str, str] = {}
-    licence = ""
     for tag in read_head_tags(html):
+        attributes = tag.attributes
         if tag.name == "title":
             title = title or unescape_entities(tag.text)
         elif tag.name == "meta":
-            key = tag.attributes.get("property") or tag.attributes.get("name") or tag.attributes.get("itemprop") or ""
-            if tag.attributes.get("content"):
-                meta.setdefault(key.lower(), tag.attributes["content"])
+            key = attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or ""
+            if attributes.get("content"):
+                meta.setdefault(key.lower(), attributes["content"])
         elif tag.name == "link":
-            relations = tag.attributes.get("rel", "").lower().split()
+            relations = attributes.get("rel", "").lower().split()
             if "canonical" in relations:
-                canonical = canonical or tag.attributes.get("href", "")
+                canonical = canonical or attributes.get("href", "")
             if "license" in relations:
-                licence = licence or tag.attributes.get("href", "")
+                licence = licence or attributes.get("href", "")
+    return HeadStatements(title, canonical, licence, meta)
+
+
+def extract_metadata(html: str, url: str) -> PageMetadata:
+    """Return what the page says of itself. Deterministic: nothing depends on today's date. Never raises."""
+    head = _read_head(html)
     linked = [item for script in _find_json_ld_scripts(html) for item in _parse_json_ld(script)]
-    author = _first_value(meta, AUTHORS) or next(filter(None, map(_read_ld_author, linked)), "")
-    dates = [meta.get(name, "") for name in DATES] + [str(item.get("datePublished", "")) for item in linked]
+    author = _first_value(head.meta, AUTHORS) or next(filter(None, map(_read_ld_author, linked)), "")
+    dates = [head.meta.get(name, "") for name in DATES] + [str(item.get("datePublished", "")) for item in linked]
     return PageMetadata(
-        title=_clean_line(_first_value(meta, TITLES[:1]) or title or _first_value(meta, TITLES)),
+        title=_clean_line(_first_value(head.meta, TITLES[:1]) or head.title or _first_value(head.meta, TITLES)),
         author="" if "://" in author else _clean_line(author),
         date=next(filter(None, map(_find_iso_date, dates)), "") or _find_iso_date(_find_url_date(url)),
-        canonical=_resolve_link(canonical, url),
-        licence=_find_licence(html, licence or next(filter(None, map(_read_ld_licence, linked)), "")),
+        canonical=_resolve_link(head.canonical, url),
+        licence=_find_licence(html, head.licence or next(filter(None, map(_read_ld_licence, linked)), "")),
     )
 
 
@@ -160,7 +175,7 @@ def _find_json_ld_scripts(html: str) -> Iterator[str]:
         yield html[opening.end() : position]
 
 
-def _parse_json_ld(text: str) -> list[dict]:
+def _parse_json_ld(text: str) -> list[dict[str, object]]:
     """Return the objects of a JSON-LD script: the top ones, those of a list, and those of an @graph."""
     try:
         found = json.loads(text, strict=False)
@@ -171,14 +186,14 @@ def _parse_json_ld(text: str) -> list[dict]:
     return [item for item in chain(objects, *graphs) if isinstance(item, dict)]
 
 
-def _read_ld_author(item: dict) -> str:
+def _read_ld_author(item: dict[str, object]) -> str:
     authors = item.get("author")
     authors = authors if isinstance(authors, list) else [authors]
     names = [author.get("name") if isinstance(author, dict) else author for author in authors]
     return ", ".join(name for name in names if isinstance(name, str))
 
 
-def _read_ld_licence(item: dict) -> str:
+def _read_ld_licence(item: dict[str, object]) -> str:
     licence = item.get("license")
     return licence if isinstance(licence, str) and CC_HOST in licence else ""
 

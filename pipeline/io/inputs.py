@@ -65,7 +65,11 @@ def expand_pattern(pattern: str, config: InputConfig) -> list[Input]:
         return [make_listed_input(path) for path in read_path_list(pattern, config)]
     if REMOTE.match(pattern) and not pattern.startswith("file://"):
         return expand_remote(pattern)
-    path = os.path.expanduser(pattern.removeprefix("file://"))
+    return expand_local(pattern, os.path.expanduser(pattern.removeprefix("file://")))
+
+
+def expand_local(pattern: str, path: str) -> list[Input]:
+    """Return the files of a folder, a file or a glob of this machine; errors call it by its `pattern`."""
     if os.path.isdir(path):
         files = sorted(str(p) for p in Path(path).rglob("*") if CRAWL_FILE.search(p.name))
         if not files:

@@ -184,19 +184,24 @@ def read_parts(path: Path, name: str, categories: Sequence[str] | None = None) -
         return
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is neither a file nor a folder")
-    own = any((path / file).is_file() for file in FILES)
-    folders = [path] if own else sorted(folder for folder in path.iterdir() if folder.is_dir())
     empty = True
-    for folder in folders:
-        if own or categories is None or folder.name in categories:
-            for file in FILES:
-                if (folder / file).is_file():
-                    empty = False
-                    with open(folder / file, "rb") as source:
-                        yield ListPart(folder.name, own, normal_names(text_lines(source)))
+    for part in read_folder_parts(path, categories):
+        empty = False
+        yield part
     if empty:
         wanted = f"none of the categories {', '.join(categories)}" if categories else "no category"
         raise ListError(f"{path} holds {wanted} (as category/domains)")
+
+
+def read_folder_parts(path: Path, categories: Sequence[str] | None) -> Iterator[ListPart]:
+    """Yield the parts of a category's folder, or of a folder of those of which only `categories` are read."""
+    own = any((path / file).is_file() for file in FILES)
+    folders = [path] if own else sorted(folder for folder in path.iterdir() if folder.is_dir())
+    chosen = [folder for folder in folders if own or categories is None or folder.name in categories]
+    for name in (folder / file for folder in chosen for file in FILES):
+        if name.is_file():
+            with open(name, "rb") as source:
+                yield ListPart(name.parent.name, own, normal_names(text_lines(source)))
 
 
 def read_list_archive(path: Path, categories: Sequence[str] | None) -> Iterator[ListPart]:

@@ -152,15 +152,21 @@ class UrlFilter:
         if self.allowed and not self.allowed.isdisjoint(suffixes):
             return None
         path = rest.partition("/")[2].partition("#")[0]
-        if self.tables:
-            covering = _list_covering_names(suffixes)
-            below = _list_addresses_below(covering, path.lower())
-            for table, accepted in self.tables:
-                if found := table.find(covering, accepted):
-                    return "blocked-domain", f"{found[0]}: {found[1]}"
-                if found := table.find(below, accepted):
-                    return "blocked-url", f"{found[0]}: {found[1]}"
-        path = unquote(path.partition("?")[0])
+        listed = self.find_listed(suffixes, path.lower()) if self.tables else None
+        return listed or self.find_marked(name, unquote(path.partition("?")[0]))
+
+    def find_listed(self, suffixes: list[str], path: str) -> tuple[str, str] | None:
+        """Return the list that has a host, which ends in `suffixes`, or the address, and which category; or None."""
+        covering = _list_covering_names(suffixes)
+        below = _list_addresses_below(covering, path)
+        for table, accepted in self.tables:
+            for reason, names in (("blocked-domain", covering), ("blocked-url", below)):
+                if found := table.find(names, accepted):
+                    return reason, f"{found[0]}: {found[1]}"
+        return None
+
+    def find_marked(self, name: str, path: str) -> tuple[str, str] | None:
+        """Return the word of a host or an unescaped path that marks the address, or its extension; None for none."""
         if self.rules.adult_words and (word := find_adult_word(name, path)):
             return "adult-words", word
         if word := self.words.find(name, path):

@@ -83,7 +83,7 @@ class InflateFrame:
                 self.at += len(self.waiting)
                 self.step = min(self.step * 2, CHUNK >> 3)
             ended = not self.waiting
-            out = self.inflater.decompress(self.waiting, most)
+            out: bytes = self.inflater.decompress(self.waiting, most)
             self.waiting = self.inflater.unconsumed_tail
             if self.inflater.eof:
                 self.end = self.at - len(self.inflater.unused_data)
@@ -108,7 +108,7 @@ class Lz4Frame:
             if not data and self.decompressor.needs_input:
                 return b""
             self.at += len(data)
-            out = self.decompressor.decompress(data, most)
+            out: bytes = self.decompressor.decompress(data, most)
             if self.decompressor.eof:
                 self.end = self.at - len(self.decompressor.unused_data or b"")
             if out:

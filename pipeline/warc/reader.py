@@ -274,20 +274,37 @@ def walk_member(layout: FileLayout, member: ArchiveMember, limit: int) -> Genera
         if ahead and not several:
             yield WalkItem(at, record_or_garbage(ahead[0][2], at, member.end - at))
         return member.end
+    return (yield from walk_damage(layout, member, ahead[0][2] if ahead else None, done if several else None))
+
+
+def walk_damage(
+    layout: FileLayout, member: ArchiveMember, first: ParsedRecord | None, done: int | None
+) -> Generator[WalkItem, None, int]:
+    """Yield what a damaged or cut member leaves: its `first` record where only the file's end cuts it, else damage.
+
+    `done` bytes of its content held records that were yielded; None where none were. Returns where reading goes on.
+    """
+    at = member.start
     # Damage can carry the decompressor past the member's end, so the search begins well before where it stopped.
-    beyond = layout.next_start(max(at + 1, member.tell() - (1 << 16)) if several else at + 1)
+    beyond = layout.next_start(at + 1 if done is None else max(at + 1, member.tell() - (1 << 16)))
     cut = member.status == TRUNCATED and beyond == layout.window.size
     reason = TRUNCATED if cut else f"{CORRUPT}-{member.kind}"
-    if several:
-        if member.size > done:
-            yield WalkItem(at, UnreadableRange(at + done, member.size - done, reason))
-        if member.tell() < beyond:
-            yield WalkItem(at, UnreadableRange(member.tell(), beyond - member.tell(), reason))
-    elif cut and ahead and ahead[0][2]:
-        yield WalkItem(at, record_or_garbage(ahead[0][2], at, beyond - at))
+    if done is not None:
+        yield from list_damage(member, done, beyond, reason)
+    elif cut and first:
+        yield WalkItem(at, place_record(first, at, beyond - at))
     else:
         yield WalkItem(at, UnreadableRange(at, beyond - at, reason))
     return beyond
+
+
+def list_damage(member: ArchiveMember, done: int, beyond: int, reason: str) -> Iterator[WalkItem]:
+    """Yield the unreadable ranges behind the `done` bytes of a member's content that held records, up to `beyond`."""
+    at = member.start
+    if member.size > done:
+        yield WalkItem(at, UnreadableRange(at + done, member.size - done, reason))
+    if member.tell() < beyond:
+        yield WalkItem(at, UnreadableRange(member.tell(), beyond - member.tell(), reason))
 
 
 def record_or_garbage(parsed: ParsedRecord | None, offset: int, length: int) -> CrawlRecord | UnreadableRange:

@@ -54,6 +54,13 @@ class RecordHead(NamedTuple):
     length: int | None
 
 
+class ActualEnd(NamedTuple):
+    """Where a block really ends, and whether all of it is there."""
+
+    end: int
+    is_whole: bool
+
+
 def is_header_at(reader: ByteReader, at: int) -> bool:
     """Tell whether a record's header begins at `at`."""
     if VERSION.match(reader.peek(at, 32)):
@@ -74,7 +81,7 @@ def parse_record_at(reader: ByteReader, at: int, limit: int) -> ParsedRecord | N
     start, length, truncated = at + head.size, head.length, head.headers.get("warc-truncated")
     if length is None:
         end = find_unknown_end(reader, start, head)
-        block = remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
+        block = read_up_to(reader, start, end, limit)
     else:
         end = start + length
         block = reader.peek(start, min(length, limit))
@@ -84,21 +91,35 @@ def parse_record_at(reader: ByteReader, at: int, limit: int) -> ParsedRecord | N
         follows = skip_newlines(reader, end) if whole else end
         if whole and is_plausible_end(reader, end, follows, head):
             end = follows
-        else:  # the declared length is wrong where another record begins inside it, or the data ends before it
-            inside = find_next_header(reader, start, end)
-            own_end = find_own_end(reader) if inside is None and not whole else None
-            if own_end is not None:
-                end = own_end  # the length alone is wrong
-                block = remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
-            elif inside is not None or not whole:
-                end = reader.size if inside is None else inside
-                block = remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
-                truncated = "disconnect"
-            else:
+        else:
+            found = find_actual_end(reader, start, end, whole)
+            if found is None:
                 end = follows
+            else:
+                end, block = found.end, read_up_to(reader, start, found.end, limit)
+                truncated = truncated if found.is_whole else "disconnect"
     if len(block) == limit and (end - start if length is None else length) > limit and truncated != "disconnect":
         truncated = "size"
     return ParsedRecord(end, head.type, head.id, head.url, head.date, head.headers, block, truncated)
+
+
+def find_actual_end(reader: ByteReader, start: int, end: int, whole: bool) -> ActualEnd | None:
+    """Return where a block from `start` on ends if not at `end`, as declared; None where the declaration may be right.
+
+    It is wrong where another record begins inside the block, or the data ends before it: `whole` is false.
+    """
+    inside = find_next_header(reader, start, end)
+    if inside is not None:
+        return ActualEnd(inside, False)
+    if whole:
+        return None
+    own_end = find_own_end(reader)
+    return ActualEnd(reader.size, False) if own_end is None else ActualEnd(own_end, True)
+
+
+def read_up_to(reader: ByteReader, start: int, end: int, limit: int) -> bytes:
+    """Return a block that runs up to `end`, cut to `limit` bytes, without the line ends before the next record."""
+    return remove_terminator(reader.peek(start, min(end - start, limit)), end - start <= limit)
 
 
 def join_next_member(reader: ByteReader) -> bool:
@@ -118,7 +139,7 @@ def find_own_end(reader: ByteReader) -> int | None:
 
     It is whole where it ends as records do, at the end of a compressed member without damage.
     """
-    if not isinstance(reader, ArchiveMember) or reader.status != "end":
+    if not is_whole_member(reader):
         return None
     size = reader.size
     return size if reader.peek(max(0, size - 4), 4).endswith((b"\r\n\r\n", b"\n\n")) else None
@@ -171,29 +192,40 @@ def parse_head_at(reader: ByteReader, at: int) -> RecordHead | None:
         blank = BLANK_LINE.search(data)
         if blank is None and len(data) < MAX_HEADER and join_next_member(reader):
             return parse_head_at(reader, at)
-        if blank is None and (
-            len(data) == MAX_HEADER or not isinstance(reader, ArchiveMember) or reader.status != "end"
-        ):
-            return None  # a whole member without a blank line is a record without a block
-    size = blank.end() if blank else len(data)
-    text = data[:size]
+        # A whole member without a blank line is a record without a block.
+        if blank is None and (len(data) == MAX_HEADER or not is_whole_member(reader)):
+            return None
+    return parse_head(data[: blank.end() if blank else len(data)])
+
+
+def is_whole_member(reader: ByteReader) -> bool:
+    """Tell whether a reader is a compressed member that was read to its end without damage."""
+    return isinstance(reader, ArchiveMember) and reader.status == "end"
+
+
+def parse_head(text: bytes) -> RecordHead | None:
+    """Return a WARC record's header, given all of it; None where it is damaged."""
     if text.find(b"WARC/", 5) > 0 and HEADER.search(text, 5):
         return None  # another record's header begins inside: this one was cut
     if NO_TEXT.search(text) or not (headers := parse_header_fields(text)):
         return None
-    length = headers.get("content-length", "")
     url = headers.get("warc-target-uri", "")
     if url.startswith("<") and url.endswith(">"):
         url = url[1:-1].strip()
     return RecordHead(
-        size,
+        len(text),
         headers.setdefault("warc-type", "unknown").lower(),
         headers.get("warc-record-id", ""),
         url,
         headers.get("warc-date", ""),
         headers,
-        int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else None,
+        parse_length(headers.get("content-length", "")),
     )
+
+
+def parse_length(text: str) -> int | None:
+    """Return a declared length in bytes; None where it is missing or malformed."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def parse_header_fields(data: bytes) -> dict[str, str]:
@@ -227,7 +259,7 @@ def parse_arc_head(line: bytes) -> RecordHead | None:
         url,
         format_arc_date(date),
         {"content-type": mime, "ip": address},
-        int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else None,
+        parse_length(length),
     )
 
 

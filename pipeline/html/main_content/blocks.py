@@ -7,8 +7,8 @@ elements) is left out, unless the page has hardly any text without it.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
@@ -60,6 +60,7 @@ DOES = (
     | dict.fromkeys((*KINDS, *LISTS, "blockquote", "tr", "td", "th", *HIDING), MORE)
     | {"-text": TEXT, "br": LINE, "script": SCRIPT, "a": LINK, "span": SPAN, "math": MATHS}
 )
+SPECIAL_HINTS = COPY_OF_MATHS | LINE_NUMBERS
 STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
 HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
@@ -138,6 +139,8 @@ class DomWalker:
         self.number = self.quotes = self.in_link = self.in_pre = 0
         self.rows: list[tuple[int, int]] = []  # of each open row: its first block, and its container
         self.cells: list[int] = []  # the first block of each cell of the innermost row
+        # What comes after each open element, its tag where leaving it means something, its container or -1.
+        self.following: list[tuple[LexborNode | None, str, int]] = []
         root = parser.body if parser.body is not None else parser.root
         if root is not None:
             self.open_container(0)  # the class names of <body> speak of the page, not of a part of it
@@ -147,20 +150,16 @@ class DomWalker:
 
     def walk(self, node: LexborNode) -> None:
         """Visit every node in document order: enter on the way down, leave on the way up."""
-        following: list[tuple[Any, str, int]] = []  # what comes after each open element, its tag, its container
+        following = self.following
         current: LexborNode | None = node.child
-        page, fragments, does_at = self.page, self.fragments, DOES.get
-        blocks, ends = page.text, page.end
+        fragments, does_at = self.fragments, DOES.get
         while True:
             while current is None:
                 if not following:
                     return
                 current, tag, outer = following.pop()
                 if outer >= 0:
-                    if fragments:
-                        self.flush()
-                    ends[self.container] = len(blocks)
-                    self.container = outer
+                    self.close_container(outer)
                 if tag:
                     self.leave(tag)
             tag = current.tag or ""
@@ -174,52 +173,73 @@ class DomWalker:
                 elif fragments:
                     fragments.append(" ")
                 current = current.next
-            elif does >= MORE:
-                hints = self.hints_of(current, tag)
-                if hints < 0:
-                    current = current.next
-                    continue
-                if fragments:
-                    self.flush()
-                outer = self.container
-                self.container = self.open_container(hints | TAG_BIT.get(tag, 0))
-                following.append((current.next, tag if does == MORE else "", outer))
-                if does == MORE:
-                    self.enter(tag, outer)
-                current = current.child
-                if len(blocks) > MAX_BLOCKS:
-                    self.flush()
-                    for _, _, outer in following[::-1]:
-                        if outer >= 0:
-                            page.end[self.container] = len(page.text)
-                            self.container = outer
-                    return
-            elif does == LINK:
-                if fragments and fragments[-1] == AFTER_LINK:
-                    fragments[-1] = " "  # two links without a space between them are two words
-                self.in_link += 1
-                self.links += 1
-                following.append((current.next, tag, -1))
-                current = current.child
-            elif does in (THROUGH, SPAN):
-                if does == SPAN and self.hints_of(current, tag) < 0:
-                    current = current.next
-                    continue
-                following.append((current.next, "", -1))
-                current = current.child
-            elif does == MARK:
-                if not self.in_pre:
-                    fragments.append(MARKED[tag])
-                following.append((current.next, tag, -1))
-                current = current.child
-            else:
-                if does == LINE:
-                    fragments.append("\n" if self.in_pre else BREAK)
-                elif does == SCRIPT:
-                    self.maths_script(current)
-                elif does == MATHS:
-                    fragments.append(render_maths(current))
+            elif does == SKIP:
                 current = current.next
+            elif does >= MORE:
+                current = self.open_element(current, tag, does)
+            else:
+                current = self.pass_inline(current, tag, does)
+
+    def open_element(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
+        """Open a container for an element that begins a block, unless it is hidden; return the node to visit next."""
+        hints = self.hints_of(node, tag)
+        if hints < 0:
+            return node.next
+        if self.fragments:
+            self.flush()
+        outer = self.container
+        self.container = self.open_container(hints | TAG_BIT.get(tag, 0))
+        self.following.append((node.next, tag if does == MORE else "", outer))
+        if does == MORE:
+            self.enter(tag, outer)
+        if len(self.page.text) > MAX_BLOCKS:
+            self.leave_out_rest()
+            return None
+        return node.child
+
+    def leave_out_rest(self) -> None:
+        """Close all containers, so that the walk ends here."""
+        self.flush()
+        for _, _, outer in self.following[::-1]:
+            if outer >= 0:
+                self.page.end[self.container] = len(self.page.text)
+                self.container = outer
+        self.following.clear()
+
+    def close_container(self, outer: int) -> None:
+        """End the innermost container, after which `outer` is it."""
+        if self.fragments:
+            self.flush()
+        self.page.end[self.container] = len(self.page.text)
+        self.container = outer
+
+    def pass_inline(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
+        """Take in an element that is part of a line; return the node to visit next."""
+        if does == THROUGH or (does == SPAN and self.hints_of(node, tag) >= 0):
+            self.following.append((node.next, "", -1))
+            return node.child
+        if does == LINK:
+            if self.fragments and self.fragments[-1] == AFTER_LINK:
+                self.fragments[-1] = " "  # two links without a space between them are two words
+            self.in_link += 1
+            self.links += 1
+        elif does == MARK:
+            if not self.in_pre:
+                self.fragments.append(MARKED[tag])
+        else:
+            self.read_leaf(node, does)
+            return node.next
+        self.following.append((node.next, tag, -1))
+        return node.child
+
+    def read_leaf(self, node: LexborNode, does: int) -> None:
+        """Take what an element without a walk of its own says: a line break, maths, or nothing."""
+        if does == LINE:
+            self.fragments.append("\n" if self.in_pre else BREAK)
+        elif does == SCRIPT:
+            self.maths_script(node)
+        elif does == MATHS:
+            self.fragments.append(render_maths(node))
 
     def hints_of(self, node: LexborNode, tag: str) -> int:
         """Return the hints of an element's names; -1 if it is not shown, or shows what its neighbour says as text."""
@@ -230,19 +250,14 @@ class DomWalker:
             return 0
         names = attributes.get("class") or ""
         if tag != "span" and not NAMING.isdisjoint(attributes):
-            names = " ".join([names, *(attributes[key] or "" for key in NAMING if key in attributes)])  # in any order
+            names = join_names(names, attributes)
         hints = find_name_hints(names) if names else 0
-        if hints & COPY_OF_MATHS:  # rendered maths
-            return -1
-        if hints & LINE_NUMBERS:
-            if holds_only_digits(node):  # beside code, which would not run with them
-                return -1
-            hints ^= LINE_NUMBERS
-        if self.everything or hints & SOURCE_OF_MATHS:
-            return hints
-        if "hidden" in attributes or ("style" in attributes and HIDDEN_STYLE.search(attributes["style"] or "")):
-            return -1
-        return hints
+        if hints & SPECIAL_HINTS:
+            if hints & COPY_OF_MATHS or (hints & LINE_NUMBERS and holds_only_digits(node)):
+                return -1  # rendered maths; numbers beside code, which would not run with them
+            hints &= ~LINE_NUMBERS
+        shown = self.everything or hints & SOURCE_OF_MATHS or not is_hidden(attributes)
+        return hints if shown else -1
 
     def enter(self, tag: str, outer: int) -> None:
         """Note what an element means for the blocks in it."""
@@ -363,6 +378,16 @@ class DomWalker:
             if page.first[number] < start:
                 break
             page.first[number], page.end[number] = start, start + 1
+
+
+def join_names(names: str, attributes: Mapping[str, str | None]) -> str:
+    """Return class names with the values of the other attributes that name an element, in any order."""
+    return " ".join([names, *(attributes[key] or "" for key in NAMING if key in attributes)])
+
+
+def is_hidden(attributes: Mapping[str, str | None]) -> bool:
+    """Tell whether an element's attributes hide it."""
+    return "hidden" in attributes or ("style" in attributes and bool(HIDDEN_STYLE.search(attributes["style"] or "")))
 
 
 def holds_only_digits(node: LexborNode) -> bool:

@@ -5,7 +5,7 @@ numbers, so that a score is the same sum on every machine, and for a block alone
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -50,41 +50,52 @@ class BoostedForest:
         return np.round(1 / (1 + np.exp(-total * LEAF_UNIT)), DECIMALS)
 
 
+@dataclass
+class ForestLines:
+    """A forest as far as its lines were read."""
+
+    name: str
+    index: dict[str, int] = field(default_factory=dict)  # of the features
+    bias: int = 0
+    questions: list[list[int]] = field(default_factory=list)  # a tree's features
+    borders: list[list[float]] = field(default_factory=list)
+    leaves: list[list[int]] = field(default_factory=list)
+
+    def add_tree(self, text: str) -> None:
+        """Read one tree: `FEATURE>BORDER ... : LEAF ...`. Raises KeyError or ValueError for what is none."""
+        questions, _, leaves = text.partition(" : ")
+        asked = [question.rpartition(">") for question in questions.split()]
+        values = [int(leaf) for leaf in leaves.split()]
+        if len(values) != 1 << len(asked):
+            raise ValueError(f"{len(asked)} questions and {len(values)} leaves")
+        self.questions.append([self.index[feature] for feature, _, _ in asked])
+        self.borders.append([float(border) for _, _, border in asked])
+        self.leaves.append(values)
+
+    def build(self) -> BoostedForest:
+        """Return the forest."""
+        borders, leaves = np.array(self.borders, np.float32), np.array(self.leaves, np.int32)
+        return BoostedForest(tuple(self.index), np.array(self.questions), borders, leaves, self.bias)
+
+
 def parse_forests(lines: Iterable[str]) -> dict[str, BoostedForest]:
     """Read forests by name. Raises ValueError, one line, for what is no such file."""
-    forests: dict[str, BoostedForest] = {}
-    name, bias = "", 0
-    features: tuple[str, ...] = ()
-    trees: list[tuple[list[int], list[float], list[int]]] = []
-
-    def close() -> None:
-        if name:
-            asked = np.array([tree[0] for tree in trees]), np.array([tree[1] for tree in trees], np.float32)
-            forests[name] = BoostedForest(features, *asked, np.array([tree[2] for tree in trees], np.int32), bias)
-
+    found: list[ForestLines] = []
     for number, line in enumerate(lines, 1):
         key, _, rest = line.strip().partition(" ")
         try:
             if not key or key == "#":
                 continue
             if key == "forest":
-                close()
-                name, features, bias, trees = rest, (), 0, []
-            elif key == "features":
-                features = tuple(rest.split())
-                index = {feature: place for place, feature in enumerate(features)}
-            elif key == "bias":
-                bias = int(rest)
-            elif key == "tree":
-                questions, _, leaves = rest.partition(" : ")
-                asked = [question.rpartition(">") for question in questions.split()]
-                values = [int(leaf) for leaf in leaves.split()]
-                if len(values) != 1 << len(asked):
-                    raise ValueError(f"{len(asked)} questions and {len(values)} leaves")
-                trees.append(([index[feature] for feature, _, _ in asked], [float(b) for _, _, b in asked], values))
-            else:
+                found.append(ForestLines(rest))
+            elif not found or key not in ("features", "bias", "tree"):
                 raise ValueError(f"{key!r} begins no line of a model")
+            elif key == "features":
+                found[-1].index = {feature: place for place, feature in enumerate(rest.split())}
+            elif key == "bias":
+                found[-1].bias = int(rest)
+            else:
+                found[-1].add_tree(rest)
         except (KeyError, ValueError) as error:
             raise ValueError(f"main-content model, line {number}: {error}") from error
-    close()
-    return forests
+    return {forest.name: forest.build() for forest in found}

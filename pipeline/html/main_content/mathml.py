@@ -1,5 +1,7 @@
 """MathML as LaTeX: the author's own LaTeX where the element carries it, else a translation of presentation MathML."""
 
+from collections.abc import Callable
+
 from selectolax.lexbor import LexborNode
 
 DEEPEST = 60  # levels of nesting that are translated; below that only the characters are taken
@@ -26,6 +28,7 @@ FUNCTIONS = frozenset(
     "sin cos tan cot sec csc sinh cosh tanh log ln exp lim max min sup inf det arg deg dim ker gcd".split()
 )
 TOKENS = frozenset(("mi", "mn", "mo"))
+TABLES = {"mtr": ("", " & ", ""), "mtable": ("\\begin{matrix}", " \\\\ ", "\\end{matrix}")}
 DROPPED = frozenset(("annotation", "annotation-xml", "mspace", "mphantom", "-comment"))
 
 
@@ -46,49 +49,69 @@ def translate_to_latex(node: LexborNode, depth: int = 0) -> str:
     if tag in DROPPED:
         return ""
     if tag in TOKENS:
-        text = "".join(node.text().split())
-        if tag == "mi" and len(text) > 1 and text.isascii():
-            return f"\\{text} " if text in FUNCTIONS else f"\\mathrm{{{text}}}"
-        return _translate_symbols(text)
+        return _translate_token(tag, "".join(node.text().split()))
     if tag in ("mtext", "ms"):
         text = " ".join(node.text().split())
         return f"\\text{{{text}}}" if text else ""
     parts = [translate_to_latex(child, depth + 1) for child in _child_elements(node)]
-    if tag == "mtr":
-        return " & ".join(parts)
-    if tag == "mtable":
-        return "\\begin{matrix}" + " \\\\ ".join(parts) + "\\end{matrix}"
+    if tag in TABLES:
+        before, between, after = TABLES[tag]
+        return before + between.join(parts) + after
     if tag == "msqrt":
         return f"\\sqrt{{{_join_parts(parts)}}}"
     if tag == "mfenced":
         opening, closing = node.attributes.get("open", "("), node.attributes.get("close", ")")
         return f"{_translate_symbols(opening or '')}{', '.join(parts)}{_translate_symbols(closing or '')}"
-    return _arrange_parts(tag, parts)
+    return _arrange_parts(tag, [part.strip() for part in parts])
+
+
+def _translate_token(tag: str, text: str) -> str:
+    """Translate an identifier, a number or an operator."""
+    if tag == "mi" and len(text) > 1 and text.isascii():
+        return f"\\{text} " if text in FUNCTIONS else f"\\mathrm{{{text}}}"
+    return _translate_symbols(text)
 
 
 def _arrange_parts(tag: str, parts: list[str]) -> str:
     """Put the parts of a fraction, root or script together; of anything else, in a row."""
-    parts = [part.strip() for part in parts]
-    first, second, third, *_ = [*parts, "", "", ""]
-    if tag == "mfrac" and len(parts) == 2:
-        return f"\\frac{{{first}}}{{{second}}}"
-    if tag == "mroot" and len(parts) == 2:
-        return f"\\sqrt[{second}]{{{first}}}"
-    base = first if len(first) == 1 or first.startswith("\\") else f"{{{first}}}"
-    if tag == "msup" and len(parts) == 2:
-        return f"{base}^{{{second}}}"
-    if tag == "msub" and len(parts) == 2:
-        return f"{base}_{{{second}}}"
-    if tag in ("msubsup", "munderover") and len(parts) == 3:
-        return f"{base}_{{{second}}}^{{{third}}}"
-    if tag == "munder" and len(parts) == 2:
-        return f"{base}_{{{second}}}" if first.startswith(LARGE) else f"\\underset{{{second}}}{{{first}}}"
-    if tag == "mover" and len(parts) == 2:
-        accent = ACCENTS.get(second) or ("\\vec" if second == "\\to" else "")
-        if accent:
-            return f"{accent}{{{first}}}"
-        return f"{base}^{{{second}}}" if first.startswith(LARGE) else f"\\overset{{{second}}}{{{first}}}"
-    return _join_parts(parts)
+    count, arrange = ARRANGED.get(tag, (0, None))
+    return arrange(*parts) if arrange and len(parts) == count else _join_parts(parts)
+
+
+def _group_base(base: str) -> str:
+    """Return the base of a script, in braces where it is more than one symbol."""
+    return base if len(base) == 1 or base.startswith("\\") else f"{{{base}}}"
+
+
+def _place_under(base: str, under: str) -> str:
+    """Translate <munder>."""
+    return f"{_group_base(base)}_{{{under}}}" if base.startswith(LARGE) else f"\\underset{{{under}}}{{{base}}}"
+
+
+def _place_over(base: str, over: str) -> str:
+    """Translate <mover>."""
+    accent = ACCENTS.get(over) or ("\\vec" if over == "\\to" else "")
+    if accent:
+        return f"{accent}{{{base}}}"
+    return f"{_group_base(base)}^{{{over}}}" if base.startswith(LARGE) else f"\\overset{{{over}}}{{{base}}}"
+
+
+def _place_under_and_over(base: str, under: str, over: str) -> str:
+    """Translate <msubsup> and <munderover>."""
+    return f"{_group_base(base)}_{{{under}}}^{{{over}}}"
+
+
+# How elements with a fixed number of parts are written.
+ARRANGED: dict[str, tuple[int, Callable[..., str]]] = {
+    "mfrac": (2, lambda above, below: f"\\frac{{{above}}}{{{below}}}"),
+    "mroot": (2, lambda base, index: f"\\sqrt[{index}]{{{base}}}"),
+    "msup": (2, lambda base, over: f"{_group_base(base)}^{{{over}}}"),
+    "msub": (2, lambda base, under: f"{_group_base(base)}_{{{under}}}"),
+    "msubsup": (3, _place_under_and_over),
+    "munderover": (3, _place_under_and_over),
+    "munder": (2, _place_under),
+    "mover": (2, _place_over),
+}
 
 
 def _child_elements(node: LexborNode) -> list[LexborNode]:
