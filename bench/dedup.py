@@ -117,12 +117,12 @@ def generate(folder: str, pages: int, worker: int, workers: int) -> None:
 def job(folder: str, pages: int) -> None:
     """Run the dedup job, and write what it returned beside its output."""
     from pipeline.config import build_config
-    from pipeline.dedup.job import dedup
+    from pipeline.dedup.job import find_duplicates
     from pipeline.io.output import Output
 
     config = build_config({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": {"threshold": THRESHOLD}})
     with open(f"{folder}/result.json", "w") as out:
-        json.dump(dedup(Output(folder), config, names_of(pages)), out)
+        json.dump(find_duplicates(Output(folder), config, names_of(pages)), out)
 
 
 def resident(root: int) -> tuple[int, int]:

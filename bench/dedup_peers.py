@@ -119,7 +119,7 @@ def pairs_alike(pages: dict[str, str]) -> set[frozenset[str]]:
 def gristmill(source: str, folder: str) -> None:
     """Sign the texts, run the dedup job's near duplicates, and write which pages are kept."""
     from pipeline.config import build_config
-    from pipeline.dedup.job import dedup
+    from pipeline.dedup.job import find_duplicates
     from pipeline.io.output import Output
     from pipeline.io.schemas import DOCUMENT
     from pipeline.text.minhash import sign_texts
@@ -140,7 +140,9 @@ def gristmill(source: str, folder: str) -> None:
             nulls = [None] * len(some)
             writer.append(pa.table([pa.array(columns.get(f.name, nulls), f.type) for f in DOCUMENT], schema=DOCUMENT))
     settings = {"url": False, "exact": False, "threshold": THRESHOLD}
-    dedup(output, build_config({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": settings}), ["texts"])
+    find_duplicates(
+        output, build_config({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": settings}), ["texts"]
+    )
     with output.parquet("duplicates", "texts.parquet") as file:
         gone = set(file.read(columns=["id"])["id"].to_pylist())
     output.write_json([row["id"] for row in rows if row["id"] not in gone], "kept.json")

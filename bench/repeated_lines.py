@@ -19,7 +19,7 @@ import pyarrow as pa
 from bench.dedup import watched
 from bench.jobs import find_crawl_files, measure_command, read_own_cpu, write_job
 from pipeline.config import Config, build_config
-from pipeline.dedup.job import dedup
+from pipeline.dedup.job import find_duplicates
 from pipeline.io.output import Output
 from pipeline.io.schemas import DOCUMENT
 from pipeline.publish.candidates import read_duplicate_rows
@@ -82,7 +82,7 @@ def at_scale(folder: str) -> None:
     names = [name.removesuffix(".parquet") for name in output.list("documents", ".parquet")]
     off = {"url": False, "exact": False, "near": False, "repeated_lines": {}}
     config = build_config({"inputs": ["-"], "output": folder, "recipe": "none", "dedup": off})
-    output.write_json(dedup(output, config, names), "result.json")
+    output.write_json(find_duplicates(output, config, names), "result.json")
 
 
 def scale(pages: int) -> None:
@@ -106,10 +106,10 @@ def measured(config: Config) -> str:
     output = Output(config.output)
     names = [name.removesuffix(".parquet") for name in output.list("documents", ".parquet")]
     start = read_own_cpu()
-    dedup(output, replace(config, dedup=replace(config.dedup, repeated_lines=None)), names)
+    find_duplicates(output, replace(config, dedup=replace(config.dedup, repeated_lines=None)), names)
     without = read_own_cpu() - start
     start = read_own_cpu()
-    found = dedup(output, config, names)["lines"]
+    found = find_duplicates(output, config, names)["lines"]
     finding = max(read_own_cpu() - start - without, 1e-3)
     size = few = 0
     dropping = 0.0

@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import DebugOptions
 from google.protobuf import json_format
 
 from pipeline.config import Config
-from pipeline.dedup.job import build as build_dedup
+from pipeline.dedup.job import build_dedup
 from pipeline.dedup.plan import unread_shards
 from pipeline.extract.job import build as build_extract
 from pipeline.extract.splits import plan_files

@@ -96,10 +96,10 @@ def fingerprint_earlier_outputs(config: Config, output: Output) -> dict[str, str
     """
     if not config.dedup.previous_outputs:
         return {}
-    from pipeline.dedup.index import content
+    from pipeline.dedup.index import read_fingerprint
 
     used = output.read_json(WORK, "dedup.json").get("against", {}) if output.exists(WORK, "dedup.json") else {}
-    now = {root: content(root) for root in config.dedup.previous_outputs}
+    now = {root: read_fingerprint(root) for root in config.dedup.previous_outputs}
     return {root: used.get(root, "") if found is None else found for root, found in now.items()}
 
 

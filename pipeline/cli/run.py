@@ -120,9 +120,9 @@ def run_dedup(config: Config, output: Output, flags: list[str], files: Markers) 
     """Return the result of the dedup job for these documents. Runs the job, unless it has finished for them."""
 
     def start_dedup() -> DedupResult:
-        from pipeline.dedup.job import dedup
+        from pipeline.dedup.job import find_duplicates
 
-        return dedup(output, config, list(files), flags)
+        return find_duplicates(output, config, list(files), flags)
 
     return run_stage("dedup", config, output, files, start_dedup)
 

@@ -30,7 +30,7 @@ class Cluster(NamedTuple):
     removed: list[RemovedPage]
 
 
-def find_runs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_equal_runs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where each run of equal values starts in a sorted array, and its length; runs of one are left out."""
     starts = np.flatnonzero(np.concatenate([np.ones(min(len(keys), 1), bool), keys[1:] != keys[:-1]]))
     lengths = np.diff(np.append(starts, len(keys)))
@@ -55,7 +55,7 @@ def find_candidate_pairs(bands: np.ndarray) -> np.ndarray:
     found = [np.zeros(0, np.int64)]
     for keys in bands.T:
         order = np.argsort(keys, kind="stable")
-        starts, lengths = find_runs(keys[order])
+        starts, lengths = find_equal_runs(keys[order])
         for length in np.unique(lengths):
             buckets = order[starts[lengths == length][:, None] + np.arange(length)]
             first, second = pair_bucket(int(length))

@@ -42,7 +42,7 @@ RANK = {
 }
 
 
-def index_schema(params: MinHashParams) -> pa.Schema:
+def make_index_schema(params: MinHashParams) -> pa.Schema:
     """Return the schema of index/: what ranks a page, and its keys; null where a page has nothing to be equal by."""
     rank = [(name, kind) for name, kind in RANK.items() if name != "old"]
     keys = [("url_key", pa.binary(16)), ("bands", pa.binary(8 * params.bands))]
@@ -63,7 +63,7 @@ def write_index(output: Output, name: str, config: DedupConfig) -> IndexedShard:
     Raises ValueError for signatures of another length.
     """
     params = config.minhash_params()
-    schema = index_schema(params)
+    schema = make_index_schema(params)
     lines = 0
     with (
         output.parquet("documents", f"{name}.parquet") as file,
@@ -71,20 +71,20 @@ def write_index(output: Output, name: str, config: DedupConfig) -> IndexedShard:
     ):
         for batch in file.iter_batches(columns=COLUMNS, batch_size=ROWS):
             columns = {
-                "preferred": pa.array(preferred(batch, config.preferred_sites), pa.int32()),
+                "preferred": pa.array(rank_preferred(batch, config.preferred_sites), pa.int32()),
                 "characters": pc.utf8_length(batch.column("text")),
                 "quality": pc.struct_field(batch.column("scores"), "quality"),
-                "url_key": pa.array([url_key(url) for url in batch.column("canonical_url").to_pylist()], pa.binary(16)),
-                "bands": band_column(batch.column("minhash"), params, config.near, name),
+                "url_key": pa.array(map(hash_url, batch.column("canonical_url").to_pylist()), pa.binary(16)),
+                "bands": make_band_column(batch.column("minhash"), params, config.near, name),
             }
             columns |= {key: batch.column(key) for key in ("date", "url", "id", "text_hash")}
             writer.append(pa.table([columns[key] for key in schema.names], schema.names).cast(schema))
             if config.repeated_lines:
-                lines += most_lines(batch.column("text"), config.repeated_lines.line_params().unit)
-    return IndexedShard(writer.count, lines, digest(output, "index", f"{name}.parquet"))
+                lines += count_lines_at_most(batch.column("text"), config.repeated_lines.line_params().unit)
+    return IndexedShard(writer.count, lines, fingerprint_file(output, "index", f"{name}.parquet"))
 
 
-def most_lines(texts: pa.Array, unit: str) -> int:
+def count_lines_at_most(texts: pa.Array, unit: str) -> int:
     """Return at least as many lines (paragraphs, sentences) as texts have."""
     found = pc.sum(pc.count_substring(texts, "\n")).as_py() or 0
     if unit == "sentences":
@@ -93,7 +93,7 @@ def most_lines(texts: pa.Array, unit: str) -> int:
     return len(texts) + found
 
 
-def digest(output: Output, *parts: str) -> dict[str, str]:
+def fingerprint_file(output: Output, *parts: str) -> dict[str, str]:
     """Return 16 hex digits of a file's bytes, under its path."""
     found = hashlib.blake2b(digest_size=8)
     with output.open(*parts) as source:
@@ -102,7 +102,7 @@ def digest(output: Output, *parts: str) -> dict[str, str]:
     return {"/".join(parts): found.hexdigest()}
 
 
-def preferred(batch: pa.RecordBatch, prefer: Sequence[str]) -> np.ndarray:
+def rank_preferred(batch: pa.RecordBatch, prefer: Sequence[str]) -> np.ndarray:
     """Return for each page the first place in `prefer` that names its site or its domain; past the end for none."""
     found = np.full(len(batch), len(prefer), np.int32)
     for column in ("site", "domain") if prefer else ():
@@ -111,12 +111,12 @@ def preferred(batch: pa.RecordBatch, prefer: Sequence[str]) -> np.ndarray:
     return found
 
 
-def url_key(url: str | None) -> bytes | None:
+def hash_url(url: str | None) -> bytes | None:
     """Return 16 bytes for a canonical URL; None where there is none."""
     return hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest() if url else None
 
 
-def band_column(sketches: pa.Array, params: MinHashParams, near: bool, name: str) -> pa.Array:
+def make_band_column(sketches: pa.Array, params: MinHashParams, near: bool, name: str) -> pa.Array:
     """Return the keys of the bands of each signature, little-endian; null for an empty one."""
     kind = pa.binary(8 * params.bands)
     lengths = pc.binary_length(sketches).fill_null(0).to_numpy()
@@ -169,7 +169,7 @@ def read_parquet_rows(
             first += count
 
 
-def parameters(config: DedupConfig) -> dict[str, Any]:
+def describe_index(config: DedupConfig) -> dict[str, Any]:
     """Return what two indexes must have in common to be used together."""
     params = config.minhash_params()
     probe = hashlib.blake2b(
@@ -179,7 +179,7 @@ def parameters(config: DedupConfig) -> dict[str, Any]:
     return {"version": VERSION, "near": config.near, **made, "hash": probe.hexdigest()}
 
 
-def line_parameters(config: DedupConfig) -> dict[str, Any] | None:
+def describe_lines(config: DedupConfig) -> dict[str, Any] | None:
     """Return what two indexes must have in common to count lines together; None where lines are not counted."""
     if config.repeated_lines is None:
         return None
@@ -187,13 +187,13 @@ def line_parameters(config: DedupConfig) -> dict[str, Any] | None:
     return {key: getattr(params, key) for key in ("scope", "unit", "min_characters", "normalize_digits")}
 
 
-def content(root: str) -> str | None:
+def read_fingerprint(root: str) -> str | None:
     """Return the fingerprint of an earlier output's index and of what went there; None where there is no index."""
     output = Output(root)
     return output.read_json("index.json").get("content", "") if output.exists("index.json") else None
 
 
-def differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def describe_differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """Return what is wanted and was made otherwise; "" where nothing is."""
     return "; ".join(f"{key} {made.get(key)}, here {wanted[key]}" for key in wanted if made.get(key) != wanted[key])
 
@@ -204,17 +204,17 @@ def check_index(output: Output, config: DedupConfig) -> list[str]:
         raise ValueError(
             f"dedup.previous_outputs: {output.root}: no index.json here; is it the output of a dedup job that ended?"
         )
-    found, wanted = output.read_json("index.json"), parameters(config)
+    found, wanted = output.read_json("index.json"), describe_index(config)
     made = found["parameters"]
     if not config.near:  # then signatures do not matter
         made, wanted = ({"version": some.get("version")} for some in (made, wanted))
-    if differ := differences(made, wanted):
+    if differ := describe_differences(made, wanted):
         raise ValueError(f"dedup.previous_outputs: {output.root}: its index was made by other parameters ({differ})")
     if config.repeated_lines and not found["lines"]:
         raise ValueError(
             f"dedup.previous_outputs: {output.root}: dedup.repeated_lines is off there, so it must be off here"
         )
-    if differ := differences(found["lines"] or {}, line_parameters(config) or {}):
+    if differ := describe_differences(found["lines"] or {}, describe_lines(config) or {}):
         raise ValueError(
             f"dedup.previous_outputs: {output.root}: its lines were counted by other parameters ({differ})"
         )
@@ -228,7 +228,7 @@ def check_index(output: Output, config: DedupConfig) -> list[str]:
     return names
 
 
-def sort_keys(preference: str) -> list[tuple[str, str]]:
+def list_sort_keys(preference: str) -> list[tuple[str, str]]:
     """Return an order of preference as Arrow's sort keys; the place decides where all else is equal."""
     names = [*PREFERENCE[preference], "place"]
     return [(name.lstrip("-"), "descending" if name[0] == "-" else "ascending") for name in names]

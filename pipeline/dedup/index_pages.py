@@ -17,11 +17,11 @@ from pipeline.dedup.blocks import (
     DedupJob,
     JoinedBlocks,
     Made,
+    MakeBlocks,
     StageOutputs,
     unpack_blocks,
 )
 from pipeline.dedup.index import read_index, write_index
-from pipeline.dedup.make_blocks import MakeBlocks
 from pipeline.dedup.plan import ROW_BITS, DocumentShard
 from pipeline.dedup.summary import DedupSummary
 from pipeline.io.output import Output

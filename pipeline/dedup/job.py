@@ -1,9 +1,9 @@
 """The dedup job: `documents/` in, `duplicates/` out, a shard of it for each of documents/; and the index in `index/`.
 
 Three passes in order, and a page is removed at most once: pages of one canonical URL (the newest capture is kept),
-pages of one normalised text, and near duplicates confirmed by the exact Jaccard of their shingles. `build` is the whole
-job, on every runner. What passes between its stages is blocks of rows (blocks.py) under a number: that of a partition
-of the keys, or of a batch of shards (plan.py). Texts are read where they lie and are never shuffled.
+pages of one normalised text, and near duplicates confirmed by the exact Jaccard of their shingles. `build_dedup` is the
+whole job, on every runner. What passes between its stages is blocks of rows (blocks.py) under a number: that of a
+partition of the keys, or of a batch of shards (plan.py). Texts are read where they lie and are never shuffled.
 """
 
 import logging
@@ -16,14 +16,13 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from pipeline.config import Config, config_values
-from pipeline.dedup.blocks import FOLDER, DedupJob, KeyedBlock, StageOutputs
-from pipeline.dedup.index import VERSION, check_index, content, line_parameters, parameters
+from pipeline.dedup.blocks import FOLDER, DedupJob, KeyedBlock, StageOutputs, keeps_blocks_in_files
+from pipeline.dedup.index import VERSION, check_index, describe_index, describe_lines, read_fingerprint
 from pipeline.dedup.index_pages import Index
 from pipeline.dedup.keep_one import KeepOne, TextKeys, UrlKeys
 from pipeline.dedup.link_buckets import BandKeys, LinkBuckets
-from pipeline.dedup.make_blocks import keeps_blocks_in_files
 from pipeline.dedup.plan import DocumentShard, list_shards, make_plan
-from pipeline.dedup.repeated_lines import CountLines, LineKeys, WriteRepeatedLines, count_line_partitions
+from pipeline.dedup.repeated_lines import CountLines, PageLines, WriteRepeatedLines, count_line_partitions
 from pipeline.dedup.resolve_kept import ResolveKept
 from pipeline.dedup.spanning_forest import PartitionCandidates, SpanningForest
 from pipeline.dedup.summary import AddSummaries, DedupSummary
@@ -41,7 +40,7 @@ PASSES = {"url": UrlKeys, "exact": TextKeys}
 Blocks = PCollection[KeyedBlock]
 
 
-def build(
+def build_dedup(
     pipeline: beam.Pipeline, root: str, config: Config, shards: Sequence[DocumentShard], in_pool: bool = False
 ) -> None:
     """Add the job to a Beam pipeline. `in_pool`: the stages share their elements out to the open process pool."""
@@ -114,7 +113,7 @@ def find_near_copies(shards: Blocks, removed: dict[str, Blocks], job: DedupJob) 
 
 def find_repeated_lines(shards: Blocks, indexed: PCollection[DedupSummary], job: DedupJob) -> list[Any]:
     """Add the stages for lines, over the shards whose duplicates are written; return the stages' summaries."""
-    lines = {"shards": shards} | "Join kept pages" >> beam.CoGroupByKey() | "LineKeys" >> LineKeys(job, indexed)
+    lines = {"shards": shards} | "Join kept pages" >> beam.CoGroupByKey() | "PageLines" >> PageLines(job, indexed)
     repeated = lines["blocks"] | "Group lines" >> beam.GroupByKey() | "CountLines" >> CountLines(job)
     written = (
         {"shards": shards, "found": lines["found"], "repeated": repeated["blocks"]}
@@ -129,22 +128,22 @@ def write_summary(summary: DedupSummary, root: str) -> None:
     Output(root).write_json(summary.to_json(), *FOLDER, SUMMARY)
 
 
-def dedup(output: Output, config: Config, names: list[str], flags: Sequence[str] = ()) -> DedupResult:
+def find_duplicates(output: Output, config: Config, names: list[str], flags: Sequence[str] = ()) -> DedupResult:
     """Run the job. Returns the duplicates of each shard by kind, the clusters, and the removed lines with their totals.
 
     `flags` are Beam options, as checked. Raises ValueError where a shard's signatures were made by other parameters
     than the config's, or an output to dedup against cannot be used.
     """
-    begin(output, config, names)
+    prepare_output(output, config, names)
     shards = list_shards(output, config.dedup, names)
     workers = count_workers(shards, config) if is_local(flags) else 1
     with open_process_pool(workers), silence_beam(), beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
-        build(pipeline, output.root, config, shards, in_pool=workers > 1)
+        build_dedup(pipeline, output.root, config, shards, in_pool=workers > 1)
     summary = DedupSummary.from_json(output.read_json(*FOLDER, SUMMARY))
-    lines = line_parameters(config.dedup)
+    lines = describe_lines(config.dedup)
     if lines:
         lines |= {"parts": count_line_partitions(summary.counts.get("index lines", 0))}
-    made = {"parameters": parameters(config.dedup), "lines": lines, "shards": names}
+    made = {"parameters": describe_index(config.dedup), "lines": lines, "shards": names}
     output.write_json(made | {"content": fingerprint_value(summary.contents)}, "index.json")
     output.remove(*FOLDER)
     return describe_result(summary, config, names)
@@ -167,14 +166,14 @@ def silence_beam() -> Iterator[None]:
         log.setLevel(before)
 
 
-def begin(output: Output, config: Config, names: list[str]) -> None:
+def prepare_output(output: Output, config: Config, names: list[str]) -> None:
     """Clear away what is of another job, and mark the folder. Raises ValueError where `against` cannot be used."""
     against: dict[str, Any] = {}
     for root in config.dedup.previous_outputs:
         earlier = Output(root)
         if earlier.path() == output.path():
             raise ValueError(f"dedup.previous_outputs: {root}: this is the output itself")
-        against[root] = [check_index(earlier, config.dedup), content(root)]
+        against[root] = [check_index(earlier, config.dedup), read_fingerprint(root)]
     sizes = [output.fs.size(output.path("documents", f"{name}.parquet")) for name in names]
     key = fingerprint_value([VERSION, config_values(config)["dedup"], names, sizes, against])
     job = (*FOLDER, "job.json")

@@ -21,13 +21,13 @@ from pipeline.dedup.blocks import (
     JoinedBlocks,
     KeyedBlock,
     Made,
+    MakeBlocks,
     StageOutputs,
     unpack_blocks,
 )
-from pipeline.dedup.clusters import find_runs
-from pipeline.dedup.index import RANK, read_fixed_bytes, sort_keys
+from pipeline.dedup.clusters import find_equal_runs
+from pipeline.dedup.index import RANK, list_sort_keys, read_fixed_bytes
 from pipeline.dedup.index_pages import REMOVED, read_remaining_pages
-from pipeline.dedup.make_blocks import MakeBlocks
 from pipeline.dedup.plan import find_partitions
 from pipeline.dedup.summary import DedupSummary, summarize_clusters
 
@@ -76,7 +76,7 @@ def choose_kept_pages(table: pa.Table, preference: str, similarity: float | None
     both = read_fixed_bytes(table["key"], 16)
     order = np.lexsort((both[:, 1], both[:, 0]))
     numbers = np.cumsum(np.any(np.diff(both[order], axis=0, prepend=0), axis=1))  # equal keys, equal number
-    starts, lengths = find_runs(numbers)
+    starts, lengths = find_equal_runs(numbers)
     # The sort keeps the order of places, and the pages of this output come first in it. So a group that starts with a
     # page of an earlier output has no page of this one.
     new = ~table["old"].to_numpy()[order[starts]]
@@ -85,7 +85,7 @@ def choose_kept_pages(table: pa.Table, preference: str, similarity: float | None
     offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]])[: len(starts)], lengths)
     members = table.take(pa.array(order[offsets + np.arange(len(group))])).append_column("group", pa.array(group))
     first_of = np.flatnonzero(np.diff(group, prepend=-1))
-    by_rank = pc.sort_indices(members, sort_keys=[("group", "ascending"), *sort_keys(preference)])
+    by_rank = pc.sort_indices(members, sort_keys=[("group", "ascending"), *list_sort_keys(preference)])
     by_id = pc.sort_indices(members, sort_keys=[("group", "ascending"), ("id", "ascending")])
     kept = members.take(by_rank.take(pa.array(first_of)))
     cluster = members["id"].take(by_id.take(pa.array(first_of)))

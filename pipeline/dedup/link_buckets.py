@@ -19,13 +19,13 @@ from pipeline.dedup.blocks import (
     DedupJob,
     JoinedBlocks,
     Made,
+    MakeBlocks,
     StageOutputs,
     unpack_blocks,
 )
-from pipeline.dedup.clusters import find_runs
+from pipeline.dedup.clusters import find_equal_runs
 from pipeline.dedup.index import read_fixed_bytes
 from pipeline.dedup.index_pages import read_remaining_pages
-from pipeline.dedup.make_blocks import MakeBlocks
 from pipeline.dedup.plan import DedupPlan, find_partitions
 from pipeline.dedup.summary import DedupSummary
 
@@ -55,7 +55,7 @@ def link_pages(keys: np.ndarray, places: np.ndarray, plan: DedupPlan) -> tuple[n
     """
     order = np.argsort(keys, kind="stable")
     keys, places = keys[order], places[order]
-    starts, lengths = find_runs(keys)
+    starts, lengths = find_equal_runs(keys)
     new = ~plan.is_earlier(places[starts])
     starts, lengths = starts[new], lengths[new]
     first = np.repeat(starts, lengths - 1)

@@ -67,11 +67,11 @@ def list_shards(output: Output, config: DedupConfig, names: Sequence[str]) -> li
     for root in config.previous_outputs:
         found += [(root, name) for name in check_index(Output(root), config)]
     with ThreadPoolExecutor(READERS) as pool:
-        rows = list(pool.map(lambda shard: count_rows(output, *shard), found))
+        rows = list(pool.map(lambda shard: count_shard_rows(output, *shard), found))
     return [DocumentShard(n, *shard, count) for n, (shard, count) in enumerate(zip(found, rows, strict=True))]
 
 
-def count_rows(output: Output, root: str, name: str) -> int:
+def count_shard_rows(output: Output, root: str, name: str) -> int:
     """Return the rows of a shard: of documents/ here, of index/ in an earlier output, which may have lost the other."""
     folder, source = ("index", Output(root)) if root else ("documents", output)
     with source.parquet(folder, f"{name}.parquet") as file:

@@ -1,6 +1,6 @@
 """Repeated lines (`dedup.repeated_lines`): lines that many pages have are removed, and the pages are kept.
 
-    LineKeys            a batch of shards: the keys of its pages' lines, counted, for the partitions of the keys; and
+    PageLines            a batch of shards: the keys of its pages' lines, counted, for the partitions of the keys; and
                         where each line is
     CountLines          a partition: on how many pages each line is, written into index/lines/ for a later crawl, and
                         added to what earlier outputs have; the lines that are removed, for the batches that have them
@@ -30,14 +30,14 @@ from pipeline.dedup.blocks import (
     JoinedBlocks,
     KeyedBlock,
     Made,
+    MakeBlocks,
     StageOutputs,
     read_blocks,
     unpack_blocks,
 )
 from pipeline.dedup.clusters import sort_distinct
-from pipeline.dedup.index import digest, read_parquet_rows
+from pipeline.dedup.index import fingerprint_file, read_parquet_rows
 from pipeline.dedup.index_pages import read_removed_rows, read_shards
-from pipeline.dedup.make_blocks import MakeBlocks
 from pipeline.dedup.plan import (
     PARTITION_LINES,
     ROW_BITS,
@@ -83,7 +83,7 @@ class LinesOfPages(NamedTuple):
     characters: int
 
 
-def line_params(job: DedupJob) -> LineParams:
+def read_line_params(job: DedupJob) -> LineParams:
     """Return how lines are counted."""
     return (job.config.repeated_lines or LinesConfig()).line_params()
 
@@ -91,7 +91,7 @@ def line_params(job: DedupJob) -> LineParams:
 def make_line_keys(pages: JoinedBlocks, job: DedupJob, partitions: int) -> Iterator[Made]:
     """Yield the counted keys of the lines of a batch's pages, and under "found" where each line is."""
     packer, counts = BlockPacker(pages[0]), {"pages": 0, "characters": 0, "lines": 0}
-    for held in hold_items(find_lines(pages, job, line_params(job)), HELD_LINES, lambda some: len(some.key)):
+    for held in hold_items(find_lines(pages, job, read_line_params(job)), HELD_LINES, lambda some: len(some.key)):
         place, key, start, end, order = (np.concatenate([some[n] for some in held]) for n in range(5))
         found = pa.table([place, key, start, end], schema=FOUND)
         for block in packer.pack(found, np.full(len(key), pages[0]), compress=True):
@@ -168,7 +168,7 @@ def add_up_lines(key: np.ndarray, pages: np.ndarray, order: np.ndarray, place: n
 def count_lines(group: BlockGroup, job: DedupJob) -> Iterator[Made]:
     """Write how many pages have each line of a partition, and yield those that are removed for the batches."""
     number, blocks = group
-    table, params = unpack_blocks(blocks, COUNTED), line_params(job)
+    table, params = unpack_blocks(blocks, COUNTED), read_line_params(job)
     key, pages, order, place = (table[name].to_numpy() for name in COUNTED.names)
     every = add_up_lines(key, pages, order, place, once=False)
     path = ("index", "lines", f"{number:05d}.parquet")
@@ -182,7 +182,7 @@ def count_lines(group: BlockGroup, job: DedupJob) -> Iterator[Made]:
     packed = sort_distinct(job.plan.find_batches(place[there]) << 32 | at[there])
     yield from BlockPacker(number).pack(repeated.take(pa.array(packed & 0xFFFFFFFF)), packed >> 32, compress=True)
     counts = {"lines that differ": every.num_rows, "lines that repeat": len(keys)}
-    yield TaggedOutput("summary", DedupSummary(contents=digest(job.output, *path), counts=counts))
+    yield TaggedOutput("summary", DedupSummary(contents=fingerprint_file(job.output, *path), counts=counts))
 
 
 def choose_repeated(every: pa.Table, job: DedupJob, params: LineParams) -> pa.Table:
@@ -220,7 +220,7 @@ def write_repeated_lines(lines: JoinedBlocks, job: DedupJob) -> Iterator[Made]:
     removed = pa.concat_tables(
         [
             FOUND.append(REPEATED.field("pages")).empty_table(),
-            *(remove_lines(table, repeated) for table in read_blocks(groups["found"])),
+            *(select_removed_lines(table, repeated) for table in read_blocks(groups["found"])),
         ]
     )
     shard_numbers = removed["place"].to_numpy() >> ROW_BITS
@@ -229,7 +229,7 @@ def write_repeated_lines(lines: JoinedBlocks, job: DedupJob) -> Iterator[Made]:
         yield TaggedOutput("summary", write_lines_of_shard(shard, removed.slice(start, stop - start), job))
 
 
-def remove_lines(found: pa.Table, repeated: pa.Table) -> pa.Table:
+def select_removed_lines(found: pa.Table, repeated: pa.Table) -> pa.Table:
     """Return those of some lines (schema FOUND) that are removed, and on how many pages each is."""
     keys, keeper = repeated["key"].to_numpy(), repeated["keeper"].to_numpy()
     key, place = found["key"].to_numpy(), found["place"].to_numpy()
@@ -273,7 +273,7 @@ def count_index_lines(summary: DedupSummary) -> int:
 
 
 @dataclass(eq=False)
-class LineKeys(beam.PTransform[Any, Any]):
+class PageLines(beam.PTransform[Any, Any]):
     """PCollection[(batch, {"shards"})] -> "blocks" (counted lines by partition), "found" (by batch), "summary".
 
     `indexed` is the summaries of the stage Index: the number of lines decides how many partitions there are.

@@ -18,11 +18,11 @@ from pipeline.dedup.blocks import (
     DedupJob,
     JoinedBlocks,
     KeyedBlock,
+    MakeBlocks,
     StageOutputs,
     unpack_blocks,
 )
 from pipeline.dedup.keep_one import VERDICT
-from pipeline.dedup.make_blocks import MakeBlocks
 
 
 def replace_kept(verdicts: pa.Table, later: pa.Table, similar: bool) -> pa.Table:

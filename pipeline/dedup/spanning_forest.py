@@ -17,9 +17,8 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pipeline.dedup.blocks import Block, BlockPacker, DedupJob, Made, StageOutputs, read_blocks
+from pipeline.dedup.blocks import Block, BlockPacker, DedupJob, Made, MakeBlocks, StageOutputs, read_blocks
 from pipeline.dedup.clusters import sort_distinct
-from pipeline.dedup.make_blocks import MakeBlocks
 from pipeline.dedup.summary import DedupSummary
 
 MERGED_LINKS = 1 << 22  # links that are held before they are merged into the forest: some 200 MB while that is done

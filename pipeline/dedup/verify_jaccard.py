@@ -24,14 +24,14 @@ from pipeline.dedup.blocks import (
     JoinedBlocks,
     KeyedBlock,
     Made,
+    MakeBlocks,
     StageOutputs,
     unpack_blocks,
 )
 from pipeline.dedup.clusters import find_clusters
-from pipeline.dedup.index import RANK, read_fixed_bytes, read_parquet_rows, sort_keys
+from pipeline.dedup.index import RANK, list_sort_keys, read_fixed_bytes, read_parquet_rows
 from pipeline.dedup.index_pages import open_source, read_shards
 from pipeline.dedup.keep_one import VERDICT
-from pipeline.dedup.make_blocks import MakeBlocks
 from pipeline.dedup.plan import ROW_BITS, DocumentShard, rows_of_places
 from pipeline.dedup.settings import DedupConfig
 from pipeline.dedup.spanning_forest import MEMBER
@@ -59,7 +59,7 @@ class NearDuplicates(NamedTuple):
     compared: int  # pairs of pages
 
 
-def candidate_schema(params: MinHashParams) -> pa.Schema:
+def make_candidate_schema(params: MinHashParams) -> pa.Schema:
     """Return the schema of the pages of a partition: what ranks them, and their shingles."""
     rest = [("bands", pa.binary(8 * params.bands)), ("shingles", pa.large_list(pa.uint64()))]
     return pa.schema([("place", pa.uint64()), ("component", pa.int64()), *RANK.items(), *rest])
@@ -91,7 +91,7 @@ def make_shingles(pages: JoinedBlocks, job: DedupJob) -> Iterator[Made]:
 def shingle_shard(shard: DocumentShard, members: pa.Table, job: DedupJob, packer: BlockPacker) -> Iterator[KeyedBlock]:
     """Yield the blocks of a shard's candidates, some HELD_SHINGLES of them at a time."""
     params, source = job.config.minhash_params(), open_source(job, shard)
-    schema, rows = candidate_schema(params), rows_of_places(members["place"].to_numpy())
+    schema, rows = make_candidate_schema(params), rows_of_places(members["place"].to_numpy())
     names = [*(name for name in RANK if name != "old"), "bands"]
     facts = pa.concat_tables(read_parquet_rows(source, "index", shard.name, rows, names))
     columns = {"place": members["place"], "component": members["component"]}
@@ -130,7 +130,7 @@ def find_near_duplicates(table: pa.Table, config: DedupConfig) -> NearDuplicates
     """Return the clusters among the candidates of a partition, which have `candidate_schema`, and which are kept."""
     width = 8 * config.minhash_params().bands
     sets = [shingles for chunk in table["shingles"].chunks for shingles in split_lists(chunk)]
-    by_rank = [("component", "ascending"), *sort_keys(config.keep_policy)]
+    by_rank = [("component", "ascending"), *list_sort_keys(config.keep_policy)]
     order = pc.sort_indices(table.drop_columns(["shingles", "bands"]), sort_keys=by_rank).to_numpy()
     ranked = table.select(["component", "place", "id", "old", "bands"]).take(pa.array(order))
     bands = read_fixed_bytes(ranked["bands"], width)
@@ -181,7 +181,7 @@ def split_lists(chunk: pa.LargeListArray) -> list[np.ndarray]:
 def verify_partition(group: BlockGroup, job: DedupJob) -> Iterator[Made]:
     """Yield the verdicts on a partition's pages, for the batches of the pages that are removed."""
     number, blocks = group
-    found = find_near_duplicates(unpack_blocks(blocks, candidate_schema(job.config.minhash_params())), job.config)
+    found = find_near_duplicates(unpack_blocks(blocks, make_candidate_schema(job.config.minhash_params())), job.config)
     batches = job.plan.find_batches(found.verdicts["page"].to_numpy())
     yield from BlockPacker(number).pack(found.verdicts, batches, compress=True)
     summary = summarize_clusters("near", np.array(found.sizes, np.int64), pa.array(found.names, pa.string()))

@@ -12,11 +12,10 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from pipeline.dedup.blocks import BlockPacker, DedupJob, JoinedBlocks, Made, StageOutputs, unpack_blocks
-from pipeline.dedup.index import digest, read_parquet_rows
+from pipeline.dedup.blocks import BlockPacker, DedupJob, JoinedBlocks, Made, MakeBlocks, StageOutputs, unpack_blocks
+from pipeline.dedup.index import fingerprint_file, read_parquet_rows
 from pipeline.dedup.index_pages import SHARD, read_shards
 from pipeline.dedup.keep_one import VERDICT
-from pipeline.dedup.make_blocks import MakeBlocks
 from pipeline.dedup.plan import ROW_BITS, DocumentShard, rows_of_places
 from pipeline.dedup.summary import KINDS, DedupSummary
 from pipeline.io.schemas import DUPLICATE
@@ -52,7 +51,8 @@ def write_shard(shard: DocumentShard, verdicts: pa.Table, job: DedupJob) -> Dedu
             pa.table([columns[key].cast(DUPLICATE.field(key).type) for key in DUPLICATE.names], DUPLICATE.names)
         )
     kinds = verdicts["kind"].to_pylist()
-    return DedupSummary(files={shard.name: {kind: kinds.count(kind) for kind in KINDS}}, contents=digest(output, *path))
+    counts = {kind: kinds.count(kind) for kind in KINDS}
+    return DedupSummary(files={shard.name: counts}, contents=fingerprint_file(output, *path))
 
 
 def find_roots(places: np.ndarray, job: DedupJob) -> list[str | None]:

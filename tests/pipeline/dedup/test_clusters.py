@@ -19,7 +19,7 @@ from pipeline.dedup.clusters import (
     WIDE_BUCKET,
     find_candidate_pairs,
     find_clusters,
-    find_runs,
+    find_equal_runs,
 )
 from pipeline.dedup.link_buckets import LINK
 from pipeline.dedup.spanning_forest import SpanningForest, span_forest
@@ -171,9 +171,9 @@ def test_a_wide_bucket_costs_a_multiple_of_its_pages_and_reaches_them_all_from_t
 
 
 def test_runs_are_those_of_two_and_more():
-    starts, lengths = find_runs(np.array([1, 2, 2, 5, 7, 7, 7]))
+    starts, lengths = find_equal_runs(np.array([1, 2, 2, 5, 7, 7, 7]))
     assert (starts.tolist(), lengths.tolist()) == ([1, 4], [2, 3])
-    assert [len(part) for part in find_runs(np.zeros(0))] == [0, 0]
+    assert [len(part) for part in find_equal_runs(np.zeros(0))] == [0, 0]
 
 
 @pytest.mark.parametrize("at_once", [1, 10, 1 << 20])

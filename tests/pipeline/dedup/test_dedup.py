@@ -20,9 +20,8 @@ from resiliparse.parse.html import HTMLTree
 from scipy.sparse import csr_array
 
 from pipeline.config import build_config
-from pipeline.dedup import blocks, index_pages, make_blocks, plan, spanning_forest, verify_jaccard
-from pipeline.dedup.job import build as build_graph
-from pipeline.dedup.job import dedup
+from pipeline.dedup import blocks, index_pages, plan, spanning_forest, verify_jaccard
+from pipeline.dedup.job import build_dedup, find_duplicates
 from pipeline.dedup.plan import unread_shards
 from pipeline.html.charset import decode_body
 from pipeline.html.http import parse_response
@@ -41,7 +40,7 @@ def run(root, pages, flags=(), **settings):
     """Write documents, run the job, return the rows of duplicates/ and the job's summary."""
     output, names = write(root, pages)
     config = build_config({"inputs": ["x"], "output": str(root), "recipe": "none", "dedup": settings})
-    result = dedup(output, config, names, flags)
+    result = find_duplicates(output, config, names, flags)
     assert output.list("duplicates") == [f"{name}.parquet" for name in names]  # one for each shard, empty ones too
     for name, rows in zip(names, pages, strict=True):
         with output.parquet("duplicates", f"{name}.parquet") as file:
@@ -184,7 +183,7 @@ def test_every_way_of_running_writes_the_same_bytes(pages_with_lines, whole, tmp
     if way == "pool":
         monkeypatch.setattr("pipeline.dedup.job.POOL_PAGES", 0)
     if way == "shuffle":  # blocks in the elements, as on Dataflow
-        monkeypatch.setattr(make_blocks, "ONE_MACHINE", ())
+        monkeypatch.setattr(blocks, "ONE_MACHINE", ())
     flags = {"processes": PROCESSES, "portable runner": PORTABLE}.get(way, [])
     run(tmp_path, pages_with_lines, flags, repeated_lines=LINES)
     assert files(tmp_path) == whole
@@ -197,7 +196,7 @@ def test_small_parts_of_a_job_with_lines_write_what_whole_ones_do(
     small_parts(monkeypatch)
     monkeypatch.setattr(output_module, "ROW_GROUP_BYTES", 16 << 20)
     if not in_files:
-        monkeypatch.setattr(make_blocks, "ONE_MACHINE", ())
+        monkeypatch.setattr(blocks, "ONE_MACHINE", ())
     run(tmp_path, pages_with_lines, repeated_lines=LINES)
     assert files(tmp_path) == whole
 
@@ -215,13 +214,13 @@ def test_small_parts_of_a_job_with_lines_write_what_whole_ones_do(
     ],
 )
 def test_blocks_are_in_files_where_the_runner_works_on_one_machine(runner, in_files):
-    assert make_blocks.keeps_blocks_in_files(create_runner(runner)) == in_files
+    assert blocks.keeps_blocks_in_files(create_runner(runner)) == in_files
 
 
 @pytest.mark.parametrize("runner, in_files", [("PrismRunner", True), ("FlinkRunner", False)])
 def test_the_graph_follows_from_the_runner(runner, in_files):
     graph, config = beam.Pipeline(runner=runner), build_config({"inputs": ["x"], "output": "out"})
-    build_graph(graph, "out", config, unread_shards(["part-0"]))
+    build_dedup(graph, "out", config, unread_shards(["part-0"]))
     names = {step.full_label for step in steps_of(graph)}
     assert any("ParDo(StoreBlocks)" in name for name in names) == in_files
     assert any("FlatMap(keep_one)" in name for name in names) != in_files
@@ -245,7 +244,7 @@ class Killed(Exception):
 
 def kill(patch, step: str, number: int, after: bool) -> list[tuple[str, int]]:
     """End the job when an element of a step is begun, or after it has written its blocks. Returns what was done."""
-    done, real = [], make_blocks.write_claims
+    done, real = [], blocks.write_claims
 
     def write_claims(output, this, element, made):
         if (this, element) == (step, number):
@@ -255,7 +254,7 @@ def kill(patch, step: str, number: int, after: bool) -> list[tuple[str, int]]:
         real(output, this, element, made)
         done.append((this, element))
 
-    patch.setattr(make_blocks, "write_claims", write_claims)
+    patch.setattr(blocks, "write_claims", write_claims)
     return done
 
 
@@ -270,7 +269,7 @@ def test_a_job_that_was_killed_goes_on_from_what_was_done(pages_with_lines, whol
         again = kill(patch, "never", 0, False)
         output, names = Output(str(tmp_path)), [f"part-{n}" for n in range(3)]
         settings = {"inputs": ["x"], "output": output.root, "recipe": "none", "dedup": {"repeated_lines": LINES}}
-        dedup(output, build_config(settings), names)
+        find_duplicates(output, build_config(settings), names)
     assert not set(done) & set(again) and (step, 0) in again
     assert files(tmp_path) == whole
     assert not output.exists(".work", "dedup")
@@ -305,8 +304,8 @@ def test_elements_that_are_done_twice_fail_and_overlap_change_no_byte(
     pages_with_lines, whole, tmp_path, monkeypatch, in_files
 ):
     if not in_files:
-        monkeypatch.setattr(make_blocks, "ONE_MACHINE", ())
-    real = make_blocks.StoreBlocks.process
+        monkeypatch.setattr(blocks, "ONE_MACHINE", ())
+    real = blocks.StoreBlocks.process
     done = collections.Counter()
 
     def process(self, element, *arguments):
@@ -328,14 +327,14 @@ def test_elements_that_are_done_twice_fail_and_overlap_change_no_byte(
     def lost(self, value, *parts):
         raise Killed("killed")
 
-    monkeypatch.setattr(make_blocks.StoreBlocks, "process", process)
-    init = make_blocks.MakeBlocks.__init__
+    monkeypatch.setattr(blocks.StoreBlocks, "process", process)
+    init = blocks.MakeBlocks.__init__
 
     def begin(self, step, make, *rest, **named):
         done[step] += 0
         init(self, step, unsteady(make), *rest, **named)
 
-    monkeypatch.setattr(make_blocks.MakeBlocks, "__init__", begin)
+    monkeypatch.setattr(blocks.MakeBlocks, "__init__", begin)
     run(tmp_path, pages_with_lines, repeated_lines=LINES)
     assert files(tmp_path) == whole
     assert len(done) == 16 and (not in_files or min(done.values()) > 0)
@@ -361,8 +360,8 @@ def test_blocks_in_a_bucket_are_read_from_it(tmp_path):
     output, schema = Output("memory://blocks-test"), pa.schema([("number", pa.int64())])
     packer = blocks.BlockPacker(0)
     made = packer.pack(pa.table([np.arange(9)], schema=schema), np.arange(9) % 2)
-    make_blocks.write_claims(output, "step", 7, made)
-    some = list(make_blocks.read_claims(output, "step", 7))
+    blocks.write_claims(output, "step", 7, made)
+    some = list(blocks.read_claims(output, "step", 7))
     assert [key for key, _ in some] == [0, 1] and not any(data for _, (_, data, _) in some)
     assert blocks.unpack_blocks([some[1][1]], schema)["number"].to_pylist() == [1, 3, 5, 7]
 

@@ -17,7 +17,7 @@ from pipeline.cli.run import run as run_jobs
 from pipeline.cli.run import run_dedup
 from pipeline.config import build_config
 from pipeline.dedup import spanning_forest
-from pipeline.dedup.job import dedup
+from pipeline.dedup.job import find_duplicates
 from pipeline.io.output import Output
 from pipeline.report.explain import explain_pages
 from pipeline.text.minhash import MinHashParams, jaccard_similarity, shingle_hashes
@@ -31,7 +31,7 @@ PARAMS = MinHashParams()
 def run(root, shards, **settings):
     """Write documents, run the job, return the rows of duplicates/ by id."""
     output, names = write(root, shards)
-    result = dedup(
+    result = find_duplicates(
         output, build_config({"inputs": ["x"], "output": str(root), "recipe": "none", "dedup": settings}), names
     )
     rows = read(output, "duplicates")

@@ -12,7 +12,7 @@ from rich.console import Console
 from pipeline.cli.run import run as run_jobs
 from pipeline.config import build_config
 from pipeline.dedup import plan, repeated_lines
-from pipeline.dedup.job import dedup
+from pipeline.dedup.job import find_duplicates
 from pipeline.dedup.repeated_lines import hash_page
 from pipeline.dedup.settings import LinesConfig
 from pipeline.io import output as output_module
@@ -38,7 +38,7 @@ def run(root, pages, flags=(), against=(), **lines):
     """Write documents, dedup by lines alone, return the rows of repeated_lines/ and the job's summary."""
     output, names = write(root, pages)
     off = {"url": False, "exact": False, "near": False, "previous_outputs": against}
-    result = dedup(
+    result = find_duplicates(
         output,
         build_config({"inputs": ["x"], "output": str(root), "dedup": off | {"repeated_lines": lines}}),
         names,
@@ -169,7 +169,7 @@ def test_lines_counted_otherwise_are_refused(corpus, tmp_path):
     with pytest.raises(ValueError, match=r"other parameters \(scope corpus, here site; min_characters 1, here 15\)$"):
         run(tmp_path / "two", [corpus[9:]], against=[str(tmp_path / "one")], preset="roots")
     output, names = write(tmp_path / "off", [corpus[:9]])
-    dedup(output, build_config({"inputs": ["x"], "output": output.root, "dedup": {"near": False}}), names)
+    find_duplicates(output, build_config({"inputs": ["x"], "output": output.root, "dedup": {"near": False}}), names)
     with pytest.raises(ValueError, match="off: dedup.repeated_lines is off there, so it must be off here"):
         run(tmp_path / "two", [corpus[9:]], against=[output.root], preset="roots")
 
@@ -187,7 +187,7 @@ def test_copies_of_a_page_make_none_of_its_lines_repeated(tmp_path):
     rows.append(document(9, text + "\nand a word", MinHashParams(), site="a.example"))
     output, names = write(tmp_path, [rows])
     chosen = {"repeated_lines": {"preset": "ccnet"}}
-    result = dedup(output, build_config({"inputs": ["x"], "output": str(tmp_path), "dedup": chosen}), names)
+    result = find_duplicates(output, build_config({"inputs": ["x"], "output": str(tmp_path), "dedup": chosen}), names)
     assert sum(result["files"]["part-0"].values()) == 5 and result["lines"]["lines"] == [0, 10]
 
 
@@ -196,7 +196,7 @@ def published(root, rows, deal, lines, **over):
     output, names = write(root, deal)
     off = {"url": False, "exact": False, "near": False, "repeated_lines": lines}
     made = build_config({"inputs": ["x"], "output": str(root), "dedup": off, "publish": {"validation": 0.2}, **over})
-    dedup(output, made, names)
+    find_duplicates(output, made, names)
     result = publish_corpus(output, made, names, beam_options([]))
     rows_out = read(output, "corpus/train") + read(output, "corpus/validation")
     held = sum(sum(counts["held_out"].values()) for counts in result["files"].values())
@@ -298,6 +298,6 @@ def test_pages_of_one_id_are_told_apart(tmp_path):
     pages = [document(number, text, id="<urn:uuid:same>") for number, text in enumerate(texts)]
     output, names = write(tmp_path, [pages])
     lines = {"near": False, "repeated_lines": {"preset": "c4", "keep": "none"}}
-    dedup(output, build_config({"inputs": ["x"], "output": str(tmp_path), "dedup": lines}), names)
+    find_duplicates(output, build_config({"inputs": ["x"], "output": str(tmp_path), "dedup": lines}), names)
     shown = add_texts_and_urls(output, list(read_stored_rows(output, RepeatedLine)))
     assert [(page.row, page.text) for page in shown] == [(number, FOOTER) for number in range(4)]

@@ -24,8 +24,8 @@ import pipeline.publish
 from pipeline.cli.dry_run import builders
 from pipeline.cli.run import run
 from pipeline.cli.run_extract import local_stage
-from pipeline.dedup import make_blocks, plan
-from pipeline.dedup.job import build as build_dedup
+from pipeline.dedup import blocks, plan
+from pipeline.dedup.job import build_dedup
 from pipeline.dedup.plan import unread_shards
 from pipeline.runners.beam_options import FN_API_RUNNER
 from tests.pipeline.conftest import config
@@ -189,7 +189,7 @@ def remember(combine, element):
 def watched_run(settings):
     """The three jobs run in this process, every function and method that meets an element watched."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(make_blocks, "ONE_MACHINE", ())  # the dedup job's blocks are still there after it
+        patch.setattr(blocks, "ONE_MACHINE", ())  # the dedup job's blocks are still there after it
         patch.setattr(plan, "PARTITION_BANDS", 100)
         for name in ("Map", "FlatMap", "Filter"):
             real = getattr(beam, name)
