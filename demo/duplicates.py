@@ -106,11 +106,7 @@ def make_duplicates(originals: list[Page], sites: list[Site]) -> list[Page]:
     """Return copies of pages on the sites with style `syndication` or `mirror`, and variants of pages' own URLs."""
     syndication, mirrors = ([site for site in sites if site.style == style] for style in ("syndication", "mirror"))
     rng = make_generator("doubles")
-    styles = ("encyclopedia", "news", "blog", "essay")
-    prose = [page for page in originals if page.fate == "keep" and page.style in styles]
-    pool = rng.sample(prose, len(prose))
-    english = [page for page in pool if page.language == "en"]
-    other = [page for page in pool if page.language in ("de", "fr", "es")]
+    english, other = _draw_sources(originals, rng)
     made = [
         _syndicate(source, syndication[n % len(syndication)], rng) for n, source in enumerate(english[:20] + other[:8])
     ]
@@ -122,6 +118,17 @@ def make_duplicates(originals: list[Page], sites: list[Site]) -> list[Page]:
         url = f"{source.url}{_query_join(source.url)}print=1"
         made.append(_variant(source, url, "printer", layout="print", comments=[]))
     return made
+
+
+def _draw_sources(originals: list[Page], rng: random.Random) -> tuple[list[Page], list[Page]]:
+    """Return pages of prose to copy, in a random order: English ones, and German, French and Spanish ones."""
+    styles = ("encyclopedia", "news", "blog", "essay")
+    prose = [page for page in originals if page.fate == "keep" and page.style in styles]
+    pool = rng.sample(prose, len(prose))
+    return (
+        [page for page in pool if page.language == "en"],
+        [page for page in pool if page.language in ("de", "fr", "es")],
+    )
 
 
 def _syndicate(source: Page, site: Site, rng: random.Random) -> Page:
