@@ -9,8 +9,8 @@ PCollection are blocks and never rows, since a row as an element takes twenty ti
 `MakeBlocks` has two expansions. On a runner whose shuffle goes to disk (Dataflow, Flink, Spark) the blocks are in the
 elements. On one machine the runner would hold all of them in memory. There each element's blocks go to one file,
 `.work/dedup/STEP/NUMBER.arrow`, and the elements say where the blocks are (the pattern's name is claim check). The file
-is written whole, then NUMBER.json beside it. An element whose NUMBER.json exists is not worked on again, so that a job
-that was killed goes on where it was. A stage's elements are shared out among the processes of this machine, if a pool
+is written whole, then NUMBER.json beside it. An element whose NUMBER.json exists is not worked on again, so that a
+killed job resumes where it was. A stage's elements are shared out among the processes of this machine, if a pool
 of them is open.
 """
 
@@ -53,7 +53,7 @@ BLOCK_BYTES = 4 << 20  # of a block; a row that has more is a block of its own
 # Runners that work on one machine and hold what they shuffle in memory.
 ONE_MACHINE = ("FnApiRunner", "PrismRunner", "DirectRunner", "SwitchingDirectRunner", "BundleBasedDirectRunner")
 LOG_SECONDS = 60.0
-MAKER_BITS = 20  # a maker's number: the element's number, and so many bits for the order of its blocks
+MAKER_BITS = 20  # a maker's number is the element's number, followed by this many bits for the order of its blocks
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Clusters of near duplicates: which pages may be alike, which of them are, which stay.
+"""Clusters of near duplicates: which pages may be similar, which of them are, and which are kept.
 
-Pure functions over numbers. In a group pages are numbered by preference: the one that should stay comes first.
+Pure functions over numbers. The pages of a group are numbered by preference: the page that is best kept comes first.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 WIDE_BUCKET = 64  # pages that share a band: up to here every pair is a candidate
-ANCHORS = 8  # beyond it each page is compared with so many of the most preferred, and with the next in order
+ANCHORS = 8  # in a wider bucket each page is compared with this many of the most preferred, and with the next in order
 WHOLE_COMPONENT = 64  # components up to this many pages have every pair verified, candidate or not
 
-Similarity = Callable[[int, int], float]  # of two pages of a group; anything below the threshold for "not alike"
+Similarity = Callable[[int, int], float]  # of two pages of a group; any value below the threshold means "not similar"
 
 
 class RemovedPage(NamedTuple):
-    """A page that goes, the page of its cluster that stands for it, and how similar they are."""
+    """A page that is removed, the page of its cluster that is kept in its place, and how similar the two are."""
 
     page: int
     kept: int
@@ -24,7 +24,7 @@ class RemovedPage(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """A connected component of pages that were found alike: its pages, and those that go."""
+    """A connected component of similar pages: all of its pages, and those that are removed."""
 
     pages: list[int]
     removed: list[RemovedPage]
@@ -66,7 +66,7 @@ def find_candidate_pairs(bands: np.ndarray) -> np.ndarray:
 
 
 def pair_bucket(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of a bucket of so many pages, as places in it."""
+    """Return the pairs to compare in a bucket of `size` pages, as places in it."""
     if size <= WIDE_BUCKET:
         return np.triu_indices(size, 1)
     every = np.arange(size)
@@ -78,10 +78,10 @@ def pair_bucket(size: int) -> tuple[np.ndarray, np.ndarray]:
 def find_clusters(
     pages: int, bands: np.ndarray, similarity: Similarity, threshold: float, fixed: Sequence[bool] = ()
 ) -> list[Cluster]:
-    """Return the clusters among a group's pages, in the order of their first pages, those of one page left out.
+    """Return the clusters among a group's pages, in the order of their first pages, without those of one page.
 
-    `bands` is what `find_candidate_pairs` takes, for a group too large to compare every pair of it. Pages that are
-    `fixed` stay whatever they are like, and are not compared with each other; they come first.
+    `bands` is what `find_candidate_pairs` takes. It is used where a group is too large to compare every pair of it.
+    Pages that are `fixed` are always kept and are not compared with each other. They come first.
     """
     fixed = fixed or (False,) * pages
     if pages <= WHOLE_COMPONENT:
@@ -110,10 +110,10 @@ def find_clusters(
 
 
 def find_components(pages: int, pairs: Iterable[tuple[int, int]], alike: Callable[[int, int], bool]) -> list[list[int]]:
-    """Return the connected components of the pairs that are alike, those of one page left out, each sorted.
+    """Return the connected components of the pairs that are alike, each sorted, without those of one page.
 
-    A pair is asked about only where its pages are not yet in one component, so that a clique costs its pages, not
-    their square.
+    A pair is compared only if its pages are not yet in one component. So the comparisons of a clique grow with its
+    pages, not with their square.
     """
     root = list(range(pages))
 
@@ -141,22 +141,22 @@ def choose_removed(
     threshold: float,
     fixed: Sequence[bool],
 ) -> list[RemovedPage]:
-    """Decide who stays: in order of preference, a page goes only where one that stays is itself similar enough to it.
+    """Return the pages to remove. In order of preference, a page is removed only if it is similar to a kept page.
 
-    So a chain A ~ B ~ C removed B for A and leaves C, which is not similar to A. `near` names the more preferred pages
-    that each is compared with; None stands for all.
+    In a chain A ~ B ~ C, B is removed for A, and C is kept, since it is not similar to A. `near` names the more
+    preferred pages that each page is compared with; None means all of them.
     """
-    stays: dict[int, None] = {}
+    kept: dict[int, None] = {}
     removed = []
     for page in members:
         best: tuple[float, int] | None = None
         if not fixed[page]:
-            for other in stays if near is None else (other for other in near.get(page, ()) if other in stays):
+            for other in kept if near is None else (other for other in near.get(page, ()) if other in kept):
                 found = similarity(other, page)
                 if found >= threshold and (best is None or (-found, other) < best):
                     best = (-found, other)
         if best is None:
-            stays[page] = None
+            kept[page] = None
         else:
             removed.append(RemovedPage(page, best[1], -best[0]))
     return removed

@@ -1,7 +1,8 @@
-"""The index: OUT/index/, a row for each row of documents/, with all that finding its copies needs but its text.
+"""The index: OUT/index/, a row for each row of documents/, with everything but the text that finds copies of a page.
 
-The dedup job writes it first and works from it. It stays, so that a later crawl's can be deduplicated against this
-output (`dedup.previous_outputs`). index.json, written once the job has ended, says by what the keys were made.
+The dedup job writes the index first and works from it. The index is kept, so that a later crawl can be deduplicated
+against this output (`dedup.previous_outputs`). index.json is written when the job has ended. It says by which
+parameters the keys were made.
 """
 
 import hashlib
@@ -21,8 +22,8 @@ VERSION = 2
 COLUMNS = ["id", "url", "date", "site", "domain", "canonical_url", "text_hash", "minhash", "scores", "text"]
 ROWS = 4096  # documents read at a time, with their texts
 PROBE = "Grist is corn to be ground: Getreide, зерно, γέννημα, 磨坊的穀物, मैदा, 방앗간 0123456789."
-# What pages are ordered by: those of a URL; those of a text, or near duplicates, by the config's `keep`. An earlier
-# output's come first. Only what reaches the corpus counts, never the place, unless nothing else differs.
+# How pages are ranked: pages of one URL; then pages of one text and near duplicates, by `dedup.keep_policy`. Pages of
+# earlier outputs come first. Only what reaches the corpus decides, and the place only if nothing else differs.
 TIES = ["url", "id", "text_hash"]
 PREFERENCE = {
     "url": ["-old", "-date", "-characters", *TIES],
@@ -31,8 +32,8 @@ PREFERENCE = {
     "best": ["-old", "preferred", "-quality", "-characters", "date", *TIES],
 }
 RANK = {
-    "old": pa.bool_(),  # a page of an earlier output, which stays
-    "preferred": pa.int32(),  # the place in the config's `prefer` of what names its site or domain
+    "old": pa.bool_(),  # a page of an earlier output, which is always kept
+    "preferred": pa.int32(),  # the place in `dedup.preferred_sites` of the page's site or domain
     "characters": pa.int32(),
     "quality": pa.float32(),
     "date": pa.string(),
@@ -50,7 +51,7 @@ def make_index_schema(params: MinHashParams) -> pa.Schema:
 
 
 class IndexedShard(NamedTuple):
-    """A shard whose index is written: its rows, at most so many lines (0 where lines are off), and its fingerprint."""
+    """A shard whose index is written: its rows, an upper bound of its lines (0 if lines are off), its fingerprint."""
 
     rows: int
     lines: int
