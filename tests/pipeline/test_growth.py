@@ -54,7 +54,7 @@ SIZES = (20_000, 40_000, 80_000, 160_000)  # characters
 MOST_GROWTH = 2.6  # of the CPU time when the input is doubled
 FLOOR = 0.04  # seconds of CPU time; less is noise, and a page that takes less is no danger
 HANGING = 20  # seconds of CPU time after which a function hangs
-TRIES = 4  # measurements of one input, of which the least counts
+TRIES = 6  # measurements of one input, of which the least counts
 
 SPACES = (" ", "\n", "\t ", " \n", "\r\n ")
 ENTITIES = ("&#1", "&#00000001", "&", "&amp")

@@ -15,6 +15,7 @@ from pipeline.text.tokenize.words import split_words
 
 BINDERS = ch.APOSTROPHE | ch.DOT | ch.COMMA | ch.JOINER
 CACHED_BITS = 17  # powers are kept for texts of up to 2**17 characters (1 MB each way)
+BLOCK_BITS, BLOCK_SPANS = 19, 1 << 16  # of a longer text, what is hashed at a time: characters, and spans
 
 
 class Tokens:
@@ -64,15 +65,15 @@ class Tokens:
     @cached_property
     def sums(self) -> np.ndarray:
         """Prefix sums of code point times power of its place, one more than there are characters."""
-        sums = np.zeros(len(self.codes) + 1, np.uint64)
-        up, _ = token_powers(len(self.codes))
-        np.cumsum((self.codes + np.uint64(1)) * up[: len(self.codes)], out=sums[1:])
-        return sums
+        return sum_codes(self.codes, cached_token_powers(CACHED_BITS)[0])
 
     def spans(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Return a 64-bit hash of the characters of each span, equal for equal characters wherever they stand."""
-        _, down = token_powers(len(self.codes))
-        return (self.sums[ends] - self.sums[starts]) * down[starts]
+        if len(self.codes) > 1 << CACHED_BITS:
+            return hash_long_spans(self.codes, starts, ends)
+        _, down = cached_token_powers(CACHED_BITS)
+        found: np.ndarray = (self.sums[ends] - self.sums[starts]) * down[starts]
+        return found
 
     @cached_property
     def hashes(self) -> np.ndarray:
@@ -85,15 +86,38 @@ class Tokens:
         return (self.flags[self.starts] & ch.ALNUM).nonzero()[0]
 
 
-@lru_cache(maxsize=1)
-def cached_token_powers() -> tuple[np.ndarray, np.ndarray]:
-    """Return the powers for texts of usual length."""
-    return compute_powers((1 << CACHED_BITS) + 1)
+@lru_cache(maxsize=2)
+def cached_token_powers(bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the powers of BASE and of its inverse modulo 2^64, from 0 to 2**bits."""
+    return compute_powers((1 << bits) + 1)
 
 
-def token_powers(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the powers of BASE and of its inverse modulo 2^64, from 0 to `size` or more."""
-    return cached_token_powers() if size <= 1 << CACHED_BITS else compute_powers(size + 1)
+def sum_codes(codes: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """Return the prefix sums of code point times power of its place, one more than there are code points."""
+    sums = np.zeros(len(codes) + 1, np.uint64)
+    np.cumsum((codes + np.uint64(1)) * powers[: len(codes)], out=sums[1:])
+    return sums
+
+
+def hash_long_spans(codes: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return what `Tokens.spans` returns, for a long text: block by block, so that memory is bounded.
+
+    A block is a run of spans whose starts ascend, within 2**BLOCK_BITS characters, or one longer span.
+    """
+    found = np.empty(len(starts), np.uint64)
+    begin = 0
+    while begin < len(starts):
+        base = int(starts[begin])
+        firsts, lasts = starts[begin : begin + BLOCK_SPANS], ends[begin : begin + BLOCK_SPANS]
+        outside = (firsts < base) | (lasts > base + (1 << BLOCK_BITS))
+        count = max(1, int(outside.argmax()) if outside.any() else len(firsts))
+        firsts, lasts = firsts[:count] - base, lasts[:count] - base
+        size = int(lasts.max())
+        up, down = cached_token_powers(BLOCK_BITS) if size <= 1 << BLOCK_BITS else compute_powers(size + 1)
+        sums = sum_codes(codes[base : base + size], up)
+        found[begin : begin + count] = (sums[lasts] - sums[firsts]) * down[firsts]
+        begin += count
+    return found
 
 
 def tokens_from_words(tokens: Sequence[str]) -> Tokens:
