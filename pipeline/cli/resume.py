@@ -10,9 +10,6 @@ from pipeline.cli.errors import RunError
 from pipeline.config import Config, compare_configs, config_values, dump_config
 from pipeline.io.evaluation_sets import fingerprint_evaluation_sets
 from pipeline.io.output import WORK, Output, fingerprint_value
-from pipeline.publish.dsir import fingerprint_target
-from pipeline.publish.extra_sources import fingerprint_sources
-from pipeline.publish.topics import fingerprint_topics
 from pipeline.settings import ConfigError
 
 Markers = Mapping[str, Mapping[str, Any]]  # the JSON marker of each extracted file, by shard name
@@ -108,6 +105,10 @@ def compute_stage_key(name: str, config: Config, files: Markers, earlier: Mappin
     values = config_values(config)
     read: list[object] = []
     if name == "publish":
+        from pipeline.publish.dsir import fingerprint_target  # Beam takes seconds to import; extract does without
+        from pipeline.publish.extra_sources import fingerprint_sources
+        from pipeline.publish.topics import fingerprint_topics
+
         read = [*fingerprint_evaluation_sets(config.decontaminate.sets)]
         read += fingerprint_target(config.weights.dsir.target)
         read += fingerprint_sources(config.publish.extra_anneal_sources)

@@ -31,10 +31,7 @@ from pipeline.io.evaluation_sets import find_evaluation_sets
 from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
-from pipeline.publish.dsir import find_target_files
-from pipeline.publish.extra_sources import check_sources
 from pipeline.publish.result import PublishResult, TokenizerResult
-from pipeline.publish.topics import fingerprint_topics
 from pipeline.report.facts import RunResults
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run
 
@@ -98,6 +95,10 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
     Raises ValueError or OSError with one line.
     """
     if "publish" in jobs:
+        from pipeline.publish.dsir import find_target_files  # Beam takes seconds to import; extract does without
+        from pipeline.publish.extra_sources import check_sources
+        from pipeline.publish.topics import fingerprint_topics
+
         find_evaluation_sets(config.decontaminate.sets)
         find_target_files(config.weights.dsir.target)
         check_sources(config.publish.extra_anneal_sources)
