@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 
 import fsspec
 
-from pipeline.io.text_files import list_named_files, match_ending, open_decompressed
+from pipeline.io.text_files import expand_text_path, match_ending, open_decompressed
 
 # Keys whose strings are neither question nor answer: ids, labels, and what an evaluation harness stores with an item.
 LABELS = frozenset(
@@ -56,7 +56,7 @@ def find_evaluation_sets(paths: tuple[str, ...]) -> list[str]:
     """
     found: dict[str, None] = {}
     for path in paths:
-        names = list_named_files(path, set_format)
+        names = expand_text_path(path, set_format)
         if not names:
             raise EvaluationSetError(f"decontaminate.sets: {path}: no evaluation set there ({', '.join(FORMATS)}, tar)")
         for name in names:

@@ -47,7 +47,7 @@ def text_format(path: str) -> str:
     return match_ending(path, TEXT_FORMATS)
 
 
-def list_named_files(path: str, wanted: Callable[[str], object]) -> list[str]:
+def expand_text_path(path: str, wanted: Callable[[str], object]) -> list[str]:
     """Return the files that a file, folder or glob names, sorted; [] for none. Of a folder only those `wanted`."""
     fs, base = fsspec.core.url_to_fs(path)
     if fs.isdir(base):
@@ -59,7 +59,7 @@ def list_named_files(path: str, wanted: Callable[[str], object]) -> list[str]:
 
 def find_text_files(source: str) -> list[str]:
     """Return the text files that a file, folder or glob names, sorted. Raises TextFileError where it names none."""
-    names = list_named_files(source, text_format)
+    names = expand_text_path(source, text_format)
     if not names or not all(text_format(name) for name in names):
         wanted = ", ".join(TEXT_FORMATS)
         raise TextFileError(f"{source}: no text file there; give files ending in {wanted} (also with .gz, .xz, .bz2)")
