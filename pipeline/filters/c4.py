@@ -1,6 +1,7 @@
 """C4's rules: keep lines that are sentences, drop pages that are placeholders or code."""
 
 import re
+from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import model_validator
@@ -56,7 +57,7 @@ class LineRules(NamedTuple):
         A page is dropped for whichever of lorem ipsum and curly bracket comes first, so only that one is counted.
         """
         longest = self.longest_word
-        if longest is not None and len(line) > longest and any(len(word) > longest for word in line.split()):
+        if longest is not None and len(line) > longest and word_beyond(longest).search(line):
             return line, "c4_long_word_lines"
         uncited = CITATION.sub("", line) if self.citation and "[" in line else line
         if self.end_marks and (not uncited.endswith(self.end_marks) or uncited.endswith("...")):
@@ -155,6 +156,12 @@ class C4Filter(Filter):
             curly_bracket=self.max_curly_bracket_lines is not None and "{" in lower,
             policy=self.policy and mentions_policy(lower),
         )
+
+
+@cache
+def word_beyond(length: int) -> "re.Pattern[str]":
+    """Return the pattern of a word, as white space parts them, of more characters than `length`."""
+    return re.compile(rf"(?<!\S)\S{{{length + 1}}}")
 
 
 def mentions_policy(lower: str) -> bool:

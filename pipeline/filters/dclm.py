@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic.dataclasses import dataclass
 
 from pipeline.filters.base import Count, Filter, Ratio, Share, Threshold
-from pipeline.filters.statistics import TextStatistics, dclm_segments, share_of
+from pipeline.filters.statistics import LONG, TextStatistics, dclm_segments, share_of, split_lazily
 from pipeline.filters.stop_words import stop_words_of
 from pipeline.settings import STRICT
 
@@ -29,12 +29,12 @@ def dclm_words(text: TextStatistics) -> float:
 
 def dclm_mean_word_length(text: TextStatistics) -> float | None:
     """Mean characters between white space; None where the language writes no spaces."""
-    return None if text.unspaced else share_of(sum(map(len, text.chunks)), len(text.chunks))
+    return None if text.unspaced else share_of(text.chunk_characters, text.chunk_count)
 
 
 def dclm_symbols_per_word(text: TextStatistics) -> float | None:
     """Hash signs and ellipses per part between white space; None where the language writes no spaces."""
-    return None if text.unspaced else share_of(sum(map(text.text.count, SYMBOLS)), len(text.chunks))
+    return None if text.unspaced else share_of(sum(map(text.text.count, SYMBOLS)), text.chunk_count)
 
 
 def dclm_bullet_lines(text: TextStatistics) -> float:
@@ -51,8 +51,8 @@ def dclm_ellipsis_lines(text: TextStatistics) -> float:
 
 def dclm_non_alphabetic_words(text: TextStatistics) -> float:
     """Share of the parts between white space without any letter."""
-    without = sum(not (part.isalpha() or any(map(str.isalpha, part))) for part in text.chunks)
-    return share_of(without, len(text.chunks))
+    without = sum(not (part.isalpha() or any(map(str.isalpha, part))) for part in text.iter_chunks())
+    return share_of(without, text.chunk_count)
 
 
 def dclm_stop_words(text: TextStatistics) -> float | None:
@@ -62,7 +62,8 @@ def dclm_stop_words(text: TextStatistics) -> float | None:
         return None
     if text.unspaced:
         return float(sum(map(text.text.count, sorted(listed))))
-    return float(sum(part in listed for part in text.text.lower().split()))
+    lower = text.text.lower()
+    return float(sum(part in listed for part in (split_lazily(lower) if len(lower) > LONG else lower.split())))
 
 
 DCLM_THRESHOLDS = (

@@ -73,7 +73,7 @@ class RefinedWebLineFilter(Filter):
             if fault := self.find_fault(line, text.unspaced):
                 counts[fault] += 1
                 continue
-            if buttons and len(line.split()) <= (self.button_words or 0):
+            if buttons and has_at_most(line, self.button_words or 0):
                 shorter = remove_buttons(line)
                 counts["refinedweb_button_lines"] += shorter != line
                 line = shorter
@@ -100,6 +100,11 @@ class RefinedWebLineFilter(Filter):
         if fewest and len(line.split(None, fewest - 1)) < fewest:
             return "refinedweb_few_word_lines"
         return ""
+
+
+def has_at_most(line: str, words: int) -> bool:
+    """Whether a line has at most so many words, as white space parts them."""
+    return len(line.split(None, words)) <= words
 
 
 def remove_buttons(line: str) -> str:

@@ -5,8 +5,9 @@ share it. The functions below it are the measures: pure, defined for every text 
 after what they return. Where published implementations differ, the function's name says whose definition it is.
 """
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pipeline.text.tokenize.tokens import Tokens, count_tokens, tokenize_text, t
 from pipeline.text.tokenize.words import EAST_ASIAN, SPLITTER, UNPUNCTUATED, UNSPACED, TextSplitter, terminal_marks
 
 BULLETS = frozenset("•-")  # datatrove/pipeline/filters/gopher_quality_filter.py
+LONG = 1 << 17  # characters; the parts of a longer text are not held all at once
 SHORT_LINE = 30  # characters; FineWeb (datatrove/pipeline/filters/fineweb_quality_filter.py)
 
 
@@ -103,8 +105,27 @@ class TextStatistics:
 
     @cached_property
     def chunks(self) -> list[str]:
-        """Parts between white space (DCLM's words in its simpler rules)."""
+        """Parts between white space (DCLM's words in its simpler rules). Of a long text ask `iter_chunks`."""
         return self.text.split()
+
+    def iter_chunks(self) -> Iterable[str]:
+        """Return the parts between white space: of a long text one at a time, so that they need no memory."""
+        return split_lazily(self.text) if len(self.text) > LONG else self.chunks
+
+    @cached_property
+    def chunk_count(self) -> int:
+        """How many parts stand between white space."""
+        return sum(1 for _ in self.iter_chunks()) if len(self.text) > LONG else len(self.chunks)
+
+    @cached_property
+    def chunk_characters(self) -> int:
+        """The characters of the parts between white space."""
+        return sum(map(len, self.iter_chunks()))
+
+
+def split_lazily(text: str) -> Iterator[str]:
+    """Yield what `str.split` returns."""
+    return (found[0] for found in re.finditer(r"\S+", text))
 
 
 def share_of(part: float, whole: float) -> float:

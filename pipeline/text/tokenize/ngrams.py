@@ -4,7 +4,7 @@ Two n-grams are taken for equal where their 64-bit hashes are: in a text of a mi
 chance once in 10^7 texts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.text.tokenize.tokens import Tokens
 
 STEP = np.uint64(0xD1342543DE82EF95)  # odd, of a 64-bit congruential generator (Steele and Vigna 2021): rolls a key on
+MANY, ROWS = 1 << 17, 1 << 15  # keys sorted, and rows read, at a time in a long text
 FEW = 200  # keys; of more of them, 16 bits are sorted first (in linear time), which leaves those that may be repeated
 LEAST, MOST, PREFIX = 5, 10, 12  # n-grams of five tokens are rarely shorter than twelve characters
 
@@ -26,6 +27,19 @@ class RepeatedPositions(NamedTuple):
 
 def find_repeated_keys(positions: np.ndarray, keys: np.ndarray) -> RepeatedPositions:
     """Return what is repeated among the keys at ascending `positions`."""
+    if len(keys) <= MANY:
+        return sort_repeated_keys(positions, keys)
+    groups = (keys >> np.uint64(60)).astype(np.uint8)
+    parts = []
+    for group in range(16):
+        some = (groups == group).nonzero()[0]
+        parts.append(sort_repeated_keys(positions[some], keys[some]))
+    found = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return RepeatedPositions(*found)
+
+
+def sort_repeated_keys(positions: np.ndarray, keys: np.ndarray) -> RepeatedPositions:
+    """Return what is repeated among the keys at ascending `positions`, all at once."""
     if len(keys) > FEW:
         order = (keys >> np.uint64(48)).astype(np.uint16).argsort(kind="stable")
         positions, keys = positions[order], keys[order]
@@ -49,24 +63,28 @@ def mark_repeated_values(ordered: np.ndarray) -> np.ndarray:
 class RepeatedNgrams:
     """The n-grams of a sequence that occur more than once, worked out from n to n + 1 as far as asked for.
 
-    An n-gram can only be repeated where its first n - 1 words are, so fewer and fewer positions are looked at.
+    An n-gram can only be repeated where its first n - 1 words are, so fewer and fewer positions are looked at. Only the
+    last n is held: ask for rising n.
     """
 
     def __init__(self, hashes: np.ndarray):
         """Take the hashes of a sequence of words."""
         self.hashes = hashes
-        self.found = [RepeatedPositions(np.arange(len(hashes)), hashes)]
+        self.length = 1
+        self.found = RepeatedPositions(np.arange(len(hashes), dtype=np.int32), hashes)
 
     def __getitem__(self, n: int) -> RepeatedPositions:
         """Return the repeated n-grams; n is 2 or more."""
-        while len(self.found) < n:
-            length = len(self.found) + 1
-            last = self.found[-1]
-            inside = last.positions <= len(self.hashes) - length
-            positions = last.positions[inside]
-            keys = last.keys[inside] * STEP + self.hashes[positions + (length - 1)]
-            self.found.append(find_repeated_keys(positions, keys))
-        return self.found[n - 1]
+        if n < self.length:
+            self.__init__(self.hashes)  # type: ignore[misc]
+        while self.length < n:
+            self.length += 1
+            positions, keys = self.found
+            inside = positions <= len(self.hashes) - self.length
+            positions, keys = positions[inside], keys[inside] * STEP
+            keys += self.hashes[positions + (self.length - 1)]
+            self.found = find_repeated_keys(positions, keys)
+        return self.found
 
 
 def find_top_ngrams(found: RepeatedPositions) -> tuple[int, np.ndarray]:
@@ -107,56 +125,64 @@ class JoinedNgrams:
         """
         starts = self.tokens.starts
         may = np.zeros(len(starts), bool)
-        places = np.arange(int(starts.searchsorted(len(self.tokens.codes) - PREFIX, side="right")))
-        starts = starts[: len(places)]
-        may[find_repeated_keys(places, self.tokens.spans(starts, starts + PREFIX)).positions] = True
+        places = np.arange(int(starts.searchsorted(len(self.tokens.codes) - PREFIX, side="right")), dtype=np.int32)
+        may[find_repeated_keys(places, self.tokens.prefix_hashes(len(places), PREFIX)).positions] = True
         fits = max(0, len(may) - LEAST + 1)
-        may[:fits] |= self.tokens.ends[LEAST - 1 :] - self.tokens.starts[:fits] < PREFIX
+        may[:fits] |= self.tokens.ends[LEAST - 1 :] - starts[:fits] < PREFIX
         return may.nonzero()[0]
 
     @cached_property
     def usual(self) -> dict[int, int]:
-        """The characters of the repeated n-grams of `LEAST` to `MOST` tokens, looked for all at once."""
-        starts, ends, places = self.tokens.starts, self.tokens.ends, self.candidates
-        counts = [int(places.searchsorted(len(self.tokens) - n + 1)) for n in range(LEAST, MOST + 1)]
-        chosen = np.concatenate([places[:count] for count in counts])
-        size = np.repeat(np.arange(LEAST, MOST + 1), counts)
-        lasts = chosen + (size - 1)
-        keys = self.tokens.spans(starts[chosen], ends[lasts]) + size.astype(np.uint64) * STEP  # no two sizes meet
-        order = np.sort(find_repeated_keys(np.arange(len(chosen)), keys).positions)
-        first = chosen[order]
-        rows = zip(
-            size[order].tolist(),
-            first.tolist(),
-            keys[order].tolist(),
-            (ends[lasts[order]] - starts[first]).tolist(),
-            strict=True,
-        )
-        return count_characters_again(rows)
+        """The characters of the repeated n-grams of `LEAST` to `MOST` tokens, all at once where they are few."""
+        sizes = range(LEAST, MOST + 1)
+        if len(self.candidates) <= MANY:
+            return self.count_again(sizes)
+        return {n: count for size in sizes for n, count in self.count_again([size]).items()}
+
+    def count_again(self, sizes: Sequence[int]) -> dict[int, int]:
+        """Return by n the characters of the n-grams of some sizes that came before."""
+        places = self.candidates
+        counts = [int(places.searchsorted(len(self.tokens) - n + 1)) for n in sizes]
+        firsts = np.concatenate([places[:count] for count in counts])
+        size = np.repeat(np.array(sizes), counts)
+        keys = self.tokens.span_hashes(firsts, firsts + size)
+        keys += size.astype(np.uint64) * STEP  # no two sizes meet
+        return count_characters_again(self.tokens, size, firsts, keys)
 
     def characters_again(self, n: int) -> int:
         """Return the characters of the n-grams that came before, when the text is read on behind each one found."""
         if LEAST <= n <= MOST:
             return self.usual.get(n, 0)
-        starts, ends = self.tokens.starts, self.tokens.ends
-        fits = max(0, len(self.tokens) - n + 1)
-        keys = self.tokens.spans(starts[:fits], ends[n - 1 :])
-        lengths = (ends[n - 1 :] - starts[:fits]).tolist()
-        return count_characters_again(zip([n] * fits, range(fits), keys.tolist(), lengths, strict=True)).get(n, 0)
+        firsts = np.arange(max(0, len(self.tokens) - n + 1))
+        size = np.full(len(firsts), n)
+        return count_characters_again(self.tokens, size, firsts, self.tokens.span_hashes(firsts, firsts + n)).get(n, 0)
 
 
-def count_characters_again(rows: Iterable[tuple[int, int, int, int]]) -> dict[int, int]:
-    """Return by n the characters of n-grams that came before. A row: n, first token, key, characters; ascending."""
+def count_characters_again(tokens: Tokens, sizes: np.ndarray, firsts: np.ndarray, keys: np.ndarray) -> dict[int, int]:
+    """Return by n the characters of n-grams that came before, when the text is read on behind each one found.
+
+    An n-gram has `sizes` tokens from `firsts` on, both ascending, and a key.
+    """
+    positions, keys = find_repeated_keys(np.arange(len(keys), dtype=np.int32), keys)
+    names = np.cumsum(np.append(False, keys[1:] != keys[:-1]), dtype=np.int32)[: len(keys)]  # small ones for the keys
+    order = positions.argsort(kind="stable")
+    positions, names = positions[order], names[order]
     found: dict[int, int] = {}
-    size, free, seen = 0, 0, set[int]()
-    for n, start, key, length in rows:
-        if n != size:
-            size, free, seen = n, 0, set()
-        if start < free:
-            continue
-        if key in seen:
-            found[n] = found.get(n, 0) + length
-            free = start + n
-        else:
-            seen.add(key)
+    size, free, seen = 0, 0, bytearray(len(names))
+    for start in range(0, len(positions), ROWS):
+        some = positions[start : start + ROWS]
+        n_of, first_of = sizes[some], firsts[some]
+        ends = np.append(tokens.starts, len(tokens.codes))[first_of + n_of]
+        lengths = ends - tokens.starts[first_of]
+        columns = (n_of, first_of, names[start : start + ROWS], lengths)
+        for n, first, name, length in zip(*(column.tolist() for column in columns), strict=True):
+            if n != size:
+                size, free = n, 0
+            if first < free:
+                continue
+            if seen[name]:
+                found[n] = found.get(n, 0) + length
+                free = first + n
+            else:
+                seen[name] = 1
     return found

@@ -4,18 +4,20 @@ The tokens are exactly those of `words.split_words`, whose patterns are the defi
 the table go through them. Equal tokens have equal hashes, and two different ones meet by chance once in 2^64 pairs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
 
-from pipeline.text.hashing import compute_powers, mix_bits
+from pipeline.text.hashing import BASE, compute_powers, mix_bits
 from pipeline.text.tokenize import characters as ch
 from pipeline.text.tokenize.words import split_words
 
 BINDERS = ch.APOSTROPHE | ch.DOT | ch.COMMA | ch.JOINER
-CACHED_BITS = 17  # powers are kept for texts of up to 2**17 characters (1 MB each way)
-BLOCK_BITS, BLOCK_SPANS = 19, 1 << 16  # of a longer text, what is hashed at a time: characters, and spans
+BLOCK_BITS = 17
+BLOCK = 1 << BLOCK_BITS  # characters worked on at a time, which bounds the memory that a long text takes
+CUT_WINDOW = 1 << 10  # characters that are searched for a place to cut at a time
+MASK = (1 << 64) - 1
 
 
 class Tokens:
@@ -29,12 +31,7 @@ class Tokens:
         """Return the number of tokens."""
         return len(self.starts)
 
-    @cached_property
-    def flags(self) -> np.ndarray:
-        """Per character: its flags."""
-        return ch.text_flags(self.codes)
-
-    @cached_property
+    @property
     def ends(self) -> np.ndarray:
         """Per token: where it ends."""
         ends = np.empty_like(self.starts)
@@ -45,102 +42,175 @@ class Tokens:
     @cached_property
     def lengths(self) -> np.ndarray:
         """Per token: its characters."""
-        return self.ends - self.starts
+        lengths: np.ndarray = self.ends - self.starts
+        return lengths
 
     @cached_property
     def holds(self) -> np.ndarray:
-        """Per token: the flags of all its characters together."""
-        return np.bitwise_or.reduceat(self.flags, self.starts) if len(self) else self.flags[:0]
+        """Per token: the flags of all its characters together, uint16."""
+        found = np.zeros(len(self), np.uint16)
+        first = 0
+        while first < len(self):
+            start = int(self.starts[first])
+            last = max(first + 1, int(self.starts.searchsorted(start + BLOCK)))
+            stop = int(self.starts[last]) if last < len(self) else len(self.codes)
+            flags = ch.text_flags(self.codes[start:stop])
+            np.bitwise_or.reduceat(flags, self.starts[first:last] - start, out=found[first:last])
+            first = last
+        return found
 
     @cached_property
     def spoken(self) -> np.ndarray:
         """Per token: is it a word, holding a character that is no punctuation."""
-        return (self.holds & ch.SPOKEN) != 0
+        spoken: np.ndarray = (self.holds & ch.SPOKEN) != 0
+        return spoken
 
     @cached_property
     def alphabetic(self) -> np.ndarray:
         """Per token: does it hold a letter."""
-        return (self.holds & ch.ALPHA) != 0
+        alphabetic: np.ndarray = (self.holds & ch.ALPHA) != 0
+        return alphabetic
+
+    def sums_before(self, places: np.ndarray) -> np.ndarray:
+        """Return the sum of code point times power of its place over all characters before each of ascending places."""
+        found = np.empty(len(places), np.uint64)
+        up, _ = block_powers()
+        total, scale = 0, 1
+        edges = places.searchsorted(np.arange(0, len(self.codes) + 2 * BLOCK, BLOCK)).tolist()
+        for number, start in enumerate(range(0, len(self.codes) + 1, BLOCK)):
+            block = self.codes[start : start + BLOCK]
+            sums = np.zeros(len(block) + 1, np.uint64)
+            np.cumsum((block + np.uint64(1)) * up[: len(block)], out=sums[1:])
+            some = slice(edges[number], edges[number + 1])
+            found[some] = sums[places[some] - start] * np.uint64(scale) + np.uint64(total)
+            total, scale = (total + scale * int(sums[-1])) & MASK, scale * pow(BASE, BLOCK, 1 << 64) & MASK
+        return found
 
     @cached_property
     def sums(self) -> np.ndarray:
-        """Prefix sums of code point times power of its place, one more than there are characters."""
-        return sum_codes(self.codes, cached_token_powers(CACHED_BITS)[0])
+        """The sums before each token, and the sum of all characters at the end."""
+        return self.sums_before(np.append(self.starts, len(self.codes)))
 
-    def spans(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Return a 64-bit hash of the characters of each span, equal for equal characters wherever they stand."""
-        if len(self.codes) > 1 << CACHED_BITS:
-            return hash_long_spans(self.codes, starts, ends)
-        _, down = cached_token_powers(CACHED_BITS)
-        found: np.ndarray = (self.sums[ends] - self.sums[starts]) * down[starts]
-        return found
+    def inverses(self, places: np.ndarray) -> np.ndarray:
+        """Return the inverse of the power of each of some places."""
+        _, down = block_powers()
+        if len(self.codes) <= BLOCK:
+            return down.take(places)
+        step = pow(BASE, -BLOCK, 1 << 64)
+        blocks = np.array([pow(step, n, 1 << 64) for n in range(len(self.codes) // BLOCK + 1)], np.uint64)
+        return down.take(places & (BLOCK - 1)) * blocks.take(places >> BLOCK_BITS)
+
+    def span_hashes(self, firsts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Return a 64-bit hash of the characters of each span of tokens: from `firsts` to before `ends`.
+
+        It is equal for equal characters wherever they stand, and wherever tokens begin in them.
+        """
+        return (self.sums.take(ends) - self.sums.take(firsts)) * self.inverses(self.starts.take(firsts))
+
+    def prefix_hashes(self, count: int, length: int) -> np.ndarray:
+        """Return the hash of the `length` characters from the start of each of the first `count` tokens on."""
+        starts = self.starts[:count]
+        return (self.sums_before(starts + length) - self.sums[:count]) * self.inverses(starts)
 
     @cached_property
     def hashes(self) -> np.ndarray:
         """Per token: a 64-bit hash."""
-        return mix_bits(self.spans(self.starts, self.ends))
+        return mix_bits((self.sums[1:] - self.sums[:-1]) * self.inverses(self.starts))
 
     @cached_property
     def alphanumeric(self) -> np.ndarray:
         """The tokens that begin with a letter or digit (DCLM's words for n-grams), by number."""
-        return (self.flags[self.starts] & ch.ALNUM).nonzero()[0]
+        return (ch.text_flags(self.codes.take(self.starts)) & ch.ALNUM).nonzero()[0]
 
 
-@lru_cache(maxsize=2)
-def cached_token_powers(bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the powers of BASE and of its inverse modulo 2^64, from 0 to 2**bits."""
-    return compute_powers((1 << bits) + 1)
-
-
-def sum_codes(codes: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    """Return the prefix sums of code point times power of its place, one more than there are code points."""
-    sums = np.zeros(len(codes) + 1, np.uint64)
-    np.cumsum((codes + np.uint64(1)) * powers[: len(codes)], out=sums[1:])
-    return sums
-
-
-def hash_long_spans(codes: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return what `Tokens.spans` returns, for a long text: block by block, so that memory is bounded.
-
-    A block is a run of spans whose starts ascend, within 2**BLOCK_BITS characters, or one longer span.
-    """
-    found = np.empty(len(starts), np.uint64)
-    begin = 0
-    while begin < len(starts):
-        base = int(starts[begin])
-        firsts, lasts = starts[begin : begin + BLOCK_SPANS], ends[begin : begin + BLOCK_SPANS]
-        outside = (firsts < base) | (lasts > base + (1 << BLOCK_BITS))
-        count = max(1, int(outside.argmax()) if outside.any() else len(firsts))
-        firsts, lasts = firsts[:count] - base, lasts[:count] - base
-        size = int(lasts.max())
-        up, down = cached_token_powers(BLOCK_BITS) if size <= 1 << BLOCK_BITS else compute_powers(size + 1)
-        sums = sum_codes(codes[base : base + size], up)
-        found[begin : begin + count] = (sums[lasts] - sums[firsts]) * down[firsts]
-        begin += count
-    return found
+@lru_cache(maxsize=1)
+def block_powers() -> tuple[np.ndarray, np.ndarray]:
+    """Return the powers of BASE and of its inverse modulo 2^64, from 0 to BLOCK."""
+    return compute_powers(BLOCK + 1)
 
 
 def tokens_from_words(tokens: Sequence[str]) -> Tokens:
     """Return given tokens, none of them empty, as arrays."""
     lengths = np.fromiter(map(len, tokens), np.intp, len(tokens))
-    return Tokens(ch.to_code_points("".join(tokens)), np.cumsum(lengths) - lengths)
+    return Tokens(narrow_codes(ch.to_code_points("".join(tokens))), np.cumsum(lengths) - lengths)
+
+
+def narrow_codes(codes: np.ndarray) -> np.ndarray:
+    """Return code points in the smallest type that holds all of them."""
+    return codes.astype(np.min_scalar_type(int(codes.max(initial=0))))
 
 
 def tokenize_text(text: str) -> Tokens:
     """Return the tokens of a text; see `words` for what a token is."""
+    parts = [tokenize_block(block) for block in split_blocks(text)]
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(len(part.codes) for part in parts)])
+    starts = np.concatenate([part.starts + first for part, first in zip(parts, before[:-1], strict=True)])
+    return Tokens(np.concatenate([part.codes for part in parts]), starts)
+
+
+def tokenize_block(text: str) -> Tokens:
+    """Return the tokens of a text, all at once."""
     codes = ch.to_code_points(text)
     found = find_token_boundaries(ch.token_flags(codes))
     if found is None:
         return tokens_from_words(split_words(text))
     inside, begins = found
     kept = inside.nonzero()[0]
-    return Tokens(codes.take(kept), begins.take(kept).nonzero()[0])
+    return Tokens(narrow_codes(codes.take(kept)), begins.take(kept).nonzero()[0])
 
 
 def count_tokens(text: str) -> int:
     """Return how many tokens a text has, without finding out more about them."""
+    return sum(map(count_block_tokens, split_blocks(text)))
+
+
+def count_block_tokens(text: str) -> int:
+    """Return how many tokens a text has, all at once."""
     found = find_token_boundaries(ch.token_flags(ch.to_code_points(text)))
     return len(split_words(text)) if found is None else int(np.count_nonzero(found[1]))
+
+
+def split_blocks(text: str) -> Iterator[str]:
+    """Yield a text in blocks of at most BLOCK characters where that is possible, so that no token is cut.
+
+    A block begins with white space or a symbol: neither joins what is before it to what is after it.
+    """
+    start = 0
+    while len(text) - start > BLOCK:
+        stop = start + BLOCK
+        cut = last_cut(text, start, stop)
+        while not cut and stop < len(text):  # a token of a whole block
+            start_of_next, stop = stop, min(stop + BLOCK, len(text))
+            cut = first_cut(text, start_of_next, stop)
+        if not cut:
+            break
+        yield text[start:cut]
+        start = cut
+    yield text[start:]
+
+
+def possible_cuts(text: str) -> np.ndarray:
+    """Return the places in a text before which it can be cut: of white space, and of symbols but commas."""
+    flags = ch.token_flags(ch.to_code_points(text))
+    return ((flags == 0) | (flags == ch.SYMBOL)).nonzero()[0]
+
+
+def last_cut(text: str, start: int, stop: int) -> int:
+    """Return the last place after `start` and before `stop` where a text can be cut, 0 for none."""
+    for first in range(stop - CUT_WINDOW, start - CUT_WINDOW, -CUT_WINDOW):
+        first = max(first, start + 1)
+        places = possible_cuts(text[first : first + CUT_WINDOW])
+        if len(places):
+            return first + int(places[-1])
+    return 0
+
+
+def first_cut(text: str, start: int, stop: int) -> int:
+    """Return the first place from `start` to before `stop` where a text can be cut, 0 for none."""
+    places = possible_cuts(text[start:stop])
+    return start + int(places[0]) if len(places) else 0
 
 
 def find_token_boundaries(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

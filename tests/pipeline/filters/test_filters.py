@@ -1,7 +1,9 @@
 """The rules as a whole: order, agreement of `apply_filters` and `check_filters`, languages, recipes, config."""
 
 import pickle
+import random
 import re
+import tracemalloc
 from dataclasses import fields
 from pathlib import Path
 
@@ -213,3 +215,17 @@ def test_the_published_list_of_bad_words_can_be_read() -> None:
     config = RulesConfig(bad_words=BadWordsFilter(lists={"en": path}))
     assert apply_filters(load_filters(config), PAGES["en"], "en")[2] is None
     assert apply_filters(load_filters(config), PAGES["en"] + " Such an asshole!", "en")[2] is not None
+
+
+def test_a_page_of_one_long_line_takes_little_memory() -> None:
+    draw = random.Random(1)
+    words = ["".join(draw.choices("abcdefghij", k=draw.randint(2, 9))) for _ in range(20_000)]
+    text = " ".join(draw.choices(words, k=300_000)) + "."
+    tracemalloc.start()
+    try:
+        for variant in ("gopher", "datatrove"):
+            rules = RulesConfig(gopher_repetition={"variant": variant}, gopher_quality={}, c4={}, fineweb={}, dclm={})
+            check_filters(load_filters(rules), text, "en")
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(text)  # 31 times before it was worked on in blocks
+    finally:
+        tracemalloc.stop()

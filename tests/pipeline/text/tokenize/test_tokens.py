@@ -1,12 +1,14 @@
 """Tokens and sentences as arrays: exactly those of the patterns, for any text."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.tokenize import characters, words
+from pipeline.text.tokenize import characters, ngrams, tokens, words
+from pipeline.text.tokenize import sentences as split_sentences
+from pipeline.text.tokenize.ngrams import JoinedNgrams, RepeatedNgrams
 from pipeline.text.tokenize.sentences import count_sentences
-from pipeline.text.tokenize.tokens import CACHED_BITS, Tokens, tokenize_text, tokens_from_words
+from pipeline.text.tokenize.tokens import BLOCK_BITS, Tokens, tokenize_text, tokens_from_words
 
 # what binds, cuts or joins in some pattern, beside letters, digits and marks of many scripts
 PIECES = (
@@ -51,9 +53,9 @@ def test_tokens_have_equal_hashes_where_they_are_equal_and_only_there(text: str)
 
 
 def test_a_text_longer_than_the_kept_powers_is_hashed_alike() -> None:
-    far = tokenize_text("word " * (1 << CACHED_BITS - 1))
+    far = tokenize_text("word " * (1 << BLOCK_BITS - 1))
     assert set(far.hashes.tolist()) == {int(tokens_from_words(["word"]).hashes[0])}
-    assert len(far) == 1 << CACHED_BITS - 1
+    assert len(far) == 1 << BLOCK_BITS - 1
 
 
 @given(st.one_of(st.text(alphabet="Aa.!。…」) \n\t\x0bDrMs vé5", max_size=40), TEXTS))
@@ -61,6 +63,56 @@ def test_a_text_longer_than_the_kept_powers_is_hashed_alike() -> None:
 @example("Hello there. How are you? I am Dr. Who.\n\n J. Bach left.)  He did.\n 「はい。」と 言った。\n「はい！！」")
 def test_sentences_are_those_of_the_pattern_line_by_line(text: str) -> None:
     assert count_sentences(text) == sum(map(words.count_line_sentences, text.split("\n")))
+
+
+LONG_TEXTS = st.lists(
+    st.sampled_from(
+        [
+            "word ",
+            "Dr. Who ",
+            "it's ",
+            "1,5 ",
+            "end. ",
+            "End.",
+            "\n",
+            "東京。",
+            "に行",
+            "é",
+            "...",
+            "\u0301",
+            "\U00020001",
+        ]
+    ),
+    max_size=60,
+).map("".join)
+
+
+@given(LONG_TEXTS, st.integers(3, 40))
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_long_text_is_cut_into_blocks_and_nothing_shows_it(text: str, bits: int) -> None:
+    whole, sentences = tokenize_text(text), count_sentences(text)
+    repeats = [RepeatedNgrams(whole.hashes)[n].positions.tolist() for n in (2, 3)]
+    joined = [JoinedNgrams(whole).characters_again(n) for n in (1, 2, 5, 6, 10)]
+    with pytest.MonkeyPatch.context() as patch:
+        small = 1 << (bits % 4 + 2)
+        patch.setattr(tokens, "BLOCK", small)
+        patch.setattr(tokens, "BLOCK_BITS", small.bit_length() - 1)
+        patch.setattr(tokens, "CUT_WINDOW", 1 + bits % 5)
+        patch.setattr(split_sentences, "BLOCK", bits)
+        patch.setattr(split_sentences, "CUT_WINDOW", 1 + bits % 7)
+        patch.setattr(ngrams, "MANY", 3)
+        patch.setattr(ngrams, "ROWS", 2)
+        tokens.block_powers.cache_clear()
+        try:
+            again = tokenize_text(text)
+            assert strings(again) == strings(whole) and tokens.count_tokens(text) == len(whole)
+            for name in ("hashes", "spoken", "alphabetic", "alphanumeric", "lengths"):
+                assert getattr(again, name).tolist() == getattr(whole, name).tolist(), name
+            assert [RepeatedNgrams(again.hashes)[n].positions.tolist() for n in (2, 3)] == repeats
+            assert [JoinedNgrams(again).characters_again(n) for n in (1, 2, 5, 6, 10)] == joined
+            assert count_sentences(text) == sentences
+        finally:
+            tokens.block_powers.cache_clear()
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "x", ".", "\ud800", "\0", "\U0010ffff a.5"])
