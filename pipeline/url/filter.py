@@ -99,7 +99,7 @@ def find_adult_word(name: str, path: str) -> str:
     return _load_adult_words().find(name, path)
 
 
-def read_word_list(key: str, path: str) -> list[str]:
+def read_url_words(key: str, path: str) -> list[str]:
     """Return the words of a list in lower case, sorted: a word a line, `#` comments. Raises ListError, one line."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -130,7 +130,7 @@ class UrlFilter:
         for category in rules.categories if tables else ():
             if category not in known and category not in REFINEDWEB_CATEGORIES:
                 raise ListError(f"url.categories: no list has {category!r} (they have {', '.join(sorted(known))})")
-        words = {key: read_word_list(key, path) for key, path in rules.word_lists.items()}
+        words = {key: read_url_words(key, path) for key, path in rules.word_lists.items()}
         hard, soft = frozenset(words.get("hard", ())), frozenset(words.get("soft", ()))
         self.words = UrlWords(tuple(words.get("strict", ())), hard, soft)
         self.allowed = frozenset(name.lower().strip(".").removeprefix("www.") for name in rules.allow)

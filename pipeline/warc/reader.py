@@ -2,7 +2,7 @@
 
 The libraries for this stop at the first damaged record. This reader goes on behind it: it looks for the next gzip
 member (or frame) that really decompresses to a WARC or ARC header, or in plain text for the next such header, and
-yields what it skipped as `UnreadableRange`. For a file with one record a member,
+yields what it skipped as `UnreadableBytes`. For a file with one record a member,
 
     sum of record lengths + sum of unreadable lengths + zero padding, dictionary and empty members = size of the file.
 
@@ -84,7 +84,7 @@ class CrawlRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableRange:
+class UnreadableBytes:
     """Bytes that are no record: `reason` is corrupt-gzip, corrupt-zstd, corrupt-lz4, truncated, garbage or
     bad-record-header."""
 
@@ -97,12 +97,12 @@ class WalkItem(NamedTuple):
     """What the walk over a file yields; `start` is a place where a reader can begin anew."""
 
     start: int
-    value: CrawlRecord | UnreadableRange
+    value: CrawlRecord | UnreadableBytes
 
 
 def read_crawl_records(
     source: IO[bytes], start: int = 0, end: int | None = None, *, max_record_bytes: int = 32 << 20
-) -> Iterator[CrawlRecord | UnreadableRange]:
+) -> Iterator[CrawlRecord | UnreadableBytes]:
     """Yield the records, and the unreadable ranges, whose member or record starts in [start, end).
 
     `source` is seekable; reading goes beyond `end` to finish the last record. `start` is 0, a record's offset or one of
@@ -115,12 +115,12 @@ def read_crawl_records(
         raise EmptyCrawlFile(f"{source_name(source)}: the file is empty: fetch it again")
     stop = window.size if end is None else min(end, window.size)
     found = start > 0
-    held: list[UnreadableRange] = []  # what comes before the first record, until it is known that there is one
+    held: list[UnreadableBytes] = []  # what comes before the first record, until it is known that there is one
     for item in walk_records(layout, start, stop, max_record_bytes):
         if isinstance(item.value, CrawlRecord) and not found:
             found = True
             yield from held
-        if isinstance(item.value, UnreadableRange) and not found:
+        if isinstance(item.value, UnreadableBytes) and not found:
             held.append(item.value)
         else:
             yield item.value
@@ -253,7 +253,7 @@ def walk_records(layout: FileLayout, start: int, stop: int, limit: int) -> Itera
             reason = "garbage"
             if is_header_at(window, at):
                 reason = TRUNCATED if beyond == window.size else "bad-record-header"
-            yield WalkItem(at, UnreadableRange(at, beyond - at, reason))
+            yield WalkItem(at, UnreadableBytes(at, beyond - at, reason))
             at = beyond
 
 
@@ -294,7 +294,7 @@ def walk_damage(
     elif cut and first:
         yield WalkItem(at, place_record(first, at, beyond - at))
     else:
-        yield WalkItem(at, UnreadableRange(at, beyond - at, reason))
+        yield WalkItem(at, UnreadableBytes(at, beyond - at, reason))
     return beyond
 
 
@@ -302,14 +302,14 @@ def list_damage(member: ArchiveMember, done: int, beyond: int, reason: str) -> I
     """Yield the unreadable ranges behind the `done` bytes of a member's content that held records, up to `beyond`."""
     at = member.start
     if member.size > done:
-        yield WalkItem(at, UnreadableRange(at + done, member.size - done, reason))
+        yield WalkItem(at, UnreadableBytes(at + done, member.size - done, reason))
     if member.tell() < beyond:
-        yield WalkItem(at, UnreadableRange(member.tell(), beyond - member.tell(), reason))
+        yield WalkItem(at, UnreadableBytes(member.tell(), beyond - member.tell(), reason))
 
 
-def record_or_garbage(parsed: ParsedRecord | None, offset: int, length: int) -> CrawlRecord | UnreadableRange:
+def record_or_garbage(parsed: ParsedRecord | None, offset: int, length: int) -> CrawlRecord | UnreadableBytes:
     """Return what is at a place: the record, or that it is garbage."""
-    return place_record(parsed, offset, length) if parsed else UnreadableRange(offset, length, "garbage")
+    return place_record(parsed, offset, length) if parsed else UnreadableBytes(offset, length, "garbage")
 
 
 def read_member_parts(member: ArchiveMember, limit: int) -> Iterator[tuple[int, int, ParsedRecord | None]]:
@@ -354,8 +354,8 @@ def walk_nested_file(layout: FileLayout, member: ArchiveMember, limit: int) -> G
         return layout.window.size
     if member.status == "end" and member.end is not None:
         if not found:
-            yield WalkItem(at, UnreadableRange(at, member.end - at, "garbage"))
+            yield WalkItem(at, UnreadableBytes(at, member.end - at, "garbage"))
         return member.end
     beyond = layout.next_start(at + 1)
-    yield WalkItem(at, UnreadableRange(at, beyond - at, f"{CORRUPT}-{member.kind}"))
+    yield WalkItem(at, UnreadableBytes(at, beyond - at, f"{CORRUPT}-{member.kind}"))
     return beyond

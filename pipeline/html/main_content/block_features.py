@@ -47,7 +47,7 @@ def _character_classes() -> Array:
 CHARACTER_CLASSES: Array | None = None  # filled when first used
 
 
-def count_characters(texts: list[str]) -> tuple[Array, Array]:
+def count_character_classes(texts: list[str]) -> tuple[Array, Array]:
     """Return the counts (texts x CLASSES) of the classes of characters, and the class of each text's last character."""
     global CHARACTER_CLASSES
     if CHARACTER_CLASSES is None:
@@ -76,7 +76,7 @@ class BlockLayout:
     def __init__(self, page: PageBlocks):
         """Count the characters and find the containers around each block."""
         self.texts = texts = remove_marks(SEPARATOR.join(page.text)).split(SEPARATOR)
-        self.counts, self.last = count_characters(texts)
+        self.counts, self.last = count_character_classes(texts)
         counts = self.counts
         self.characters = counts.sum(1)
         self.length = (self.characters - counts[:, SPACE] + 2 * counts[:, DENSE]).astype(np.float64)

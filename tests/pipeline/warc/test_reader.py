@@ -17,7 +17,7 @@ from pipeline.warc.reader import (
     CrawlRecord,
     EmptyCrawlFile,
     NotACrawlFile,
-    UnreadableRange,
+    UnreadableBytes,
     find_page_record_type,
     find_split_points,
     read_crawl_records,
@@ -41,17 +41,17 @@ def page(number: int, size: int = 300) -> bytes:
     return warc(f"http://a.test/{number}", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>" + noise)
 
 
-def read(data: bytes, *bounds: int | None, **options: int) -> list[CrawlRecord | UnreadableRange]:
+def read(data: bytes, *bounds: int | None, **options: int) -> list[CrawlRecord | UnreadableBytes]:
     return list(read_crawl_records(io.BytesIO(data), *bounds, **options))
 
 
-def urls(items: Iterable[CrawlRecord | UnreadableRange]) -> list[str]:
+def urls(items: Iterable[CrawlRecord | UnreadableBytes]) -> list[str]:
     """The URLs of whole records."""
     return [i.url for i in items if isinstance(i, CrawlRecord) and i.truncated is None]
 
 
-def unread(items: Iterable[CrawlRecord | UnreadableRange]) -> list[tuple[int, int, str]]:
-    return [(i.offset, i.length, i.reason) for i in items if isinstance(i, UnreadableRange)]
+def unread(items: Iterable[CrawlRecord | UnreadableBytes]) -> list[tuple[int, int, str]]:
+    return [(i.offset, i.length, i.reason) for i in items if isinstance(i, UnreadableBytes)]
 
 
 PAGES = [page(i) for i in range(4)]
