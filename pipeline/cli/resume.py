@@ -122,6 +122,5 @@ def read_finished_stage(name: str, config: Config, output: Output, files: Marker
     if output.exists(WORK, f"{name}.json"):
         done = output.read_json(WORK, f"{name}.json")
         if done["key"] == compute_stage_key(name, config, files, fingerprint_earlier_outputs(config, output.documents)):
-            result: dict[str, Any] = done["result"]
-            return result
+            return done["result"]
     raise RunError(f"{output.root}: the {name} job has not ended here; run `python -m pipeline {name}` first")

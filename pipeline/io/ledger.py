@@ -80,9 +80,9 @@ class FileLedger:
         for name in ("records", "rejected", "truncated", "robots", "gate", "duplicates", "held_out"):
             setattr(self, name, Counter(dict(sorted(getattr(self, name).items()))))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the counts as `ledger.json` has them for a file; `bad_file` only if the file is no crawl file."""
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "records": dict(self.records),
             "responses": self.responses,
             "kept": self.kept,
@@ -122,7 +122,7 @@ class LedgerTotals(FileLedger):
     added: dict[str, AddedTexts] | None = None  # in anneal/, by extra source
     masked: int | None = None  # published pages in which spans of evaluation sets are masked
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the sums as `ledger.json` has them."""
         values = super().to_json()
         del values["unreadable"]
@@ -156,7 +156,7 @@ class Ledger:
     files: dict[str, FileLedger] = field(default_factory=dict)
     bad_files: dict[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the content of `ledger.json`."""
         files = {path: counts.to_json() for path, counts in self.files.items()}
         for counts in files.values():

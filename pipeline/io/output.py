@@ -9,7 +9,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
@@ -84,7 +84,7 @@ class Output:
             if os.path.exists(partial):
                 os.remove(partial)
 
-    def write_json(self, value: Any, *parts: str) -> None:
+    def write_json(self, value: object, *parts: str) -> None:
         """Write a value as indented JSON; the keys keep their order."""
         with self.write(*parts) as out:
             out.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
@@ -131,16 +131,16 @@ class TableWriter:
         """Write to an open binary file. The caller closes that file."""
         self.schema = schema
         self.writer = pq.ParquetWriter(out, schema, compression="zstd", compression_level=3)
-        self.rows: list[dict[str, Any]] = []  # given by `row`, where `tables` are given by `append`; never both
+        self.rows: list[Mapping[str, object]] = []  # given by `row`, where `tables` are given by `append`; never both
         self.tables: list[pa.Table] = []
         self.bytes = 0
         self.count = self.groups = 0
 
-    def row(self, row: dict[str, Any]) -> None:
+    def row(self, row: Mapping[str, object]) -> None:
         """Add one row. A missing key becomes null."""
         self.rows.append(row)
         self.count += 1
-        self.bytes += 500 + len(row.get("text") or "") * 2
+        self.bytes += 500 + len(str(row.get("text") or "")) * 2
         if self.bytes >= ROW_GROUP_BYTES:
             self.flush()
 
@@ -215,6 +215,6 @@ def shard_name(path: str) -> str:
     return f"{stem[:MAX_NAME]}-{hashlib.blake2b(path.encode(), digest_size=4).hexdigest()}"
 
 
-def fingerprint_value(value: Any) -> str:
+def fingerprint_value(value: object) -> str:
     """Return 16 hex digits that are equal for equal JSON values, in whatever order their keys are."""
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()

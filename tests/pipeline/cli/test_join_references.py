@@ -34,7 +34,7 @@ def test_documents_are_found_exactly_and_by_canonical_url_and_train_a_classifier
     write(tmp_path / "out", [rows[:2], rows[2:]])
     command = [references(tmp_path), "--crawl", str(tmp_path / "out/documents"), "--output", str(tmp_path / "found")]
     assert main(command) == 0
-    assert "2 pages of the crawl are referred to: 1 at the very address" in capsys.readouterr().out
+    assert "2 pages of the crawl are referred to: 1 by their exact address" in capsys.readouterr().out
     one, two = found(tmp_path / "found")
     assert (one["url"], one["match"], one["kind"], one["articles"]) == (urls[1], "canonical", "cite", 1)
     assert (two["url"], two["match"], two["kind"], two["articles"]) == (urls[0], "exact", "ref", 2)
