@@ -166,14 +166,18 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "sentence_end_pattern": (".", ". ", "…", '."', ".)", "?! ", "。", ".\n", '. "'),
     },
     "filters/bad_words.py": {"word_list_pattern": ("xxx", "x xx ", "porn", " ")},
-    "filters/c4.py": {"CITATION": ("[", "[1", "[1]", "[edit", "[citation ", "]")},
-    "filters/custom.py": {"REASON": (), "custom_filter_name": ()},  # of the names that a user gives
+    "filters/c4.py": {
+        "CITATION": ("[", "[1", "[1]", "[edit", "[citation ", "]"),
+        "word_beyond": ("a", "a ", "\u00e9", "a" * 1000 + " "),
+    },
+    "filters/custom.py": {"REASON": ()},  # of the names that a user gives
     "filters/dclm.py": {
         "URL": ("http://", "www.", " ", "1.1.1.", "ftp://a ", "http://a/b?c ", "www.a", "1.", "25"),
         "URL_HINT": ("://", "www.", "1.1.1", "1.1"),
         "DclmFilter": ("\n", "\n\n\n\n", "\n \n"),
     },
     "filters/gopher_quality.py": {"distinct_stop_words": ("the", "the ", "of.", "and_")},
+    "filters/statistics.py": {"split_lazily": (*SPACES, "a", "a ")},
     "filters/refinedweb_lines.py": {
         "COUNTER": ("1 likes", "! ", "1,", "1.1k ", "1 ", "-1", "1 likes\n", "3 shares !"),
         "BUTTONS": ("items in cart", " read more...", "sign-in ", " ", "read more"),
