@@ -65,12 +65,12 @@ class LineRules(NamedTuple):
         counted = uncited if self.words_without_citations else line
         if self.fewest_words and len(counted.split(None, self.fewest_words - 1)) < self.fewest_words:
             return uncited, "c4_few_word_lines"
-        if self.lorem_ipsum or self.javascript or self.curly_bracket or self.policy:
-            return uncited, self.find_phrase(uncited, counts)
-        return uncited, ""
+        return uncited, self.find_phrase(uncited, counts)
 
     def find_phrase(self, line: str, counts: dict[str, int]) -> str:
         """Return the count of the first phrase that a line has and must not have, or ""."""
+        if not (self.lorem_ipsum or self.javascript or self.curly_bracket or self.policy):
+            return ""
         lower = line.lower()
         if self.lorem_ipsum and not counts["c4_curly_bracket_lines"] and "lorem ipsum" in lower:
             return "c4_lorem_ipsum_lines"

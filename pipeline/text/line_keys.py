@@ -1,8 +1,8 @@
 """The lines, paragraphs or sentences of a text, each with a key by which it meets its copies on other pages.
 
-A key is a 64-bit hash of a unit's words as near duplicates have them (units.py): case, white space and punctuation are
-no matter, and what has no letter or digit has no key: a line of `}` or `---` is never repeated. As in CCNet, which has
-64 bits too, two units of ten billion different ones may share a key by chance.
+A key is a 64-bit hash of a unit's words (shingle_words.py): case, white space and punctuation change nothing. A unit
+without a letter or digit has no key, so a line of `}` or `---` is never repeated. Two of ten billion different units
+may share a key by chance, as in CCNet, which uses 64 bits too.
 """
 
 import hashlib

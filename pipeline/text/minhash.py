@@ -1,6 +1,6 @@
 """MinHash of a text's word shingles, their exact Jaccard, and the hash of the normalised text for exact copies.
 
-The signature is datasketch's (Broder 1997; its scheme affine32), over shingles of the units that units.py finds. What
+The signature is datasketch's (Broder 1997; its scheme affine32), over shingles of the words of shingle_words.py. What
 datasketch does text by text with a Python integer a shingle is done here for many texts at once, on arrays.
 """
 

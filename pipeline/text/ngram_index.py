@@ -1,9 +1,9 @@
 """Contamination: which spans of a text are those of evaluation items, by n-grams of normalised words.
 
-An n-gram of `ngram` words that an item has too is a hit (13: Brown et al. 2020, GPT-3, appendix C). Words are the units
-of units.py: case, punctuation, white space and compatibility forms hide nothing. A question, alone or with an answer,
-of fewer words than that is a hit where a text has it whole, if it has `short` words (8: the least that GPT-3 used);
-shorter ones are never found, since they are everyday phrases; nor are short questions that more than GENERIC items ask.
+An n-gram of `ngram` words that an item has too is a hit (13: Brown et al. 2020, GPT-3, appendix C). Words are those of
+shingle_words.py, so case, punctuation, white space and compatibility forms hide nothing. A question of fewer words,
+alone or with its answer, is a hit where a text has all of it, if it has at least `short` words (8: the least that GPT-3
+used). Shorter questions are everyday phrases and are never hits; nor are short ones that more than GENERIC items ask.
 """
 
 from collections import Counter

@@ -123,7 +123,8 @@ def any_word_pattern() -> "regex.Pattern[str]":
 def split_words(text: str) -> list[str]:
     """Return the tokens of a text, in order; see the module's docstring for what a token is."""
     if INTRICATE.search(text):
-        return any_word_pattern().findall(text)
+        found: list[str] = any_word_pattern().findall(text)
+        return found
     return PLAIN_WORD.findall(text)
 
 
