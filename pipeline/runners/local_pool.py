@@ -2,7 +2,7 @@
 
 Each worker is a process with an in-memory Beam pipeline of its own, and all of them draw tasks from one
 queue: nobody waits for a static split, and nothing but small results crosses a process. Beam's own ways of using more
-cores split the work statically, and start again for every job (flags.py says which of them lose data).
+cores split the work statically, and start again for every job (beam_options.py says which of them lose data).
 """
 
 import collections
@@ -59,7 +59,10 @@ def run_tasks(
     todo, reports = context.SimpleQueue(), context.Queue()
     processes = [
         context.Process(
-            target=work, args=(n, os.getpid(), make_stage, todo, reports, flags), name=f"gristmill-{n}", daemon=True
+            target=run_worker,
+            args=(n, os.getpid(), make_stage, todo, reports, flags),
+            name=f"gristmill-{n}",
+            daemon=True,
         )
         for n in range(workers)
     ]
@@ -134,11 +137,13 @@ def report(kind: str, value: Any) -> None:
         _worker["reports"].put(Report(_worker["number"], kind, value))
 
 
-def work(
+def run_worker(
     number: int, parent: int, make_stage: Callable[[], Any], todo: Any, reports: Any, flags: Sequence[str]
 ) -> None:
     """Be one worker of the process `parent`: an in-memory Beam pipeline over the tasks drawn from the queue."""
-    threading.Thread(target=end_with, args=(parent,), daemon=True).start()  # first: Beam takes seconds to import
+    threading.Thread(
+        target=exit_with_parent, args=(parent,), daemon=True
+    ).start()  # first: Beam takes seconds to import
     import apache_beam as beam
 
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs what a transform raises; the parent tells it
@@ -149,7 +154,7 @@ def work(
         _ = drawn | make_stage()
         outcome = pipeline.run()
         outcome.wait_until_finish()
-        report("counters", counters_of(outcome))
+        report("counters", read_counters(outcome))
         report("done", None)
     except BaseException as error:  # sent on to the parent, which raises it
         cause = root_cause(error)
@@ -164,7 +169,7 @@ def work(
     sys.stdout.flush()
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """End this process once its parent is gone: a killed run must not leave workers behind."""
     while os.getppid() == parent:
         time.sleep(1.0)
@@ -186,7 +191,7 @@ def explained(error: BaseException) -> str:
     return " ".join(re.sub(r" \[while running '.*", "", str(error), flags=re.DOTALL).split())
 
 
-def counters_of(result: Any) -> dict[str, int]:
+def read_counters(result: Any) -> dict[str, int]:
     """Return a finished Beam job's counters as {"namespace/name": n}."""
     found = result.metrics().query()["counters"]
     return {f"{c.key.metric.namespace}/{c.key.metric.name}": c.result for c in found}

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pipeline.runners.beam_options import LaunchError
-from pipeline.runners.local_pool import end_with
+from pipeline.runners.local_pool import exit_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,7 +53,7 @@ def open_process_pool(workers: int) -> Iterator[None]:
 def begin_worker(parent: int) -> None:
     """Prepare a worker: Ctrl-C is its parent's to handle, and it ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
 
 
 def map_in_pool(function: Callable[[T], R], elements: Iterable[T]) -> Iterator[R]:
