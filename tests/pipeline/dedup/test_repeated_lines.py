@@ -218,7 +218,7 @@ def test_what_is_published_is_what_is_left_and_its_bytes_are_counted(corpus, tmp
     assert len(few) > 3 and any(len(row["text"]) < 120 and row["id"] not in few for row in corpus)
     held = sum(counts["held_out"].get("repeated-lines", 0) for counts in result["files"].values())
     assert held == len(few)
-    before = sum(values[1] for values in result["mixture"]["language"].values())
+    before = sum(sums["bytes"] for sums in result["mixture"]["language"].values())
     assert before == sum(len(left.text.encode()) for id, left in lefts.items())
     again, _, _ = published(tmp_path / "b", corpus, dealt(corpus, 7, seed=7), lines)
     assert again == texts
