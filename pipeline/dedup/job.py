@@ -33,7 +33,7 @@ from pipeline.io.output import Output, fingerprint_value
 from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.process_pool import open_process_pool
 
-POOL_PAGES = 1 << 17  # with fewer pages a job takes less time in one process
+POOL_PAGES = 1 << 19  # with fewer pages, starting more processes takes more CPU than the job itself saves by them
 SUMMARY = "summary.json"
 PASSES = {"url": UrlKeys, "exact": TextKeys}
 
