@@ -188,6 +188,8 @@ def parse_head_at(reader: ByteReader, at: int) -> RecordHead | None:
         return parse_arc_head(reader.peek(at, LONGEST_HEADER))
     blank = BLANK_LINE.search(data)
     if blank is None:
+        if HEADER.search(data, 5):
+            return None  # another record's header begins inside; so that no search is longer where many do
         data = reader.peek(at, MAX_HEADER)
         blank = BLANK_LINE.search(data)
         if blank is None and len(data) < MAX_HEADER and join_next_member(reader):
