@@ -117,7 +117,7 @@ def measured(config: Config) -> str:
         gone, first = read_duplicate_rows(output, name), 0
         with output.parquet("documents", f"{name}.parquet") as file:
             for batch in file.iter_batches(columns=["text"], batch_size=1024):
-                start, lines = read_own_cpu(), read_removed_lines(output, name, config.dedup)
+                start, lines = read_own_cpu(), read_removed_lines(output, name, config.dedup.line_params())
                 left = lines.remove_from(batch, range(first, first + batch.num_rows))[1] if lines else []
                 dropping += read_own_cpu() - start
                 few += sum(page is not None and not page.enough for page in left)

@@ -118,7 +118,7 @@ def reject_unknown_languages(config: Config) -> None:
         return
     for key in ("weights.languages", "weights.shares.languages"):
         for name in sorted(set(named[key]) - set(config.languages)):
-            raise ConfigError(f"{key}: no page can be in {name!r}, which is not in `languages`; add it there")
+            raise ConfigError(f"{key}: {name!r} is not in `languages`, so no page has it; add it there")
 
 
 def reject_local_paths(inputs: Sequence[Input], output: Output, read: Sequence[str]) -> None:

@@ -53,6 +53,10 @@ class DedupConfig:
     previous_outputs: tuple[str, ...] = ()  # earlier outputs, whose pages stay: copies of them are dropped here
     repeated_lines: LinesConfig | None = None  # null: off
 
+    def line_params(self) -> LineParams | None:
+        """Return the parameters of repeated lines; None if repeated lines are not removed."""
+        return self.repeated_lines.line_params() if self.repeated_lines else None
+
     def minhash_params(self) -> MinHashParams:
         """Return the preset's parameters with what is set here over them."""
         if self.preset == "datasketch":

@@ -87,7 +87,7 @@ def remove_repeated_lines(batch: pa.RecordBatch, rows: list[int], lines: Removed
 
 def read_kept_batches(output: Output, name: str, config: Config, columns: list[str]) -> Iterator[KeptBatch]:
     """Yield the pages of a documents shard that are no duplicates, in their order."""
-    duplicates, lines = read_duplicate_rows(output, name), read_removed_lines(output, name, config.dedup)
+    duplicates, lines = read_duplicate_rows(output, name), read_removed_lines(output, name, config.dedup.line_params())
     first = 0
     with output.parquet("documents", f"{name}.parquet") as file:
         for batch in file.iter_batches(columns=columns, batch_size=CANDIDATE_ROWS):

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from pipeline.dedup.settings import DedupConfig, LinesConfig
 from pipeline.io.output import Output
-from pipeline.text.line_keys import RemainingText, remove_spans
+from pipeline.text.line_keys import LineParams, RemainingText, remove_spans
 
 REPEATED_LINES_FOLDER = "repeated_lines"
 REPEATED_LINES_REASON = "repeated-lines"  # why a page is not published of whose text too little remains
@@ -20,9 +19,9 @@ REPEATED_LINES_REASON = "repeated-lines"  # why a page is not published of whose
 class RemovedLines:
     """The lines that are removed from the pages of a documents shard."""
 
-    def __init__(self, output: Output, name: str, config: LinesConfig) -> None:
+    def __init__(self, output: Output, name: str, params: LineParams) -> None:
         """Read where the lines are: 16 bytes a line."""
-        self.params = config.line_params()
+        self.params = params
         with output.parquet(REPEATED_LINES_FOLDER, f"{name}.parquet") as file:
             found = file.read(columns=["row", "start", "end"])
         self.rows, self.starts, self.ends = (column.to_numpy() for column in found.columns)
@@ -45,8 +44,8 @@ class RemovedLines:
         return batch.set_column(batch.schema.get_field_index("text"), "text", pa.array(cut, pa.string())), found
 
 
-def read_removed_lines(output: Output, name: str, config: DedupConfig) -> RemovedLines | None:
+def read_removed_lines(output: Output, name: str, params: LineParams | None) -> RemovedLines | None:
     """Return the lines to remove from a documents shard's pages; None where the dedup job did not look for any."""
-    if config.repeated_lines is None or not output.exists(REPEATED_LINES_FOLDER, f"{name}.parquet"):
+    if params is None or not output.exists(REPEATED_LINES_FOLDER, f"{name}.parquet"):
         return None
-    return RemovedLines(output, name, config.repeated_lines)
+    return RemovedLines(output, name, params)

@@ -253,7 +253,7 @@ def partition_shard(
     targets = place_copies(pages, shards, config.seed)
     part, spill = (add_topic_columns(schema, bool(config.weights.topics.model)) for schema in (PARTITION, SPILL))
     spans = read_mask_spans(output, name) if config.decontaminate.sets else {}
-    lines = read_removed_lines(output, name, config.dedup)
+    lines = read_removed_lines(output, name, config.dedup.line_params())
     groups: dict[str, int] = {}
     with output.table_writer(part, WORK, "publish", f"{name}.parquet") as writer:
         for target, table in split_shard(output, name, targets, spans, lines, spill):

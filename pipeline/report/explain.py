@@ -178,7 +178,7 @@ def print_removed_lines(output: Output, config: Config, page: KeptPage, console:
     if not lines:
         return ""
     text = page.text or ""
-    removed = read_removed_lines(output, page.shard.removesuffix(".parquet"), config.dedup)
+    removed = read_removed_lines(output, page.shard.removesuffix(".parquet"), config.dedup.line_params())
     remaining = removed.remaining_text(page.row, text) if removed else None
     after = f"; {len(remaining.text):,} of {len(text):,} characters remain" if remaining else ""
     console.print(f"lines      {len(lines):,} removed, which other pages have too{after}")
