@@ -155,8 +155,8 @@ def test_a_run_that_failed_before_it_made_anything_pins_no_config(crawl, tmp_pat
     load_or_write_config(config(crawl, output.root, seed=2), output)
     assert yaml.safe_load(output.open("config.yaml").read())["seed"] == 2
     output.write_json({}, "documents", "a.json")
-    with pytest.raises(ConfigError, match="seed: 2 -> 3"):
-        load_or_write_config(config(crawl, output.root, seed=3), output)
+    with pytest.raises(ConfigError, match=r"dedup\.threshold: 0\.8 -> 0\.9"):
+        load_or_write_config(config(crawl, output.root, seed=2, dedup={"threshold": 0.9}), output)
 
 
 def test_a_second_run_into_the_output_refuses(done, crawl):
