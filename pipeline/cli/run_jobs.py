@@ -83,6 +83,8 @@ def run_jobs(config: "Config", flags: list[str], command: str) -> int:
         return print_error(explained(root_cause(error)), 2 if isinstance(error, LaunchError | ConfigError) else 1)
     except RuntimeError as error:  # Beam wraps what a transform raises
         cause = root_cause(error)
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
         if isinstance(cause, ValueError | OSError):
             return print_error(explained(cause), 1)
         raise
