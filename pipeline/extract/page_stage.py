@@ -177,12 +177,29 @@ def check_own_page(given: Page, page: object, stage: OwnStage) -> Page:
 
 def find_page_problem(page: Page) -> str:
     """Return what in a page cannot be written; "" where all can be."""
+    found = find_text_problem(page) or find_mapping_problem(page)
+    if found:
+        return found
+    if not is_number(page.language_score) or not isinstance(page.pii, int):
+        return "language_score or pii is no number"
+    if not isinstance(page.text_hash, bytes | None) or not isinstance(page.minhash, bytes):
+        return "text_hash or minhash is not bytes"
+    return "" if page.rejection is None else find_rejection_problem(page.rejection)
+
+
+def find_text_problem(page: Page) -> str:
+    """Return which text of a page is none, or cannot be encoded; "" where all can be written."""
     for name in (*TEXTS, *OPTIONAL_TEXTS):
         value = getattr(page, name)
         if not isinstance(value, str) and (value is not None or name in TEXTS):
             return f"{name} is {type(value).__name__}, not a text"
         if value and not value.isascii() and not is_encodable(value):
             return f"{name} holds half a character (a lone surrogate)"
+    return ""
+
+
+def find_mapping_problem(page: Page) -> str:
+    """Return what in a page's measures and scores cannot be written; "" where all can be."""
     for name in ("measures", "scores"):
         known = [field.name for field in DOCUMENT.field(name).type]
         values = getattr(page, name)
@@ -191,11 +208,7 @@ def find_page_problem(page: Page) -> str:
         for key in values:
             if key not in known:
                 return f"{name} has {key!r}, which is no column of documents/"
-    if not is_number(page.language_score) or not isinstance(page.pii, int):
-        return "language_score or pii is no number"
-    if not isinstance(page.text_hash, bytes | None) or not isinstance(page.minhash, bytes):
-        return "text_hash or minhash is not bytes"
-    return "" if page.rejection is None else find_rejection_problem(page.rejection)
+    return ""
 
 
 def find_rejection_problem(rejection: object) -> str:

@@ -147,15 +147,25 @@ def print_publishing(output: Output, config: Config, page: KeptPage, console: Co
     spans = [row for row in read_stored_rows(output, ContaminatedSpan) if row.is_of(page)]
     for span in spans:
         console.print(f"contains   {span.describe()}: {escape(quote_words((span.text or '').split()))}")
-    copies = {split: find_copies_of(output, split, page.id) for split in SPLITS}
-    for split, (times, weight, shard) in ((split, found) for split, found in copies.items() if found):
-        often = "once" if times == 1 else f"{times} times"
-        console.print(f"publish    {split}, {often}, weight {weight:.3g}, in {shard}")
+    published = print_copies(output, page, console)
     if not output.exists("corpus"):
         console.print("publish    the publish job has not run yet")
-    elif not any(copies.values()):
+    elif not published:
         reason = reason or ("contaminated" if any(span.action == "drop" for span in spans) else "")
         console.print(f"publish    not published: {reason or 'not sampled by the mixture'}")
+
+
+def print_copies(output: Output, page: KeptPage, console: Console) -> bool:
+    """Print in which splits of the corpus a page is, and how often; return whether it is in any."""
+    published = False
+    for split in SPLITS:
+        found = find_copies_of(output, split, page.id)
+        if found:
+            times, weight, shard = found
+            often = "once" if times == 1 else f"{times} times"
+            console.print(f"publish    {split}, {often}, weight {weight:.3g}, in {shard}")
+            published = True
+    return published
 
 
 def find_copies_of(output: Output, split: str, page_id: str) -> tuple[int, float, str] | None:

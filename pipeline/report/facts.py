@@ -208,6 +208,16 @@ def list_settings(config: Config) -> list[tuple[str, str]]:
     own = read_own_stages(config.stages, filter_names(config.rules))
     rules |= {stage.name: entry for stage, entry in zip(own, values["stages"], strict=True)}
     before = {name: values[name] for name in ("url", "robots", "extract", "language")}
+    after = list_later_settings(config, values)
+    lines = []
+    for name, stage in [*before.items(), *rules.items(), *after.items(), ("tokenizer", values["tokenizer"])]:
+        said = [f"{key} {format_setting(value)}" for key, value in (stage or {}).items() if is_set(value)]
+        lines += [(name, "; ".join(said))] if said else []
+    return lines
+
+
+def list_later_settings(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the stages behind the filters, what is off left out; `values` are the whole config's."""
     after = {name: values[name] for name in ("pii", "quality", "dedup", "decontaminate", "weights", "publish")}
     after["dedup"] |= effective_dedup_settings(config.dedup)
     after["decontaminate"] = after["decontaminate"] if config.decontaminate.sets else None
@@ -217,11 +227,7 @@ def list_settings(config: Config) -> list[tuple[str, str]]:
     after["publish"]["extra_anneal_sources"] = {
         source: "once each" if weight is None else weight for source, weight in sources.items()
     }
-    lines = []
-    for name, stage in [*before.items(), *rules.items(), *after.items(), ("tokenizer", values["tokenizer"])]:
-        said = [f"{key} {format_setting(value)}" for key, value in (stage or {}).items() if is_set(value)]
-        lines += [(name, "; ".join(said))] if said else []
-    return lines
+    return after
 
 
 def effective_dedup_settings(config: DedupConfig) -> dict[str, object]:

@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from pipeline.runners.beam_options import LaunchError, beam_options
@@ -66,58 +67,96 @@ def run_tasks(
         )
         for n in range(workers)
     ]
-    interrupt = signal.getsignal(signal.SIGINT)
+    start_processes(processes)
+    pool = TaskPool(tasks, processes, todo, follow)
+    try:
+        while pool.running:
+            pool.hand_out()
+            report = pool.await_report(reports)
+            if report:
+                on_report(report)
+                pool.take_report(report)
+    finally:
+        pool.close()
+    return pool.done, pool.counters
+
+
+def start_processes(processes: Sequence[BaseProcess]) -> None:
+    """Start the workers, which ignore Ctrl-C: it is the parent's, which ends them."""
     in_main = threading.current_thread() is threading.main_thread()
+    interrupt = signal.getsignal(signal.SIGINT)
     if in_main:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is the parent's, which ends the workers
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process inherits this
     try:
         for process in processes:
             process.start()
     finally:
         if in_main:
             signal.signal(signal.SIGINT, interrupt)
-    waiting, given, ended = collections.deque(tasks), 0, False
-    results: list[Any] = []
-    counters: dict[str, int] = {}
-    running = set(range(workers))
-    try:
-        while running:
-            while waiting and given < 2 * workers:  # a pipe holds only so much: the rest follows as results come
-                todo.put(waiting.popleft())
-                given += 1
-            if not waiting and not given and not ended:
-                for _ in processes:
-                    todo.put(None)
-                ended = True
-            try:
-                report = reports.get(timeout=1.0)
-            except queue.Empty:
-                dead = [p for n, p in enumerate(processes) if n in running and p.exitcode is not None]
-                if dead and reports.empty():
-                    raise LaunchError(
-                        f"worker {dead[0].name} was killed (exit {dead[0].exitcode}), likely for want of memory; "
-                        "run the same command again to go on from what is done, with fewer --set workers=N"
-                    ) from None
-                continue
-            on_report(report)
-            if report.kind == "result":
-                given -= 1
-                results.append(report.value)
-                waiting.extend(follow(report.value))
-            elif report.kind == "counters":
-                for name, n in report.value.items():
-                    counters[name] = counters.get(name, 0) + n
-            elif report.kind == "failure":
-                raise WorkerFailure(*report.value)
-            elif report.kind == "done":
-                running.discard(report.worker)
-    finally:
-        for process in processes:
-            if process.is_alive() and running:
+
+
+class TaskPool:
+    """The parent's view of the workers: which tasks wait, how many are handed out, who still runs."""
+
+    def __init__(
+        self,
+        tasks: Iterable[Any],
+        processes: Sequence[BaseProcess],
+        todo: Any,
+        follow: Callable[[Any], Iterable[Any]],
+    ):
+        """Begin with all tasks waiting and all processes running; `todo` is the queue that they draw from."""
+        self.waiting, self.handed_out, self.told_end = collections.deque(tasks), 0, False
+        self.processes, self.todo, self.follow = processes, todo, follow
+        self.running = set(range(len(processes)))
+        self.done: list[Any] = []
+        self.counters: dict[str, int] = {}
+
+    def hand_out(self) -> None:
+        """Put tasks into the queue, some at a time, since a pipe holds only so much; after the last one, the end."""
+        while self.waiting and self.handed_out < 2 * len(self.processes):
+            self.todo.put(self.waiting.popleft())
+            self.handed_out += 1
+        if not self.waiting and not self.handed_out and not self.told_end:
+            for _ in self.processes:
+                self.todo.put(None)
+            self.told_end = True
+
+    def await_report(self, reports: Any) -> Report | None:
+        """Return the next message, or None after a second without one. Raises LaunchError where a worker was killed."""
+        try:
+            report: Report = reports.get(timeout=1.0)
+            return report
+        except queue.Empty:
+            dead = [p for n, p in enumerate(self.processes) if n in self.running and p.exitcode is not None]
+            if dead and reports.empty():
+                raise LaunchError(
+                    f"worker {dead[0].name} was killed (exit {dead[0].exitcode}), likely for want of memory; "
+                    "run the same command again to go on from what is done, with fewer --set workers=N"
+                ) from None
+            return None
+
+    def take_report(self, report: Report) -> None:
+        """Take note of a message. Raises WorkerFailure where a worker failed."""
+        if report.kind == "result":
+            self.handed_out -= 1
+            self.done.append(report.value)
+            self.waiting.extend(self.follow(report.value))
+        elif report.kind == "counters":
+            for name, n in report.value.items():
+                self.counters[name] = self.counters.get(name, 0) + n
+        elif report.kind == "failure":
+            raise WorkerFailure(*report.value)
+        elif report.kind == "done":
+            self.running.discard(report.worker)
+
+    def close(self) -> None:
+        """Wait for the workers; end them first where not all of them have ended by themselves."""
+        for process in self.processes:
+            if process.is_alive() and self.running:
                 process.terminate()
-        for process in processes:
+        for process in self.processes:
             process.join()
-    return results, counters
 
 
 # A worker's own ends of the queues, for the pipeline that runs in its process; None anywhere else.

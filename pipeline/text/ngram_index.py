@@ -57,6 +57,12 @@ class FilteredHashes:
         return maybe[here], found[here]
 
 
+def add_owner(owners: list[int], item: int) -> None:
+    """Note an item that has a passage, once, and at most one item more than GENERIC."""
+    if len(owners) <= GENERIC and item not in owners:
+        owners.append(item)
+
+
 @dataclass(frozen=True)
 class NgramIndex:
     """The n-grams of evaluation items: 12 bytes an n-gram, and 2 to 4 of its filter. Items are numbers, from 0."""
@@ -89,9 +95,8 @@ class NgramIndex:
                 stops = np.cumsum(lengths)
                 for passage in np.flatnonzero((lengths >= short) & ~long).tolist():
                     stop = int(stops[passage])
-                    having = briefs.setdefault(units[stop - int(lengths[passage]) : stop].tobytes(), [])
-                    if len(having) <= GENERIC and int(mine[passage]) not in having:
-                        having.append(int(mine[passage]))
+                    words_of_passage = units[stop - int(lengths[passage]) : stop].tobytes()
+                    add_owner(briefs.setdefault(words_of_passage, []), int(mine[passage]))
         briefs = {words: having for words, having in briefs.items() if len(having) <= GENERIC}
         values, places = np.unique(np.concatenate(grams), return_index=True)  # the first place: the first item
         brief = [np.frombuffer(key, np.uint64) for key in briefs]

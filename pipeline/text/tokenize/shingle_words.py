@@ -51,11 +51,9 @@ def unicode_tables() -> UnicodeTables:
             form = unicodedata.normalize("NFKC", character)
             lower = (form if len(form) == 1 else character).lower()
             folded[code] = ord(lower[0])  # where there are two, the second is a mark: the dot of a Turkish capital I
-            parts = unicodedata.decomposition(character).split()
-            if len(parts) == 2 and parts[0][0] != "<":
-                pair = chr(int(parts[0], 16)) + chr(int(parts[1], 16))
-                if unicodedata.normalize("NFC", pair) == character:
-                    pairs[ord(pair[0]) << 32 | ord(pair[1])] = code
+            pair = find_composing_pair(character)
+            if pair:
+                pairs[ord(pair[0]) << 32 | ord(pair[1])] = code
     for place, code in enumerate(range(0xAC00, 0xD7A4)):  # Korean syllables, by the Unicode Standard's section 3.12
         syllable, tail = divmod(place, 28)
         first, second = (code - tail, 0x11A7 + tail) if tail else (0x1100 + syllable // 21, 0x1161 + syllable % 21)
@@ -66,6 +64,15 @@ def unicode_tables() -> UnicodeTables:
     packed, made = np.array(sorted(pairs), np.uint64), np.array([pairs[pair] for pair in sorted(pairs)], np.intp)
     in_ascii = [table[:128].astype(np.uint8).tobytes() + bytes(128) for table in (kind, folded)]
     return UnicodeTables(kind, folded, packed, made, in_ascii[0], in_ascii[1])
+
+
+def find_composing_pair(character: str) -> str:
+    """Return the two characters that NFC composes into one; "" for a character that is not composed so."""
+    parts = unicodedata.decomposition(character).split()
+    if len(parts) != 2 or parts[0][0] == "<":
+        return ""
+    pair = chr(int(parts[0], 16)) + chr(int(parts[1], 16))
+    return pair if unicodedata.normalize("NFC", pair) == character else ""
 
 
 @lru_cache(maxsize=1)
