@@ -51,7 +51,7 @@ def build(
 
 
 @dataclass(eq=False)
-class ExtractPages(beam.PTransform):
+class ExtractPages(beam.PTransform[Any, Any]):
     """PCollection[Split] -> PCollection[str]: every page of the splits through all stages, and written as parts."""
 
     config: Config
@@ -66,9 +66,9 @@ class ExtractPages(beam.PTransform):
         return pages | WriteSplit(self.root, merge=False)
 
 
-def page_stages(config: Config) -> list[beam.PTransform]:
+def page_stages(config: Config) -> list[beam.PTransform[Any, Any]]:
     """Return the stages between reading and writing, in their order, those of the user's own included."""
-    stages: dict[str, beam.PTransform] = {
+    stages: dict[str, beam.PTransform[Any, Any]] = {
         "prefilter_language": PrefilterLanguage(config.languages, config.language),
         "extract_text": ExtractText(config.extract),
         "identify_language": IdentifyLanguage(config.languages, config.language),
@@ -91,7 +91,7 @@ def page_stages(config: Config) -> list[beam.PTransform]:
     ]
 
 
-def make_own_transform(stage: OwnStage, known: tuple[str, ...]) -> beam.PTransform:
+def make_own_transform(stage: OwnStage, known: tuple[str, ...]) -> beam.PTransform[Any, Any]:
     """Return the transform that runs a stage of the user's own. Raises ConfigError where there is no such stage."""
     made = stage.make()
     if isinstance(made, beam.PTransform) and not isinstance(made, PageStage):
@@ -132,7 +132,7 @@ def extract_pages(inputs: str | Sequence[str], settings: Config | Mapping[str, A
 
 
 @dataclass(eq=False)
-class ExtractOrMerge(beam.PTransform):
+class ExtractOrMerge(beam.PTransform[Any, Any]):
     """PCollection[Split | InputFile] -> PCollection[str]: the job's two halves, for a worker that draws tasks for both.
 
     The workers of this machine run it: a split is drawn early, its file once all of its splits are done.

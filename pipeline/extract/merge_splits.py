@@ -115,7 +115,7 @@ def count_rows(table: pa.Table, counts: FileLedger) -> None:
 
 
 @dataclass(eq=False)
-class MergeSplits(beam.PTransform):
+class MergeSplits(beam.PTransform[Any, Any]):
     """PCollection[str] -> PCollection[str]: shard names, each once, after its last page was written and it was merged.
 
     `settings` is the fingerprint that marks the merged file.
@@ -130,7 +130,7 @@ class MergeSplits(beam.PTransform):
 
 
 @dataclass(eq=False)
-class MergeWrittenSplits(beam.PTransform):
+class MergeWrittenSplits(beam.PTransform[Any, Any]):
     """PCollection[str] -> PCollection[str]: shard names whose pages are all written, each after it was merged."""
 
     output: str

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 import apache_beam as beam
 from apache_beam.coders import Coder
-from apache_beam.metrics import Metrics
+from apache_beam.coders.typecoders import registry
+from apache_beam.metrics.metric import Metrics
 
 from pipeline.extract.page import Page, PageFunction, Rejection, process_remaining
 from pipeline.extract.settings import OwnStage
@@ -61,10 +62,10 @@ class PageCoder(Coder):
 
 def register_page_coder() -> None:
     """Have Beam use PageCoder for pages; called wherever a transform gives pages."""
-    beam.coders.registry.register_coder(Page, PageCoder)
+    registry.register_coder(Page, PageCoder)
 
 
-class PageStage(beam.PTransform, ABC):
+class PageStage(beam.PTransform[Any, Any], ABC):
     """PCollection[Page] -> PCollection[Page]: one stage; a subclass says what a worker loads for it."""
 
     @abstractmethod
@@ -256,7 +257,7 @@ class RunOwnStage(PageStage):
 
 
 @dataclass(eq=False)
-class RunOwnTransform(beam.PTransform):
+class RunOwnTransform(beam.PTransform[Any, Any]):
     """PCollection[Page] -> PCollection[Page]: a Beam transform of the user's own over all pages.
 
     It may regroup pages in any way. Pages that it loses are found when the splits are merged.

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
+from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import PBegin
 
 from pipeline.config import build_config
@@ -152,7 +152,7 @@ def batch_pages(pages: Iterable[Page]) -> Iterator[list[Page]]:
 
 
 @dataclass(eq=False)
-class ReadCrawl(beam.PTransform):
+class ReadCrawl(beam.PTransform[Any, Any]):
     """PCollection[Split] -> PCollection[Page], or, at a pipeline's beginning, the pages of `inputs`.
 
     `inputs` are files, folders, globs and addresses as in a config. With `output`, a split that is done there is not
@@ -194,7 +194,7 @@ class ReadSplit(beam.DoFn):
         self.url_filter = UrlFilter(self.urls)
         self.files = None if self.output is None else Output(self.output)
 
-    @beam.DoFn.yields_batches
+    @beam.DoFn.yields_batches  # type: ignore[untyped-decorator]
     def process(self, split: Split) -> Iterator[list[Page]]:
         """Read one split, unless it is done."""
         if self.files and (self.files.exists(*marker_path(split.name)) or is_split_done(split, self.files)):

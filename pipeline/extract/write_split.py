@@ -10,7 +10,7 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
+from apache_beam.metrics.metric import Metrics
 
 from pipeline.extract.merge_splits import MergeSplits
 from pipeline.extract.page import Page, settle_page
@@ -64,7 +64,7 @@ def write_parts(pages: Sequence[Page], output: Output) -> set[str]:
 
 
 @dataclass(eq=False)
-class WriteSplit(beam.PTransform):
+class WriteSplit(beam.PTransform[Any, Any]):
     """PCollection[Page] -> PCollection[str]: pages written below `output`; the names of the shards that they go to.
 
     With `merge`, the splits of each file are merged into its shards in documents/ and rejected/ once all of their pages
@@ -91,7 +91,7 @@ class WriteParts(beam.DoFn):
         """Open the output."""
         self.files = Output(self.output)
 
-    @beam.DoFn.yields_elements
+    @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, pages: list[Page]) -> Iterator[str]:
         """Write one batch."""
         settled = [settle_page(page) for page in pages]

@@ -9,7 +9,8 @@ def mix_bits(values: np.ndarray) -> np.ndarray:
     """Return 64-bit values with every bit spread over all (MurmurHash3's finalizer, fmix64)."""
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return values ^ (values >> np.uint64(33))
+    found: np.ndarray = values ^ (values >> np.uint64(33))
+    return found
 
 
 def compute_powers(count: int) -> tuple[np.ndarray, np.ndarray]:

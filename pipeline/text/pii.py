@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -309,9 +310,10 @@ def _after_book_or_version(match: re.Match[str]) -> bool:
 
 
 @cache
-def _formats() -> dict:
+def _formats() -> dict[str, Any]:
     """Read the table of card prefixes and IBAN lengths."""
-    return yaml.safe_load(FORMATS.read_text(encoding="utf-8"))
+    found: dict[str, Any] = yaml.safe_load(FORMATS.read_text(encoding="utf-8"))
+    return found
 
 
 # In this order: an IBAN's digits could pass for a card's, a card's for a phone's.

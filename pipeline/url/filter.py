@@ -75,7 +75,7 @@ class UrlWords(NamedTuple):
             joined = SEPARATORS.sub("", name + path)
             if word := next((word for word in self.strict if word in joined), ""):
                 return word
-        tokens = TOKEN.findall(name) + TOKEN.findall(path)
+        tokens: list[str] = TOKEN.findall(name) + TOKEN.findall(path)
         for token in tokens:
             if token in self.hard:
                 return token

@@ -47,7 +47,8 @@ class BoostedForest:
                 leaf += leaf
                 leaf += answers.take(asked[level], 0)
             total[start : start + step] += values.take(leaf + offsets).sum(0, dtype=np.int32)
-        return np.round(1 / (1 + np.exp(-total * LEAF_UNIT)), DECIMALS)
+        found: np.ndarray = np.round(1 / (1 + np.exp(-total * LEAF_UNIT)), DECIMALS)
+        return found
 
 
 @dataclass

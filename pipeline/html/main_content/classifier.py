@@ -64,7 +64,8 @@ def smooth_scores(score: np.ndarray) -> np.ndarray:
     sites unlike those that it has seen.
     """
     around = np.concatenate((score[:1], score, score[-1:]))
-    return (1 - 2 * NEIGHBOUR) * score + NEIGHBOUR * (around[:-2] + around[2:])
+    result: np.ndarray = (1 - 2 * NEIGHBOUR) * score + NEIGHBOUR * (around[:-2] + around[2:])
+    return result
 
 
 def choose_blocks(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarray:
@@ -77,7 +78,8 @@ def choose_blocks(score: np.ndarray, length: np.ndarray, threshold: float) -> np
     kept = np.cumsum(length[order])
     right = np.cumsum((score * length)[order])
     reached = 2 * right / np.maximum(kept + right[-1], 1e-9)
-    return score > threshold * np.max(reached, initial=0.0)
+    found: np.ndarray = score > threshold * np.max(reached, initial=0.0)
+    return found
 
 
 def bridge_gaps(kept: np.ndarray, layout: BlockLayout) -> np.ndarray:
@@ -103,7 +105,8 @@ def find_lone_cells(layout: BlockLayout) -> np.ndarray:
     """Return which blocks are the only filled cell of their row, in a table that has rows of several."""
     rows = np.zeros(len(layout.parent), bool)
     rows[layout.container[layout.kind == ROW]] = True
-    return rows[layout.parent[layout.parent[layout.container]]]
+    found: np.ndarray = rows[layout.parent[layout.parent[layout.container]]]
+    return found
 
 
 def effective_threshold(threshold: float, objective: str) -> float:
@@ -129,4 +132,5 @@ def extract_main_content(html: str, threshold: float, comments: bool, markdown: 
 def find_comment_blocks(page: PageBlocks, layout: BlockLayout) -> np.ndarray:
     """Return which blocks are text in a part of the page that its class names or ids call comments."""
     inside = (np.array(page.path_hints, np.int64)[layout.container] & COMMENT_BIT) != 0
-    return inside & (layout.link < 0.3) & (layout.kind != BUTTON) & (layout.length >= 20)
+    found: np.ndarray = inside & (layout.link < 0.3) & (layout.kind != BUTTON) & (layout.length >= 20)
+    return found

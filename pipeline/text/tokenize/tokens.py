@@ -105,12 +105,14 @@ class Tokens:
 
         It is equal for equal characters wherever they stand, and wherever tokens begin in them.
         """
-        return (self.sums.take(ends) - self.sums.take(firsts)) * self.inverses(self.starts.take(firsts))
+        found: np.ndarray = (self.sums.take(ends) - self.sums.take(firsts)) * self.inverses(self.starts.take(firsts))
+        return found
 
     def prefix_hashes(self, count: int, length: int) -> np.ndarray:
         """Return the hash of the `length` characters from the start of each of the first `count` tokens on."""
         starts = self.starts[:count]
-        return (self.sums_before(starts + length) - self.sums[:count]) * self.inverses(starts)
+        found: np.ndarray = (self.sums_before(starts + length) - self.sums[:count]) * self.inverses(starts)
+        return found
 
     @cached_property
     def hashes(self) -> np.ndarray:
@@ -194,7 +196,8 @@ def split_blocks(text: str) -> Iterator[str]:
 def possible_cuts(text: str) -> np.ndarray:
     """Return the places in a text before which it can be cut: of white space, and of symbols but commas."""
     flags = ch.token_flags(ch.to_code_points(text))
-    return ((flags == 0) | (flags == ch.SYMBOL)).nonzero()[0]
+    found: np.ndarray = ((flags == 0) | (flags == ch.SYMBOL)).nonzero()[0]
+    return found
 
 
 def last_cut(text: str, start: int, stop: int) -> int:
@@ -248,7 +251,8 @@ def find_attached_marks(flags: np.ndarray) -> np.ndarray:
     """Return which characters are combining marks on a symbol: they are the symbol's, not a word's."""
     marks = (flags & ch.MARK) != 0
     bearer = np.maximum.accumulate(np.where(marks, 0, np.arange(len(flags))))
-    return marks & ((flags[bearer] & ch.SYMBOL) != 0)
+    found: np.ndarray = marks & ((flags[bearer] & ch.SYMBOL) != 0)
+    return found
 
 
 def cut_run(inside: np.ndarray, size: int, begins: np.ndarray) -> None:
