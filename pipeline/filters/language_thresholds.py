@@ -1,5 +1,6 @@
 """FineWeb-2's thresholds and stop words by language (lid.176's codes), out of `data/fineweb2.yaml`."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ FINEWEB2 = Path(__file__).parent / "data" / "fineweb2.yaml"
 
 
 @cache
-def read_fineweb2_table() -> dict[str, dict[str, Any]]:
+def read_fineweb2_table() -> dict[str, Mapping[str, Any]]:
     """Return the figures of each language, as the file has them."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load(FINEWEB2.read_text(encoding="utf-8"))
+    found: dict[str, Mapping[str, Any]] = yaml.safe_load(FINEWEB2.read_text(encoding="utf-8"))
     return found
 
 

@@ -216,7 +216,7 @@ def list_settings(config: Config) -> list[tuple[str, str]]:
     return lines
 
 
-def list_later_settings(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
+def list_later_settings(config: Config, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the settings of the stages behind the filters, what is off left out; `values` are the whole config's."""
     after = {name: values[name] for name in ("pii", "quality", "dedup", "decontaminate", "weights", "publish")}
     after["dedup"] |= effective_dedup_settings(config.dedup)

@@ -6,7 +6,7 @@ only by its checksum (cards, IBANs), its range (IPs), or a phone's own writing; 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from pathlib import Path
@@ -310,9 +310,9 @@ def _after_book_or_version(match: re.Match[str]) -> bool:
 
 
 @cache
-def _formats() -> dict[str, Any]:
+def _formats() -> Mapping[str, Any]:
     """Read the table of card prefixes and IBAN lengths."""
-    found: dict[str, Any] = yaml.safe_load(FORMATS.read_text(encoding="utf-8"))
+    found: Mapping[str, Any] = yaml.safe_load(FORMATS.read_text(encoding="utf-8"))
     return found
 
 
