@@ -40,6 +40,10 @@ demo: setup
 test: setup
 	$(PY) -m pytest -n 2 --dist loadfile
 
+# other runners on this machine: Prism, a portable job server, and Dataflow's real client with a stand-in for the service
+rehearsal: setup tools
+	$(PY) -m pytest tests/pipeline/rehearsal
+
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
