@@ -154,7 +154,7 @@ def test_the_ledger_counts_the_misses(tmp_path):
     assert totals["rejected"]["language/gate"] == 120
     assert totals["responses"] == totals["kept"] + sum(totals["rejected"].values()) == 140
     report = (tmp_path / "out/report.html").read_text()
-    assert f"{expected} went the full way as a check; 0 of them would have been kept" in report
+    assert f"{expected} of the pages that it rejected were processed in full; 0 of them would have been kept" in report
 
 
 def test_what_becomes_of_a_page_does_not_depend_on_those_processed_with_it(tmp_path):
