@@ -21,7 +21,7 @@ def make_worker_environment(folder: Path) -> Path:
     venv.create(environment, with_pip=False)
     python = environment / "bin" / "python"
     (wheel,) = wheels.glob("*.whl")
-    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
     packages = next((environment / "lib").glob("python*/site-packages"))
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(packages), str(wheel)], check=True)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
