@@ -93,14 +93,14 @@ def write_file_shards(name: str, chosen: list[PartRows], output: Output) -> File
         for rows in chosen:
             with output.parquet(*part_path(name, rows.part)) as part:
                 table = part.read().slice(rows.first, rows.last - rows.first)
-            count_rows(table, counts)
+            count_outcomes(table, counts)
             kept = pc.is_null(table["stage"])
             documents.append_rows(table.filter(kept).select(DOCUMENT.names))
             rejected.append_rows(table.filter(pc.invert(kept)).select(REJECTED.names))
     return counts
 
 
-def count_rows(table: pa.Table, counts: FileLedger) -> None:
+def count_outcomes(table: pa.Table, counts: FileLedger) -> None:
     """Add the rows of a part to a ledger."""
     for stage, reason in zip(table["stage"].to_pylist(), table["reason"].to_pylist(), strict=True):
         if stage is None:

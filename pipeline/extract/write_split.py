@@ -37,7 +37,7 @@ def to_row(page: Page) -> dict[str, Any]:
     return row | {"threshold": why.threshold, "detail": why.detail, "checked": page.checked}
 
 
-def find_runs(pages: Sequence[Page]) -> Iterator[list[Page]]:
+def find_page_runs(pages: Sequence[Page]) -> Iterator[list[Page]]:
     """Yield the pages as runs of consecutive pages of one split, sorted; a page that is given twice comes once."""
     numbered = {(page.split.name, page.split.start, page.number): page for page in pages}
     run: list[Page] = []
@@ -53,7 +53,7 @@ def find_runs(pages: Sequence[Page]) -> Iterator[list[Page]]:
 def write_parts(pages: Sequence[Page], output: Output) -> set[str]:
     """Write settled pages as parts of their splits. Returns the names of their files' shards."""
     names: set[str] = set()
-    for run in find_runs(pages):
+    for run in find_page_runs(pages):
         split = run[0].split
         part = Part(split.start, run[0].number, run[-1].number)
         with output.table_writer(PART, *part_path(split.name, part)) as writer:

@@ -53,7 +53,7 @@ def make_object(use: str, settings: Mapping[str, Any], key: str, other_keys: Seq
     cls = load_object(use, f"{key}.use")
     if not isinstance(cls, type):
         raise ConfigError(f"{key}.use: {use} is no class")
-    known = list_settings(cls)
+    known = list_setting_names(cls)
     for name in settings:
         if known is not None and name not in known:
             there = ", ".join([*other_keys, *known])
@@ -66,7 +66,7 @@ def make_object(use: str, settings: Mapping[str, Any], key: str, other_keys: Seq
         raise ConfigError(f"{key}: {use} cannot be made: {describe_exception(error)}") from error
 
 
-def list_settings(cls: type) -> list[str] | None:
+def list_setting_names(cls: type) -> list[str] | None:
     """Return the names of the settings that a class can be made with; None where it takes any."""
     if is_dataclass(cls):
         return [field.name for field in fields(cls) if field.init]

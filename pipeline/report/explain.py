@@ -22,7 +22,7 @@ from pipeline.publish.line_removal import REPEATED_LINES_REASON, read_removed_li
 from pipeline.publish.result import SPLITS
 from pipeline.report.console import new_table
 from pipeline.report.stored_rows import (
-    ContaminatedSpan,
+    ContaminatedRow,
     DuplicatePage,
     InspectError,
     KeptPage,
@@ -144,7 +144,7 @@ def print_duplicates(output: Output, page: KeptPage, console: Console) -> bool:
 def print_publishing(output: Output, config: Config, page: KeptPage, console: Console) -> None:
     """Print what the publish job did with a page that is no duplicate."""
     reason = print_removed_lines(output, config, page, console)
-    spans = [row for row in read_stored_rows(output, ContaminatedSpan) if row.is_of(page)]
+    spans = [row for row in read_stored_rows(output, ContaminatedRow) if row.is_of(page)]
     for span in spans:
         console.print(f"contains   {span.describe()}: {escape(quote_words((span.text or '').split()))}")
     published = print_copies(output, page, console)

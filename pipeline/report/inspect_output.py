@@ -23,7 +23,7 @@ from pipeline.io.output import Output, open_finished_output
 from pipeline.report.console import new_table, open_console
 from pipeline.report.facts import build_mixture, order_losses, order_stages
 from pipeline.report.stored_rows import (
-    ContaminatedSpan,
+    ContaminatedRow,
     DuplicatePage,
     InspectError,
     RejectedPage,
@@ -177,7 +177,7 @@ def print_reason(output: Output, ledger: Ledger, reason: str, sample: int) -> No
     duplicates = [f"duplicate/{kind}" for kind in ledger.totals.duplicates]
     others = {
         kind.folder.replace("_", "-"): kind
-        for kind in (ContaminatedSpan, RepeatedLine)
+        for kind in (ContaminatedRow, RepeatedLine)
         if output.list(kind.folder, ".parquet")
     }
     known = [*rejected, *duplicates, *others]
@@ -196,7 +196,7 @@ def print_reason(output: Output, ledger: Ledger, reason: str, sample: int) -> No
 
 def draw_order(row: StoredRow) -> bytes:
     """Return a hash by which rows are drawn: of the page's id, and of the place in the page if the row is a part."""
-    start = row.start if isinstance(row, ContaminatedSpan | RepeatedLine) else ""
+    start = row.start if isinstance(row, ContaminatedRow | RepeatedLine) else ""
     return hashlib.blake2b(f"{row.id}{start}".encode(), digest_size=8).digest()
 
 

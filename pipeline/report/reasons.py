@@ -1,4 +1,4 @@
-"""What each reason of the ledger means, for people: the reference page and whatever shows a reason."""
+"""What each reason of the ledger means; docs/reasons.md is written from these tables."""
 
 from pipeline.filters.chain import built_in_filters
 
@@ -73,8 +73,3 @@ def describe_filter_reasons() -> dict[str, str]:
             meaning = f"`{threshold.measure}` is {side} `rules.{stage}.{threshold.field}`."
             meanings.setdefault(f"{stage}/{threshold.reason}", []).append(meaning)
     return {key: " ".join(dict.fromkeys(texts)) for key, texts in meanings.items()}
-
-
-def describe_reason(key: str) -> str:
-    """Return what `stage/reason` means; "" for a reason of a filter, an engine or a stage of your own."""
-    return REJECTION_REASONS.get(key) or describe_filter_reasons().get(key, "")

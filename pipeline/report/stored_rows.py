@@ -3,6 +3,7 @@
 A record has the columns that inspect and explain show. `read_stored_rows` reads no other column.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import count
@@ -21,7 +22,7 @@ class InspectError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredRow:
+class StoredRow(ABC):
     """A row of the shard `folder/shard`. `row` is the number of the page in the shard of documents/ or rejected/."""
 
     folder: ClassVar[str]
@@ -36,9 +37,9 @@ class StoredRow:
         """Return the names of the columns that a record has."""
         return [field.name for field in fields(cls) if field.name not in NOT_COLUMNS]
 
+    @abstractmethod
     def describe(self) -> str:
         """Return in one line what happened to the page, as Rich markup."""
-        raise NotImplementedError
 
     def is_of(self, page: "StoredRow") -> bool:
         """Return whether this row is about a page of documents/."""
@@ -112,7 +113,7 @@ class DuplicatePage(StoredRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContaminatedSpan(StoredRow):
+class ContaminatedRow(StoredRow):
     """A row of contaminated/: a span of a page that an item of an evaluation set has too."""
 
     folder = "contaminated"
