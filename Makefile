@@ -37,8 +37,9 @@ $(TOOLS)/.ready: Makefile
 demo: setup
 	$(PY) -m demo
 
+# a worker that dies (a test out of time) ends the run: xdist waits for ever after it has started another
 test: setup
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 # other runners on this machine: Prism, a portable job server, and Dataflow's real client with a stand-in for the service
 rehearsal: setup tools

@@ -31,7 +31,7 @@ def test_it_prints_the_funnel_where_things_are_and_what_the_model_says(shown):
         "funnel",
         "published train",
         "duplicate/near",
-        "mix by domain",
+        "mixture by domain",
         "demo/out/corpus/report.html",
         "Sample text from the model",
     ):
@@ -77,7 +77,7 @@ def test_the_classifier_tells_referenced_pages_from_others(shown):
 def test_the_readme_shows_what_comes_out(shown):
     """Its funnel's main sums are the run's; what the classifiers decide may differ by a page with the processor."""
     totals = json.loads((OUT / "corpus" / "ledger.json").read_text())["totals"]
-    picture = (ROOT / "README.md").read_text().partition("extract  ")[2].partition("```")[0]
+    picture = (ROOT / "README.md").read_text().partition("The result looks like this:\n\n```\nextract")[2].partition("```")[0]
     assert int(picture.split()[0]) == totals["responses"]
     for name, number in (("kept", totals["kept"]), ("duplicates", -sum(totals["duplicates"].values()))):
         (line,) = (line for line in picture.splitlines() if line.split()[:1] == [name])

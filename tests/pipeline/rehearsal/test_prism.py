@@ -28,7 +28,9 @@ def test_prism_gives_the_same_bytes(done, crawl, tmp_path):
 
 def test_a_pool_of_two_worker_processes_gives_the_same_bytes(done, crawl, tmp_path):
     """PortableRunner sends the jobs to Beam's job server, which takes its two workers from a pool."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT))
+    # the pool starts its workers as `python`: it must be this one, also where no environment is activated
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = dict(os.environ, PYTHONPATH=str(ROOT), PATH=path)
     jobs, pool = free_port(), free_port()
     python = [sys.executable, "-m"]
     server = [*python, "apache_beam.runners.portability.local_job_service_main", f"--port={jobs}"]
