@@ -77,7 +77,8 @@ def test_the_classifier_tells_referenced_pages_from_others(shown):
 def test_the_readme_shows_what_comes_out(shown):
     """Its funnel's main sums are the run's; what the classifiers decide may differ by a page with the processor."""
     totals = json.loads((OUT / "corpus" / "ledger.json").read_text())["totals"]
-    picture = (ROOT / "README.md").read_text().partition("The result looks like this:\n\n```\nextract")[2].partition("```")[0]
+    readme = (ROOT / "README.md").read_text().partition("The result looks like this:\n\n```\nextract")[2]
+    picture = readme.partition("```")[0]
     assert int(picture.split()[0]) == totals["responses"]
     for name, number in (("kept", totals["kept"]), ("duplicates", -sum(totals["duplicates"].values()))):
         (line,) = (line for line in picture.splitlines() if line.split()[:1] == [name])
