@@ -1,6 +1,7 @@
 """The extract job of a run: over what is not done yet, on this machine's cores or on another runner."""
 
 import os
+import sys
 from collections import Counter
 from functools import partial
 from typing import Any
@@ -9,17 +10,24 @@ from pipeline.cli.config_checks import hash_named_files
 from pipeline.cli.errors import RunError
 from pipeline.cli.resume import Markers, check_model_files
 from pipeline.config import Config
+from pipeline.extract.settings import read_own_stages
 from pipeline.extract.splits import (
     InputFile,
     RemainingWork,
     Split,
     find_remaining,
+    list_parts,
+    part_path,
     remaining_splits,
     settings_fingerprint,
 )
 from pipeline.io.output import WORK, Output
 from pipeline.runners.beam_options import beam_options, is_local
-from pipeline.runners.local_pool import run_tasks
+from pipeline.runners.local_pool import WorkerLoss, run_tasks
+from pipeline.runners.page_charges import charge_loss, read_loss
+from pipeline.runners.page_watch import NOBODY
+
+MOST_KILLED = 3  # workers that a run replaces when they are killed from outside: for want of memory, most likely
 
 
 def extract(files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
@@ -45,7 +53,8 @@ def run_extract(found: RemainingWork, files: list[InputFile], config: Config, ou
         merges = FollowingMerges(found, output)
         with Progress(total, (total or left) - left) as progress:
             stage = partial(local_stage, config, output.root)
-            run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags)
+            recovery = LossRecovery(output, retries=not has_own_transform(config))
+            run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery)
             if merges.waiting:  # a stage of the user's own kept pages back until all splits were drawn
                 run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags)
         return
@@ -62,6 +71,34 @@ def local_stage(config: Config, root: str) -> Any:
     from pipeline.extract.job import ExtractOrMerge
 
     return ExtractOrMerge(config, root)
+
+
+def has_own_transform(config: Config) -> bool:
+    """Return whether a Beam transform of the user's own regroups pages: a lost worker may have held any of them."""
+    made = [stage.make() for stage in read_own_stages(config.stages, ())]
+    return any(not hasattr(stage, "process_pages") and not hasattr(stage, "load") for stage in made)
+
+
+class LossRecovery:
+    """Charges the page over which a worker died, tells the user, and has the split tried again."""
+
+    def __init__(self, output: Output, retries: bool):
+        """With `retries` false a page is charged all the same, for the next run."""
+        self.output, self.retries, self.killed = output, retries, 0
+
+    def __call__(self, loss: WorkerLoss) -> bool:
+        """Return whether a new worker tries the task again."""
+        found = read_loss(loss)
+        if found is None or not isinstance(loss.task, Split):
+            return False
+        turn, reason = found
+        line = charge_loss(self.output, turn, reason)
+        if turn.first == NOBODY:  # the pages behind what is passed over get other numbers
+            for part in list_parts(self.output, turn.name).get(turn.start, ()):
+                self.output.remove(*part_path(turn.name, part))
+        print(f"warning: {loss.task.path}, {line}", file=sys.stderr, flush=True)
+        self.killed += reason == "killed"
+        return self.retries and self.killed <= MOST_KILLED
 
 
 class FollowingMerges:

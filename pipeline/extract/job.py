@@ -60,7 +60,9 @@ class ExtractPages(beam.PTransform[Any, Any]):
     def expand(self, splits: Any) -> Any:
         """Chain the stages."""
         config = self.config
-        pages = splits | ReadCrawl((), self.root, config.input, config.url, config.robots)
+        pages = splits | ReadCrawl(
+            (), self.root, config.input, config.url, config.robots, config.extract.timeout_seconds
+        )
         for stage in page_stages(config):
             pages = pages | stage
         return pages | WriteSplit(self.root, merge=False)

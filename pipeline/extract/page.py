@@ -1,9 +1,13 @@
-"""The records that travel through the extract job: a page, and why a page was rejected."""
+"""The records that travel through the extract job: a page, and why a page was rejected.
+
+`map_remaining` and `process_remaining` run every stage; in a job they do so under the watch of page_watch.py.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.extract.splits import Split
+from pipeline.runners.page_watch import PageWatch, make_turn, watch_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,59 @@ def reject_page(page: Page, rejection: Rejection) -> Page:
 
 def map_remaining(pages: Iterable[Page], change: Callable[[Page], Page]) -> list[Page]:
     """Return the pages in their order, each that is not rejected changed by `change`."""
-    return [change(page) if page.rejection is None else page for page in pages]
+    given = list(pages)
+    with watch_pages(len(given)) as watch:
+        return [change_watched(page, change, watch) if page.rejection is None else page for page in given]
+
+
+def change_watched(page: Page, change: Callable[[Page], Page], watch: PageWatch | None) -> Page:
+    """Return the page changed by `change`; rejected where that takes more memory than a page may have."""
+    if watch is None:
+        return change(page)
+    watch.begin(make_turn(watch, page, page))
+    try:
+        return change(page)
+    except MemoryError:
+        if not watch.charges_memory:
+            raise
+        return reject_page(page, Rejection("extract", "memory", detail=watch.stage))
 
 
 def process_remaining(pages: Sequence[Page], process: PageFunction, batch: int | None = None) -> list[Page]:
     """Return the pages in their order, those that are not rejected processed together, at most `batch` at a time."""
     remaining = [page for page in pages if page.rejection is None]
     size = batch or max(1, len(remaining))
-    done = [page for start in range(0, len(remaining), size) for page in process(remaining[start : start + size])]
+    done: list[Page] = []
+    with watch_pages(len(remaining)) as watch:
+        for start in range(0, len(remaining), size):
+            done += process_watched(remaining[start : start + size], process, watch)
     processed = iter(done)
     return [next(processed) if page.rejection is None else page for page in pages]
+
+
+def process_watched(pages: Sequence[Page], process: PageFunction, watch: PageWatch | None) -> list[Page]:
+    """Return pages processed together; one by one where one of them takes more time or memory than it may have."""
+    if watch is None:
+        return process(pages)
+    if len(pages) > 1 and not any((page.split.name, page.split.start) in watch.one_by_one for page in pages):
+        watch.begin(make_turn(watch, pages[0], pages[-1]), len(pages))
+        try:
+            return process(pages)
+        except MemoryError:
+            if not watch.charges_memory:
+                raise
+    return [changed for page in pages for changed in process_alone(page, process, watch)]
+
+
+def process_alone(page: Page, process: PageFunction, watch: PageWatch) -> list[Page]:
+    """Return what a stage makes of one page, in a list; rejected where it takes more memory than it may have."""
+    watch.begin(make_turn(watch, page, page))
+    try:
+        return process([page])
+    except MemoryError:
+        if not watch.charges_memory:
+            raise
+        return [reject_page(page, Rejection("extract", "memory", detail=watch.stage))]
 
 
 def settle_page(page: Page) -> Page:

@@ -23,6 +23,7 @@ from pipeline.extract.page import Page, PageFunction, Rejection, process_remaini
 from pipeline.extract.settings import OwnStage
 from pipeline.io.plugins import describe_exception, describe_place
 from pipeline.io.schemas import DOCUMENT
+from pipeline.runners.page_watch import watch_stage
 
 Loaded = TypeVar("Loaded")
 LOADED: dict[Hashable, Any] = {}
@@ -94,6 +95,7 @@ class ProcessPages(beam.DoFn):
 
     def process_batch(self, pages: list[Page]) -> Iterator[list[Page]]:
         """Process one batch."""
+        watch_stage(self.name)
         processed = self.process_pages(pages)
         count_stage(self.name, pages, processed)
         yield processed
@@ -130,6 +132,8 @@ def run_own_stage(
     """
     try:
         found = process_pages(pages)
+    except MemoryError:
+        raise
     except Exception as error:  # a user's stage may raise anything
         page = find_failing_page(pages, process_pages)
         raise StageError(

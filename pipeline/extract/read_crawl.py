@@ -4,8 +4,10 @@ URL rules, HTTP status, MIME type, character encoding and robots directives are 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import count
 from typing import Any, BinaryIO
 
 import apache_beam as beam
@@ -13,7 +15,7 @@ from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import PBegin
 
 from pipeline.config import build_config
-from pipeline.extract.page import Page, Rejection, reject_page
+from pipeline.extract.page import Page, Rejection, map_remaining, reject_page
 from pipeline.extract.page_stage import register_page_coder
 from pipeline.extract.splits import ReadResult, Split, is_split_done, marker_path, plan_files, save_read_result
 from pipeline.html.charset import decode_body
@@ -24,9 +26,11 @@ from pipeline.io.ledger import FileLedger, UnreadableRange
 from pipeline.io.output import Output
 from pipeline.io.settings import InputConfig
 from pipeline.runners.local_pool import report
+from pipeline.runners.page_charges import SplitCharges, load_charges
+from pipeline.runners.page_watch import NOBODY, READER_TURNS, Turn, find_watch, start_watch, watch_stage
 from pipeline.text.invisible import clean_plain_text
 from pipeline.url.filter import UrlFilter, UrlRules
-from pipeline.warc.reader import CrawlRecord, NotACrawlFile, find_page_record_type, read_crawl_records
+from pipeline.warc.reader import CrawlRecord, NotACrawlFile, ReadLimits, find_page_record_type, read_crawl_records
 
 HTML = ("text/html", "application/xhtml+xml")
 DIRECTIVES = {"noindex": "noindex", "noai": "noai", "tdm_reservation": "tdm-reservation"}  # config key: directive
@@ -34,11 +38,9 @@ TRUNCATED = {"size": "too-large", "disconnect": "incomplete"}
 BATCH_PAGES, BATCH_CHARACTERS = 256, 16_000_000  # of a batch, which may end with one page more
 
 
-def read_page(
-    record: CrawlRecord, split: Split, number: int, urls: UrlFilter, settings: InputConfig, robots: RobotsConfig
-) -> Page:
-    """Return a response (or a WET file's conversion) as a page, or as one rejected by its record, URL or response."""
-    page = Page(
+def place_page(record: CrawlRecord, split: Split, number: int) -> Page:
+    """Return a record as a page of which nothing is known yet but where it stands."""
+    return Page(
         split=split,
         number=number,
         id=record.id,
@@ -48,6 +50,10 @@ def read_page(
         offset=record.offset,
         end=record.offset + record.length,
     )
+
+
+def read_page(page: Page, record: CrawlRecord, urls: UrlFilter, settings: InputConfig, robots: RobotsConfig) -> Page:
+    """Return a response (or a WET file's conversion) as a page, or as one rejected by its record, URL or response."""
     rejection = check_record(record, settings) or check_url(record.url, urls)
     if rejection:
         return reject_page(page, rejection)
@@ -102,16 +108,22 @@ def check_robots(directives: frozenset[str], settings: RobotsConfig) -> Rejectio
 
 
 def read_page_records(
-    source: BinaryIO, split: Split, settings: InputConfig, counts: FileLedger
+    source: BinaryIO,
+    split: Split,
+    settings: InputConfig,
+    counts: FileLedger,
+    passed_over: Container[int] = (),
+    note_place: Callable[[int], None] = lambda offset: None,
 ) -> Iterator[CrawlRecord]:
     """Yield the records of a split that are pages; count every record, and every range that holds none, in `counts`.
 
-    A file without any crawl record is noted in the counts, not raised: the other inputs go on.
+    A file without any crawl record is noted in the counts, not raised: the other inputs go on. `passed_over` are
+    offsets at which nothing is read; `note_place` is told each offset at which reading begins.
     """
     try:
         page_type = find_page_record_type(source)
-        max_bytes = settings.max_record_mb << 20
-        for item in read_crawl_records(source, split.start, split.end, max_record_bytes=max_bytes):
+        limits = ReadLimits(settings.max_record_mb << 20, passed_over, note_place)
+        for item in read_crawl_records(source, split.start, split.end, limits=limits):
             if not isinstance(item, CrawlRecord):
                 counts.unreadable_bytes += item.length
                 counts.unreadable.append(UnreadableRange(item.offset, item.length, item.reason))
@@ -129,12 +141,59 @@ def read_page_records(
 
 
 def read_split(
-    split: Split, urls: UrlFilter, settings: InputConfig, robots: RobotsConfig, counts: FileLedger
+    split: Split,
+    urls: UrlFilter,
+    settings: InputConfig,
+    robots: RobotsConfig,
+    counts: FileLedger,
+    charges: SplitCharges | None = None,
 ) -> Iterator[Page]:
-    """Yield the pages of a split in their order, and count what was read in `counts`."""
+    """Yield the pages of a split in their order, and count what was read in `counts`.
+
+    A page that was charged in an earlier try is rejected without a look at it.
+    """
+    charges = charges or SplitCharges()
+    reading = ReaderTurns(split)
     with open_input(split.path, settings) as source:
-        for number, record in enumerate(read_page_records(source, split, settings, counts)):
-            yield read_page(record, split, number, urls, settings, robots)
+        records = read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
+        for number in count():
+            reading.begin()
+            record = next(records, None)
+            if record is None:
+                break
+            charge = charges.pages.get(number)
+            page = place_page(record, split, number)
+            if charge:
+                page = reject_page(page, Rejection("extract", charge.reason, detail=charge.stage))
+            else:
+                read = partial(read_page, record=record, urls=urls, settings=settings, robots=robots)
+                (page,) = map_remaining([page], read)
+            reading.end()
+            yield page
+        reading.end()
+
+
+class ReaderTurns:
+    """The reader's turns under the watch over pages: it takes too long where it cannot find the next record."""
+
+    def __init__(self, split: Split):
+        """Begin at the split's start."""
+        self.split, self.offset = split, split.start
+
+    def begin(self, offset: int | None = None) -> None:
+        """Begin to look for the next record, from `offset` on, or from where the last one was found."""
+        self.offset = self.offset if offset is None else offset
+        watch = find_watch()
+        if watch:
+            watch_stage("ReadCrawl")
+            turn = Turn(self.split.name, self.split.start, NOBODY, NOBODY, self.offset, "ReadCrawl")
+            watch.begin(turn, READER_TURNS)
+
+    def end(self) -> None:
+        """End the turn: others work with what was read."""
+        watch = find_watch()
+        if watch:
+            watch.end()
 
 
 def batch_pages(pages: Iterable[Page]) -> Iterator[list[Page]]:
@@ -156,7 +215,8 @@ class ReadCrawl(beam.PTransform[Any, Any]):
     """PCollection[Split] -> PCollection[Page], or, at a pipeline's beginning, the pages of `inputs`.
 
     `inputs` are files, folders, globs and addresses as in a config. With `output`, a split that is done there is not
-    read again, and what was read is recorded there for `MergeSplits`.
+    read again, and what was read is recorded there for `MergeSplits`. With `page_seconds`, no page takes more CPU
+    time than that in any stage: the process ends otherwise (pipeline/runners/page_watch.py).
     """
 
     inputs: str | tuple[str, ...] = ()
@@ -164,6 +224,7 @@ class ReadCrawl(beam.PTransform[Any, Any]):
     settings: InputConfig = InputConfig()
     urls: UrlRules = UrlRules()
     robots: RobotsConfig = RobotsConfig()
+    page_seconds: float | None = None
 
     def expand(self, start: Any) -> Any:
         """Read every split."""
@@ -171,7 +232,7 @@ class ReadCrawl(beam.PTransform[Any, Any]):
         splits = start
         if isinstance(start, PBegin):
             splits = start | beam.Create(self.find_splits(), reshuffle=True).with_output_types(Split)
-        reader = ReadSplit(self.output, self.settings, self.urls, self.robots)
+        reader = ReadSplit(self)
         return splits | beam.ParDo(reader).with_output_types(Page)
 
     def find_splits(self) -> list[Split]:
@@ -185,12 +246,15 @@ class ReadCrawl(beam.PTransform[Any, Any]):
 class ReadSplit(beam.DoFn):
     """Reads the pages of a split, some hundred at a time, and records what was read after the last one."""
 
-    def __init__(self, output: str | None, settings: InputConfig, urls: UrlRules, robots: RobotsConfig):
+    def __init__(self, stage: ReadCrawl):
         """Keep what the worker needs to load the rest."""
-        self.output, self.settings, self.urls, self.robots = output, settings, urls, robots
+        self.output, self.settings, self.urls, self.robots = stage.output, stage.settings, stage.urls, stage.robots
+        self.page_seconds = stage.page_seconds
 
     def setup(self) -> None:
         """Load the URL lists; a broken one stops the run here."""
+        if self.page_seconds:
+            start_watch(self.page_seconds)
         self.url_filter = UrlFilter(self.urls)
         self.files = None if self.output is None else Output(self.output)
 
@@ -201,7 +265,9 @@ class ReadSplit(beam.DoFn):
             report("progress", {"bytes": split.size})
             return
         result, sent = ReadResult(split.path, split.file_size, split.end), 0
-        for batch in batch_pages(read_split(split, self.url_filter, self.settings, self.robots, result.ledger)):
+        charges = self.load_charges(split)
+        pages = read_split(split, self.url_filter, self.settings, self.robots, result.ledger, charges)
+        for batch in batch_pages(pages):
             Metrics.counter("ReadCrawl", "pages").inc(len(batch))
             count_rejections(batch)
             end = batch[-1].end - split.start
@@ -214,6 +280,14 @@ class ReadSplit(beam.DoFn):
             Metrics.counter("records", kind).inc(n)
         Metrics.counter("ReadCrawl", "unreadable_bytes").inc(result.ledger.unreadable_bytes)
         report("progress", {"bytes": split.size - sent})
+
+    def load_charges(self, split: Split) -> SplitCharges:
+        """Return what is charged in a split, and have the stages take its pages one by one where they must."""
+        charges = load_charges(self.files, split.name, split.start) if self.files else SplitCharges()
+        watch = find_watch()
+        if watch and charges.one_by_one:
+            watch.one_by_one.add((split.name, split.start))
+        return charges
 
     def infer_output_type(self, input_type: Any) -> Any:
         """Return the type of an element; the annotations tell that of a batch."""

@@ -120,6 +120,8 @@ class GuardedFilter(Filter):
         assert threshold.statistic is not None
         try:
             value = threshold.statistic(text)
+        except MemoryError:
+            raise
         except Exception as error:  # a user's function may raise anything
             raise FilterError(self.describe_failure(threshold.measure, error)) from error
         return None if value is None else self.check_number(value, threshold.measure)
@@ -137,6 +139,8 @@ class GuardedFilter(Filter):
         try:
             edited, counts = self.filter.edit_text(text)
             counted = dict(counts)
+        except MemoryError:
+            raise
         except Exception as error:  # a user's method may raise anything
             raise FilterError(self.describe_failure("edit_text", error)) from error
         if not isinstance(edited, str):

@@ -36,7 +36,7 @@ class ExtractConfig:
     threshold: Fraction = 0.6  # gristmill: higher for precision, lower for recall
     format: Literal["text", "markdown"] = "text"  # markdown: trafilatura and gristmill
     comments: bool = False  # extract the comments of readers too
-    timeout_seconds: Annotated[float, Field(gt=0)] = 10.0  # CPU seconds that a page may take
+    timeout_seconds: Annotated[float, Field(gt=0)] = 10.0  # CPU seconds that a page may take in each stage
     min_characters: Annotated[int, Field(ge=0)] = 1  # a page with less text is dropped
     find_dates: bool = True  # by htmldate, in kept pages that do not state when they were published; 3 ms such a page
 

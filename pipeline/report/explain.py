@@ -13,7 +13,7 @@ from rich.markup import escape
 from pipeline.config import Config, build_config
 from pipeline.extract.job import load_stages
 from pipeline.extract.page import Page
-from pipeline.extract.read_crawl import read_page
+from pipeline.extract.read_crawl import place_page, read_page
 from pipeline.extract.splits import Split
 from pipeline.filters.chain import RulesConfig, check_filters, load_filters
 from pipeline.io.inputs import open_input
@@ -26,6 +26,7 @@ from pipeline.report.stored_rows import (
     DuplicatePage,
     InspectError,
     KeptPage,
+    RejectedPage,
     RepeatedLine,
     StoredPage,
     find_pages,
@@ -86,7 +87,12 @@ def print_extraction(config: Config, page: Page, console: Console) -> None:
 
 
 def extract_again(config: Config, page: StoredPage) -> Page | None:
-    """Extract a page again with all filters off. Returns None if its record cannot be read or has no text."""
+    """Extract a page again with all filters off. Returns None if its record cannot be read or has no text.
+
+    A page that took too much time or memory, or crashed, is left alone: it would do so here.
+    """
+    if isinstance(page, RejectedPage) and page.stage == "extract" and page.reason in ("timeout", "memory", "crash"):
+        return None
     loose = replace(
         config,
         languages=(),
@@ -103,7 +109,7 @@ def extract_again(config: Config, page: StoredPage) -> Page | None:
     if record is None:
         return None
     split = Split(page.file, "", page.offset, None, record.length, None)
-    pages = [read_page(record, split, 0, UrlFilter(config.url), config.input, config.robots)]
+    pages = [read_page(place_page(record, split, 0), record, UrlFilter(config.url), config.input, config.robots)]
     for process_pages in stages:
         pages = process_pages(pages)
     return pages[0] if pages[0].rejection is None else None

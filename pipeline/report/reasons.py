@@ -27,9 +27,9 @@ REJECTION_REASONS: dict[str, str] = {
     "language/low-score": "The language is less certain than `language.min_score`.",
     "extract/empty": "The engine found no text.",
     "extract/too-short": "The text has fewer characters than `extract.min_characters`.",
-    "extract/timeout": "The page took more CPU time than `extract.timeout_seconds`.",
-    "extract/memory": "The page took more memory than the sandbox process may have.",
-    "extract/crash": "The page made the engine crash.",
+    "extract/timeout": "The page took more CPU time in a stage than `extract.timeout_seconds`.",
+    "extract/memory": "The page took more memory in a stage than 2 GB.",
+    "extract/crash": "The page made the engine, or another stage, crash.",
     "extract/too-deep": "The page is nested too deeply for the engine.",
     "extract/too-large": "The page has more characters than an engine is given.",
     "extract/parse-error": "The engine could not parse the page.",
@@ -60,6 +60,7 @@ UNREADABLE_REASONS: dict[str, str] = {
     "truncated": "The file ends in the middle.",
     "garbage": "The bytes are no record.",
     "bad-record-header": "A record's header cannot be read.",
+    "timeout": "The reader took too long to find the next record.",
     "not-a-crawl-file": "The file holds no crawl record at all.",
 }
 

@@ -1,8 +1,12 @@
 """The workers of this machine: a map-only Beam stage over a queue of tasks, on every core.
 
-Each worker is a process with an in-memory Beam pipeline of its own, and all of them draw tasks from one
-queue: nobody waits for a static split, and nothing but small results crosses a process. Beam's own ways of using more
-cores split the work statically, and start again for every job (beam_options.py says which of them lose data).
+Each worker is a process with an in-memory Beam pipeline of its own, and asks for its next task when it has done one:
+nobody waits for a static split, and nothing but small results crosses a process. Beam's own ways of using more cores
+split the work statically, and start again for every job (beam_options.py says which of them lose data).
+
+Each worker has a pipe of its own, so that it may die at any moment without a lock that others wait for. Beside it,
+worker and parent share a note: what the worker has in hand. The caller decides by it whether the task of a dead worker
+is given to a new one.
 """
 
 import collections
@@ -10,7 +14,6 @@ import errno
 import logging
 import multiprocessing
 import os
-import queue
 import re
 import signal
 import sys
@@ -18,10 +21,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from pipeline.runners.beam_options import LaunchError, beam_options
+
+NOTE_BYTES = 512
+OUT_OF_MEMORY = (
+    "the memory that this process may have (ulimit -v, or the machine's) is used up; give it more, or take fewer "
+    "--set workers=N, and run the same command again: it goes on from what is done"
+)
 
 
 class WorkerFailure(RuntimeError):
@@ -34,11 +44,19 @@ class WorkerFailure(RuntimeError):
 
 
 class Report(NamedTuple):
-    """A message of a worker: `kind` is progress, result, counters, failure or done."""
+    """A message of a worker: `kind` is ready, progress, lost, counters, failure or done."""
 
     worker: int
     kind: str
     value: Any
+
+
+class WorkerLoss(NamedTuple):
+    """A worker that died over a task: its exit code, below zero for a signal, and the note of what it had in hand."""
+
+    task: Any
+    exit_code: int
+    note: bytes
 
 
 def run_tasks(
@@ -48,145 +66,204 @@ def run_tasks(
     on_report: Callable[[Report], None],
     follow: Callable[[Any], Iterable[Any]] = lambda task: (),
     flags: Sequence[str] = (),
+    recover: Callable[[WorkerLoss], bool] = lambda loss: False,
 ) -> tuple[list[Any], dict[str, int]]:
     """Run a map-only PTransform over tasks on `workers` processes of this machine.
 
-    `make_stage` is picklable and returns, in the worker, a PTransform of tasks. A task is done when its worker draws
-    the next one; `follow` then names the tasks that it makes possible. `flags` are Beam options for each worker.
+    `make_stage` is picklable and returns, in the worker, a PTransform of tasks. A task is done when its worker asks for
+    the next one; `follow` then names the tasks that it makes possible. `flags` are Beam options for each worker. Where
+    a worker died, `recover` says whether its task is tried again by a new worker.
     Returns the tasks that are done (in no order) and the sum of the Beam counters. Raises WorkerFailure with the first
-    worker's error; LaunchError where a worker was killed.
+    worker's error; LaunchError where a worker was killed and its task is not tried again.
     """
-    context = multiprocessing.get_context("spawn")
-    todo, reports = context.SimpleQueue(), context.Queue()
-    processes = [
-        context.Process(
-            target=run_worker,
-            args=(n, os.getpid(), make_stage, todo, reports, flags),
-            name=f"gristmill-{n}",
-            daemon=True,
-        )
-        for n in range(workers)
-    ]
-    start_processes(processes)
-    pool = TaskPool(tasks, processes, todo, follow)
+    pool = TaskPool(tasks, make_stage, follow, flags, recover)
     try:
+        pool.start_workers(range(workers))
         while pool.running:
-            pool.hand_out()
-            report = pool.await_report(reports)
-            if report:
+            for report in pool.await_reports():
                 on_report(report)
                 pool.take_report(report)
+            pool.hand_out()
     finally:
         pool.close()
     return pool.done, pool.counters
 
 
-def start_processes(processes: Sequence[BaseProcess]) -> None:
-    """Start the workers, which ignore Ctrl-C: it is the parent's, which ends them."""
-    in_main = threading.current_thread() is threading.main_thread()
-    interrupt = signal.getsignal(signal.SIGINT)
-    if in_main:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process inherits this
-    try:
-        for process in processes:
-            process.start()
-    finally:
-        if in_main:
-            signal.signal(signal.SIGINT, interrupt)
+class PoolWorker(NamedTuple):
+    """The parent's side of a worker: its process, the pipe to it, and the note that they share."""
+
+    process: BaseProcess
+    pipe: Connection
+    note: Any
 
 
 class TaskPool:
-    """The parent's view of the workers: which tasks wait, how many are handed out, who still runs."""
+    """The parent's view of the workers: which tasks wait, who has which, who still runs."""
 
     def __init__(
         self,
         tasks: Iterable[Any],
-        processes: Sequence[BaseProcess],
-        todo: Any,
+        make_stage: Callable[[], Any],
         follow: Callable[[Any], Iterable[Any]],
+        flags: Sequence[str],
+        recover: Callable[[WorkerLoss], bool],
     ):
-        """Begin with all tasks waiting and all processes running; `todo` is the queue that they draw from."""
-        self.waiting, self.handed_out, self.told_end = collections.deque(tasks), 0, False
-        self.processes, self.todo, self.follow = processes, todo, follow
-        self.running = set(range(len(processes)))
+        """Begin with all tasks waiting, and no worker."""
+        self.waiting, self.in_hand = collections.deque(tasks), dict[int, Any]()
+        self.make_stage, self.follow, self.flags, self.recover = make_stage, follow, flags, recover
+        self.running: dict[int, PoolWorker] = {}
+        self.idle: set[int] = set()  # who asked for a task and has none yet
+        self.reported: dict[int, list[Any]] = {}  # of the task in hand: what `lost` takes back
         self.done: list[Any] = []
         self.counters: dict[str, int] = {}
 
-    def hand_out(self) -> None:
-        """Put tasks into the queue, some at a time, since a pipe holds only so much; after the last one, the end."""
-        while self.waiting and self.handed_out < 2 * len(self.processes):
-            self.todo.put(self.waiting.popleft())
-            self.handed_out += 1
-        if not self.waiting and not self.handed_out and not self.told_end:
-            for _ in self.processes:
-                self.todo.put(None)
-            self.told_end = True
-
-    def await_report(self, reports: Any) -> Report | None:
-        """Return the next message, or None after a second without one. Raises LaunchError where a worker was killed."""
+    def start_workers(self, numbers: Iterable[int]) -> None:
+        """Start workers, which ignore Ctrl-C: it is the parent's, which ends them."""
+        context = multiprocessing.get_context("spawn")
+        in_main = threading.current_thread() is threading.main_thread()
+        interrupt = signal.getsignal(signal.SIGINT)
+        if in_main:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process inherits this
         try:
-            report: Report = reports.get(timeout=1.0)
-            return report
-        except queue.Empty:
-            dead = [p for n, p in enumerate(self.processes) if n in self.running and p.exitcode is not None]
-            if dead and reports.empty():
-                raise LaunchError(
-                    f"worker {dead[0].name} was killed (exit {dead[0].exitcode}), likely for want of memory; "
-                    "run the same command again to go on from what is done, with fewer --set workers=N"
-                ) from None
-            return None
+            for number in numbers:
+                mine, theirs = context.Pipe()
+                note = context.RawArray("c", NOTE_BYTES)
+                process = context.Process(
+                    target=run_worker,
+                    args=(number, os.getpid(), self.make_stage, theirs, note, self.flags),
+                    name=f"gristmill-{number}",
+                    daemon=True,
+                )
+                process.start()
+                theirs.close()  # so that the pipe ends with the worker
+                self.running[number] = PoolWorker(process, mine, note)
+        finally:
+            if in_main:
+                signal.signal(signal.SIGINT, interrupt)
+
+    def await_reports(self) -> Iterator[Report]:
+        """Wait for messages and yield one of each worker that has one. Raises LaunchError where a worker was killed."""
+        numbers = {worker.pipe: number for number, worker in self.running.items()}
+        for pipe in wait(list(numbers)):
+            assert isinstance(pipe, Connection)
+            try:
+                report: Report = pipe.recv()
+            except (EOFError, OSError):  # the worker is gone, perhaps in the middle of a message
+                report = self.take_loss(numbers[pipe])
+            yield report
 
     def take_report(self, report: Report) -> None:
         """Take note of a message. Raises WorkerFailure where a worker failed."""
-        if report.kind == "result":
-            self.handed_out -= 1
-            self.done.append(report.value)
-            self.waiting.extend(self.follow(report.value))
+        if report.kind == "ready":
+            self.reported[report.worker] = []
+            self.idle.add(report.worker)
+            if report.worker in self.in_hand:
+                task = self.in_hand.pop(report.worker)
+                self.done.append(task)
+                self.waiting.extend(self.follow(task))
+        elif report.kind == "progress":
+            self.reported[report.worker].append(report.value)
         elif report.kind == "counters":
             for name, n in report.value.items():
                 self.counters[name] = self.counters.get(name, 0) + n
         elif report.kind == "failure":
             raise WorkerFailure(*report.value)
         elif report.kind == "done":
-            self.running.discard(report.worker)
+            self.running.pop(report.worker).process.join()
+
+    def hand_out(self) -> None:
+        """Give each idle worker a task; where nobody can have a further one any more, the end."""
+        ended = not self.waiting and not self.in_hand
+        for number in sorted(self.idle):
+            if not self.waiting and not ended:
+                return
+            self.idle.discard(number)
+            if not ended:
+                self.in_hand[number] = self.waiting.popleft()
+            try:
+                self.running[number].pipe.send(self.in_hand.get(number))
+            except OSError:  # the worker is gone; its pipe tells it next
+                pass
+
+    def take_loss(self, number: int) -> Report:
+        """Put another worker in the place of one that died, and give it the task; return what is to be taken back.
+
+        Raises LaunchError where `recover` does not want this, or the worker had no task.
+        """
+        process, pipe, note = self.running.pop(number)
+        pipe.close()
+        process.join()
+        code = process.exitcode or 0
+        task = self.in_hand.pop(number, None)
+        if task is None or not self.recover(WorkerLoss(task, code, bytes(note.raw))):
+            raise LaunchError(
+                f"worker {process.name} was killed (exit {code}), likely for want of memory; "
+                "run the same command again to go on from what is done, with fewer --set workers=N"
+            )
+        self.idle.discard(number)
+        self.waiting.appendleft(task)
+        self.start_workers([number])
+        return Report(number, "lost", self.reported.pop(number, []))
 
     def close(self) -> None:
-        """Wait for the workers; end them first where not all of them have ended by themselves."""
-        for process in self.processes:
-            if process.is_alive() and self.running:
-                process.terminate()
-        for process in self.processes:
-            process.join()
+        """End the workers that have not ended by themselves, and wait for them."""
+        for worker in self.running.values():
+            worker.process.terminate()
+        for worker in self.running.values():
+            worker.process.join()
 
 
-# A worker's own ends of the queues, for the pipeline that runs in its process; None anywhere else.
-_worker: dict[str, Any] = {}
+class WorkerEnds(NamedTuple):
+    """A worker's own side: its number, the pipe to its parent, and their note."""
+
+    number: int
+    pipe: Connection
+    note: Any
+
+
+# Of the process that runs a worker; empty anywhere else. Threads of a worker may report at once.
+_worker: list[WorkerEnds] = []
+_reporting = threading.Lock()
 
 
 def draw_tasks(_: Any) -> Iterator[Any]:
-    """Yield tasks from this worker's queue until it is told that there are no more; report each once it is done."""
-    while (task := _worker["todo"].get()) is not None:
+    """Yield tasks that the parent gives until it says that there are no more."""
+    while True:
+        report("ready", None)  # whatever was drawn before is done
+        try:
+            task = _worker[0].pipe.recv()
+        except EOFError:  # the parent is gone
+            os._exit(1)
+        if task is None:
+            return
         yield task
-        report("result", task)
 
 
 def report(kind: str, value: Any) -> None:
     """Tell the parent process; does nothing on a runner that is not ours."""
-    if _worker:
-        _worker["reports"].put(Report(_worker["number"], kind, value))
+    for worker in _worker:
+        with _reporting:
+            worker.pipe.send(Report(worker.number, kind, value))
+
+
+def shared_note() -> memoryview | None:
+    """Return the note that this worker shares with its parent; None on a runner that is not ours."""
+    return memoryview(_worker[0].note).cast("B") if _worker else None
 
 
 def run_worker(
-    number: int, parent: int, make_stage: Callable[[], Any], todo: Any, reports: Any, flags: Sequence[str]
+    number: int, parent: int, make_stage: Callable[[], Any], pipe: Connection, note: Any, flags: Sequence[str]
 ) -> None:
-    """Be one worker of the process `parent`: an in-memory Beam pipeline over the tasks drawn from the queue."""
+    """Be one worker of the process `parent`: an in-memory Beam pipeline over the tasks that it gives."""
+    for timer in (signal.SIGPROF, signal.SIGALRM):  # those of page_watch.py end this process
+        signal.signal(timer, signal.SIG_DFL)
     threading.Thread(
         target=exit_with_parent, args=(parent,), daemon=True
     ).start()  # first: Beam takes seconds to import
     import apache_beam as beam
 
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs what a transform raises; the parent tells it
-    _worker.update(number=number, todo=todo, reports=reports)
+    _worker.append(WorkerEnds(number, pipe, note))
     try:
         pipeline = beam.Pipeline(options=beam_options(flags))
         drawn = pipeline | "worker" >> beam.Create([number]) | "draw" >> beam.FlatMap(draw_tasks).with_output_types(Any)
@@ -197,14 +274,10 @@ def run_worker(
         report("done", None)
     except BaseException as error:  # sent on to the parent, which raises it
         cause = root_cause(error)
-        user = isinstance(cause, OSError | ValueError)
+        user = isinstance(cause, OSError | ValueError | MemoryError)
         line = explained(cause) if user else f"{type(cause).__name__}: {explained(cause)}"
         report("failure", (line, traceback.format_exc(), user))
-        reports.close()
-        reports.join_thread()
         os._exit(1)
-    reports.close()
-    reports.join_thread()
     sys.stdout.flush()
 
 
@@ -224,6 +297,8 @@ def root_cause(error: BaseException) -> BaseException:
 
 def explained(error: BaseException) -> str:
     """Return an error that the user can mend as one line."""
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}the disk is full; make room and run the same command again: it goes on from what is done"

@@ -44,7 +44,11 @@ class Progress:
             self.log()
 
     def __call__(self, report: Report) -> None:
-        """Take a worker's report."""
+        """Take a worker's report; what a lost worker had reported of its task is taken back."""
+        if report.kind == "lost":
+            for value in report.value:
+                self.bytes -= value.get("bytes", 0)
+                self.keys.subtract(value.get("pages", {}))
         if report.kind != "progress":
             return
         self.bytes += report.value.get("bytes", 0)

@@ -13,7 +13,7 @@ Where a member holds several records, `offset` is the member's own plus the reco
 import hashlib
 import re
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Container, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import IO, NamedTuple
@@ -85,7 +85,7 @@ class CrawlRecord:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableBytes:
-    """Bytes that are no record: `reason` is corrupt-gzip, corrupt-zstd, corrupt-lz4, truncated, garbage or
+    """Bytes that are no record: `reason` is corrupt-gzip, corrupt-zstd, corrupt-lz4, truncated, garbage, timeout or
     bad-record-header."""
 
     offset: int
@@ -100,13 +100,27 @@ class WalkItem(NamedTuple):
     value: CrawlRecord | UnreadableBytes
 
 
+class ReadLimits(NamedTuple):
+    """How a file is read: a longer block is cut; nothing is read at the offsets of `passed_over`.
+
+    `note_place` is told each offset at which reading begins anew.
+    """
+
+    max_record_bytes: int = 32 << 20
+    passed_over: Container[int] = ()
+    note_place: Callable[[int], None] = lambda offset: None
+
+
+DEFAULT_LIMITS = ReadLimits()
+
+
 def read_crawl_records(
-    source: IO[bytes], start: int = 0, end: int | None = None, *, max_record_bytes: int = 32 << 20
+    source: IO[bytes], start: int = 0, end: int | None = None, *, limits: ReadLimits = DEFAULT_LIMITS
 ) -> Iterator[CrawlRecord | UnreadableBytes]:
     """Yield the records, and the unreadable ranges, whose member or record starts in [start, end).
 
     `source` is seekable; reading goes beyond `end` to finish the last record. `start` is 0, a record's offset or one of
-    `find_split_points`. Memory stays within a few times `max_record_bytes`, whatever the file holds. Raises
+    `find_split_points`. Memory stays within a few times `limits.max_record_bytes`, whatever the file holds. Raises
     EmptyCrawlFile and NotACrawlFile (where the whole file holds no record, before anything is yielded) and OSError.
     """
     layout = FileLayout.of(FileWindow(source))
@@ -116,7 +130,7 @@ def read_crawl_records(
     stop = window.size if end is None else min(end, window.size)
     found = start > 0
     held: list[UnreadableBytes] = []  # what comes before the first record, until it is known that there is one
-    for item in walk_records(layout, start, stop, max_record_bytes):
+    for item in walk_records(layout, start, stop, limits):
         if isinstance(item.value, CrawlRecord) and not found:
             found = True
             yield from held
@@ -143,7 +157,7 @@ def find_split_points(source: IO[bytes], target_bytes: int) -> list[int]:
     """
     layout = FileLayout.of(FileWindow(source))
     points, first = [0], True
-    for item in walk_records(layout, 0, layout.window.size, 0):
+    for item in walk_records(layout, 0, layout.window.size, ReadLimits(0)):
         if not isinstance(item.value, CrawlRecord) or item.value.offset != item.start:
             continue
         if not first and item.start >= points[-1] + target_bytes:
@@ -157,7 +171,7 @@ def find_page_record_type(source: IO[bytes]) -> str:
 
     Raises what `read_crawl_records` raises.
     """
-    for item in read_crawl_records(source, max_record_bytes=0):
+    for item in read_crawl_records(source, limits=ReadLimits(0)):
         if isinstance(item, CrawlRecord) and item.type != "warcinfo":
             return "conversion" if item.type == "conversion" else "response"
     return "response"
@@ -230,13 +244,19 @@ class FileLayout:
         return self.window.size
 
 
-def walk_records(layout: FileLayout, start: int, stop: int, limit: int) -> Iterator[WalkItem]:
+def walk_records(layout: FileLayout, start: int, stop: int, limits: ReadLimits) -> Iterator[WalkItem]:
     """Yield what begins in [start, stop): record by record in plain text, member by member where it is compressed.
 
     What a place holds is decided by its bytes alone, so that a walk may begin at any record.
     """
-    window, at = layout.window, start
+    window, at, limit = layout.window, start, limits.max_record_bytes
     while at < stop:
+        limits.note_place(at)
+        if at in limits.passed_over:
+            beyond = layout.next_start(at + 1)
+            yield WalkItem(at, UnreadableBytes(at, beyond - at, "timeout"))
+            at = beyond
+            continue
         here = window.peek(at, 8)
         size, kind = skippable_size(here), member_kind(here)
         if size and at + size <= window.size:
@@ -345,7 +365,7 @@ def walk_nested_file(layout: FileLayout, member: ArchiveMember, limit: int) -> G
             copied += len(data)
         if copied < most and member.status != CORRUPT:
             inner = FileLayout.of(FileWindow(file), nested=True)
-            for item in walk_records(inner, 0, inner.window.size, limit):
+            for item in walk_records(inner, 0, inner.window.size, ReadLimits(limit)):
                 found = found or isinstance(item.value, CrawlRecord)
                 yield WalkItem(at, replace(item.value, offset=at + item.value.offset))
     while member.peek(copied, CHUNK):

@@ -11,7 +11,7 @@ from pipeline.config import build_config
 from pipeline.extract import extract_text
 from pipeline.extract.job import page_stages
 from pipeline.extract.page import Page, PageFunction, settle_page
-from pipeline.extract.read_crawl import BATCH_CHARACTERS, BATCH_PAGES, batch_pages, read_page
+from pipeline.extract.read_crawl import BATCH_CHARACTERS, BATCH_PAGES, batch_pages, place_page, read_page
 from pipeline.extract.splits import Split
 from pipeline.extract.write_split import to_row
 from pipeline.html.charset import decode_body
@@ -57,7 +57,8 @@ class Worker:
         """Return what becomes of records that are processed together."""
         config = self.config
         pages = [
-            read_page(record, SPLIT, n, self.urls, config.input, config.robots) for n, record in enumerate(records)
+            read_page(place_page(record, SPLIT, n), record, self.urls, config.input, config.robots)
+            for n, record in enumerate(records)
         ]
         for stage in self.stages:
             pages = stage(pages)

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.warc.reader import (
+    DEFAULT_LIMITS,
     CrawlRecord,
     EmptyCrawlFile,
     NotACrawlFile,
+    ReadLimits,
     UnreadableBytes,
     find_page_record_type,
     find_split_points,
@@ -41,8 +43,8 @@ def page(number: int, size: int = 300) -> bytes:
     return warc(f"http://a.test/{number}", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>" + noise)
 
 
-def read(data: bytes, *bounds: int | None, **options: int) -> list[CrawlRecord | UnreadableBytes]:
-    return list(read_crawl_records(io.BytesIO(data), *bounds, **options))
+def read(data: bytes, *bounds: int | None, limits: ReadLimits = DEFAULT_LIMITS) -> list[CrawlRecord | UnreadableBytes]:
+    return list(read_crawl_records(io.BytesIO(data), *bounds, limits=limits))
 
 
 def urls(items: Iterable[CrawlRecord | UnreadableBytes]) -> list[str]:
@@ -273,6 +275,17 @@ def test_what_is_no_crawl_file():
     assert len(unread(read(bad * 3 + gzip.compress(PAGES[0])))) == 3
 
 
+@pytest.mark.parametrize("how", [gzip.compress, bytes])
+def test_what_took_too_long_is_passed_over_and_counted(how):
+    records = [how(item) for item in PAGES[:3]]
+    starts = [0, len(records[0]), len(records[0]) + len(records[1])]
+    places: list[int] = []
+    items = read(b"".join(records), limits=ReadLimits(passed_over={starts[1]}, note_place=places.append))
+    assert [(i.offset, i.length) for i in items] == [(at, len(item)) for at, item in zip(starts, records, strict=True)]
+    assert items[1] == UnreadableBytes(starts[1], len(records[1]), "timeout")
+    assert places == starts
+
+
 def test_page_record_type():
     info = gzip.compress(warc("", b"software: x", "warcinfo"))
     wet = info + gzip.compress(warc("http://a.test", b"text", "conversion"))
@@ -293,7 +306,7 @@ def test_a_bomb_is_cut_in_bounded_memory():
     framed = zstd.compress(head) + b"".join(zstd.compress(bytes(1 << 20)) for _ in range(size >> 20)) + zstd.flush()
     for data in (gzipped.getvalue(), framed):
         tracemalloc.start()
-        bomb, good = read(data + after, max_record_bytes=4 << 20)
+        bomb, good = read(data + after, limits=ReadLimits(4 << 20))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert (bomb.truncated, len(bomb.block), bomb.length) == ("size", 4 << 20, len(data))
