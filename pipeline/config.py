@@ -28,7 +28,16 @@ from pipeline.io.plugins import load_object
 from pipeline.io.settings import InputConfig
 from pipeline.language.settings import LanguageConfig
 from pipeline.publish.settings import DecontaminateConfig, PublishConfig, TokenizerConfig, WeightsConfig
-from pipeline.settings import STRICT, ConfigError, Positive, describe_error, merge_settings, read_override, suggest_name
+from pipeline.settings import (
+    STRICT,
+    ConfigError,
+    Positive,
+    describe_error,
+    merge_settings,
+    parse_yaml,
+    read_override,
+    suggest_name,
+)
 from pipeline.text.pii import PiiConfig
 from pipeline.url.filter import UrlRules
 
@@ -88,7 +97,7 @@ NOT_RESULT_INPUT = ("concurrency", "retries", "cache")
 
 def read_recipes() -> dict[str, dict[str, Any]]:
     """Return the built-in recipes by name, each the parsed YAML with its `description`."""
-    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(RECIPES.glob("*.yaml"))}
+    return {path.stem: parse_yaml(path.read_text()) for path in sorted(RECIPES.glob("*.yaml"))}
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -98,11 +107,13 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """
     path = Path(path)
     try:
-        user = yaml.safe_load(path.read_text(encoding="utf-8"))
+        user = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     if not isinstance(user, dict):
         raise ConfigError(f"{path}: a config is a mapping of keys, not {type(user).__name__}")
     for override in overrides:

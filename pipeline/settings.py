@@ -39,12 +39,34 @@ def read_override(text: str) -> dict[str, Any]:
     if not sign or not key.strip():
         raise ConfigError(f"--set {text!r}: write it as key=value, for example --set dedup.threshold=0.9")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = parse_yaml(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {text!r}: the value is not YAML: {' '.join(str(error).split())}") from error
+    except ConfigError as error:
+        raise ConfigError(f"--set {text!r}: {error}") from error
     for part in reversed(key.strip().split(".")):
         parsed = {part: parsed}
     return dict(parsed)
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """Reads YAML, and refuses a key that stands twice in one mapping, of which the first would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping. Raises ConfigError for a repeated key."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise ConfigError(f"{key.value}: this key stands twice, in line {lines[key.value]} and line {line}")
+                lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of a YAML text. Raises yaml.YAMLError; ConfigError for a key that stands twice in a mapping."""
+    return yaml.load(text, UniqueKeyLoader)
 
 
 def suggest_name(name: str, known: Iterable[str]) -> str:

@@ -1,17 +1,21 @@
 """What a run may reuse from an earlier one: its config, its model files, and the results of finished stages."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from pipeline.cli.errors import RunError
 from pipeline.config import Config, compare_configs, config_values, dump_config
+from pipeline.extract.splits import marker_path
 from pipeline.io.evaluation_sets import fingerprint_evaluation_sets
-from pipeline.io.output import WORK, Output, fingerprint_value
+from pipeline.io.input_versions import find_changed_inputs, forget_input
+from pipeline.io.inputs import Input
+from pipeline.io.output import WORK, Output, fingerprint_value, shard_name
 from pipeline.settings import ConfigError
 
+ANEW = "restore it, or choose a new output"
 Markers = Mapping[str, Mapping[str, Any]]  # the JSON marker of each extracted file, by shard name
 
 # The sections of the config that decide the result of each stage, besides the documents that it reads.
@@ -83,6 +87,23 @@ def check_model_files(hashes: dict[str, str], output: Output) -> None:
                 f"{name}: is another file than the one that made this output; restore it, or choose another output"
             )
     output.write_json(hashes, *path)
+
+
+def check_inputs_unchanged(inputs: Sequence[Input], output: Output) -> None:
+    """Raise RunError if an input of which pages are in the output holds something else now.
+
+    One that held no record, or of which nothing was read yet, is read anew.
+    """
+    changed = find_changed_inputs(inputs, output)
+    for path in changed:
+        name = shard_name(path)
+        done = output.read_json(*marker_path(name)) if output.exists(*marker_path(name)) else None
+        if output.exists(WORK, "extract", name) or (done and "bad_file" not in done["ledger"]):
+            raise RunError(f"{path}: holds something else than when it was extracted into {output.root}; {ANEW}")
+        output.remove(*marker_path(name))
+        forget_input(path, output)
+    if changed:
+        find_changed_inputs(inputs, output)
 
 
 def fingerprint_earlier_outputs(config: Config, output: Output) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pipeline.cli.errors import BadInputs, RunError
 from pipeline.cli.output_lock import output_lock
 from pipeline.cli.resume import (
     Markers,
+    check_inputs_unchanged,
     compute_stage_key,
     fingerprint_earlier_outputs,
     load_or_write_config,
@@ -31,6 +32,7 @@ from pipeline.io.evaluation_sets import find_evaluation_sets
 from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
+from pipeline.io.temporary import run_folder
 from pipeline.publish.result import PublishResult, TokenizerResult
 from pipeline.report.facts import RunResults
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run
@@ -58,9 +60,10 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
     jobs = select_jobs(config, jobs)
     output = Output(config.output, config.documents_from)
     inputs = check_before_start(config, flags, jobs, output)
-    with output_lock(output):
+    with output_lock(output), run_folder(output.root):
         load_or_write_config(config, output)
         if "extract" in jobs:
+            check_inputs_unchanged(inputs, output)
             extract(plan_files(inputs, config), config, output, flags)
         files = read_markers(output.documents)
         ledger = write_ledger(output, files)

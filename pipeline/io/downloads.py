@@ -7,13 +7,13 @@ exponential back-off; a fault that another try cannot mend is an `InputError` at
 import contextlib
 import os
 import re
-import stat
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
+
+from pipeline.io.temporary import TemporaryFolderError, machine_folder, make_private_folder
 
 if TYPE_CHECKING:
     import requests
@@ -270,15 +270,10 @@ def slots_folder() -> str:
 
     Raises InputError where the folder, whose name others can know, belongs to someone else or is open to others.
     """
-    folder = os.path.join(tempfile.gettempdir(), f"gristmill-slots-{os.getuid()}")
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    found = os.lstat(folder)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise InputError(f"{folder}: belongs to another user; remove it, or set TMPDIR to a folder of your own")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        os.chmod(folder, 0o700)
-    return folder
+    try:
+        return make_private_folder(os.path.join(machine_folder(), f"gristmill-slots-{os.getuid()}"))
+    except TemporaryFolderError as error:
+        raise InputError(str(error)) from error
 
 
 @contextlib.contextmanager

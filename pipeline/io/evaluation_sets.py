@@ -4,6 +4,7 @@ An item is a JSON line, a CSV row, or a paragraph of a text. Its texts are the s
 labels and ids. The published files of ARC, PIQA, OpenBookQA and MMLU can be read.
 """
 
+import bz2
 import csv
 import fnmatch
 import gzip
@@ -15,8 +16,8 @@ import re
 import sys
 import tarfile
 import zlib
-from collections.abc import Iterator
-from typing import IO, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NamedTuple, cast
 
 import fsspec
 
@@ -34,6 +35,13 @@ AFTER = re.compile(r"\s*\b(?:answer|a)\s*:\s*$", re.IGNORECASE)
 PARAGRAPH = re.compile(r"\n[ \t]*\n")
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".text")
 ARCHIVES = (".tar", ".tgz", ".txz", ".tar.gz", ".tar.xz", ".tar.bz2")
+OPENERS: dict[bytes, Callable[[IO[bytes]], object]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"BZh": bz2.open,
+}
+MOST_BYTES = 1 << 30  # of a set, decompressed; the largest published ones have some hundred megabytes
+MOST_MEMBERS = 100_000  # of an archive
 BROKEN = (EOFError, lzma.LZMAError, zlib.error, tarfile.TarError, gzip.BadGzipFile, UnicodeDecodeError, csv.Error)
 
 
@@ -90,11 +98,9 @@ def read_evaluation_sets(paths: tuple[str, ...]) -> Iterator[EvaluationItem]:
                 if set_format(name) == ".tar":
                     yield from read_archive_items(file, name)
                 else:
-                    yield from (
-                        EvaluationItem(name, *item)
-                        for item in read_set_items(open_decompressed(file, name), set_format(name))
-                    )
-        except (*BROKEN, json.JSONDecodeError) as error:
+                    items = read_set_items(bound_set(open_decompressed(file, name)), set_format(name))
+                    yield from (EvaluationItem(name, *item) for item in items)
+        except (*BROKEN, json.JSONDecodeError, EvaluationSetError) as error:
             raise EvaluationSetError(
                 f"{path}: cannot be read as {set_format(name)}: {' '.join(str(error).split())}"
             ) from error
@@ -102,15 +108,72 @@ def read_evaluation_sets(paths: tuple[str, ...]) -> Iterator[EvaluationItem]:
 
 def read_archive_items(file: IO[bytes], name: str) -> Iterator[EvaluationItem]:
     """Yield the items of the files in a tar, by the files' names."""
-    with tarfile.open(fileobj=file, mode="r:*") as archive:
-        for member in sorted(archive.getmembers(), key=lambda member: member.name):
+    with tarfile.open(fileobj=open_archive(file), mode="r:") as archive:
+        for member in sorted(list_members(archive), key=lambda member: member.name):
             hidden = fnmatch.fnmatch(member.name.rsplit("/", 1)[-1], "[._]*")
             content = (
                 archive.extractfile(member) if member.isfile() and set_format(member.name) and not hidden else None
             )
             if content:
-                for place, texts in read_set_items(open_decompressed(content, member.name), set_format(member.name)):
+                bounded = bound_set(open_decompressed(content, member.name))
+                for place, texts in read_set_items(bounded, set_format(member.name)):
                     yield EvaluationItem(name, f"{member.name} {place}", texts)
+
+
+def list_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of a tar. Raises EvaluationSetError for more than MOST_MEMBERS."""
+    for number, member in enumerate(archive):
+        if number == MOST_MEMBERS:
+            raise EvaluationSetError(f"more than {MOST_MEMBERS:,} files in it")
+        yield member
+
+
+def open_archive(file: IO[bytes]) -> IO[bytes]:
+    """Return an open tar, decompressed if its first bytes say that it is compressed."""
+    start = file.read(6)
+    file.seek(0)
+    opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
+    return bound_set(cast(IO[bytes], opener(file)) if opener else file)
+
+
+def bound_set(file: IO[bytes]) -> IO[bytes]:
+    """Return an open file from which only MOST_BYTES can be read."""
+    return io.BufferedReader(BoundedFile(file))
+
+
+class BoundedFile(io.RawIOBase):
+    """A file that raises EvaluationSetError where more than MOST_BYTES of it are asked for: no set is that large."""
+
+    def __init__(self, file: IO[bytes]):
+        """Bound `file`."""
+        self.file = file
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def seekable(self) -> bool:
+        """A tar needs it."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self.file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position; from the end nothing is counted."""
+        at = offset + (self.file.tell() if whence == io.SEEK_CUR else 0)
+        if whence == io.SEEK_END or at > MOST_BYTES:
+            raise EvaluationSetError(f"more than {MOST_BYTES >> 20} MB when decompressed; no evaluation set is")
+        return self.file.seek(at)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer."""
+        data = self.file.read(len(buffer))
+        if self.file.tell() > MOST_BYTES:
+            raise EvaluationSetError(f"more than {MOST_BYTES >> 20} MB when decompressed; no evaluation set is")
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def read_set_items(file: IO[bytes], file_format: str) -> Iterator[tuple[str, tuple[str, ...]]]:

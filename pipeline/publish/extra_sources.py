@@ -28,6 +28,7 @@ from pipeline.publish.mixture import CellWeight
 from pipeline.publish.result import add_extra_counts, new_extra_counts
 from pipeline.publish.sampling import NOT_SAMPLED, JudgedPage, PlannedPage, SamplingDecision
 from pipeline.publish.topics import classify_topics
+from pipeline.text.invisible import clean_plain_text
 from pipeline.text.minhash import MinHashParams, compute_band_keys, hash_text, sign_texts
 from pipeline.url.canonical import canonical_url, url_domain
 from pipeline.url.topic_by_address import DOMAINS, find_topic
@@ -91,7 +92,8 @@ def fingerprint_sources(sources: Mapping[str, float | None]) -> list[tuple[str, 
 def read_extra_texts(path: str) -> Iterator[ExtraText]:
     """Yield the texts of a source file. Raises ExtraSourceError for one that cannot be read."""
     try:
-        yield from map(to_extra_text, read_text_rows(path))
+        rows = (row._replace(text=clean_plain_text(row.text)) for row in read_text_rows(path))
+        yield from (to_extra_text(row) for row in rows if row.text.strip())
     except TextFileError as error:
         raise ExtraSourceError(f"publish.extra_anneal_sources: {error}") from error
 

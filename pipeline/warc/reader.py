@@ -2,18 +2,19 @@
 
 The libraries for this stop at the first damaged record. This reader goes on behind it: it looks for the next gzip
 member (or frame) that really decompresses to a WARC or ARC header, or in plain text for the next such header, and
-yields what it skipped as `UnreadableBytes`. For a file with one record a member,
+yields what it skipped as `UnreadableBytes`. Of every file,
 
     sum of record lengths + sum of unreadable lengths + zero padding, dictionary and empty members = size of the file.
 
 Where a member holds several records, `offset` is the member's own plus the record's in its decompressed content, and
-`length` counts decompressed bytes.
+`length` its share of the member's bytes in the file. Only of a file that was compressed twice are they those of the
+file within.
 """
 
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Container, Generator, Iterator, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import IO, NamedTuple
@@ -51,6 +52,7 @@ STARTS = {kind: re.compile(magic, re.S) for kind, magic in MAGICS.items()} | {
     PLAIN: HEADER,
     COMPRESSED: MAGIC,
 }
+OVERRUN = 1 << 16  # bytes that damage may carry the decompressor past a member's end
 NESTED_GROWTH = 4  # a gzip file of a .warc.gz is about as large as that; one that grows more is a bomb
 SPOOL_BYTES = 64 << 20  # of a doubly compressed file, kept in memory; what is beyond lies on disk
 
@@ -286,45 +288,60 @@ def walk_member(layout: FileLayout, member: ArchiveMember, limit: int) -> Genera
     ahead = list(islice(parts, 2))
     # One record in a member goes by the member's place. Of several, as of one with damage behind it, some are sound.
     several = len(ahead) > 1 or (bool(ahead) and member.status == CORRUPT)
-    done = 0
+    reached = at
     if several:
-        for start, done, parsed in chain(ahead, parts):
-            yield WalkItem(at, record_or_garbage(parsed, at + start, done - start))
+        for start, length, parsed in share_file_bytes(member, chain(ahead, parts)):
+            yield WalkItem(at, record_or_garbage(parsed, at + start, length))
+            reached += length
     if member.status == "end" and member.end is not None:
         if ahead and not several:
             yield WalkItem(at, record_or_garbage(ahead[0][2], at, member.end - at))
         return member.end
-    return (yield from walk_damage(layout, member, ahead[0][2] if ahead else None, done if several else None))
+    return (yield from walk_damage(layout, member, ahead[0][2] if ahead else None, reached if several else None))
+
+
+def share_file_bytes(
+    member: ArchiveMember, parts: Iterable[tuple[int, int, ParsedRecord | None]]
+) -> Iterator[tuple[int, int, ParsedRecord | None]]:
+    """Yield start, length and record of a member's parts; the lengths share the member's bytes in the file.
+
+    A part's share is that of its content, as far as the member is decompressed when it is found.
+    """
+    left, at, reached = iter(parts), member.start, member.start
+    part = next(left, None)
+    while part is not None:
+        start, done, parsed = part
+        read, content = member.tell() - at, max(member.size, 1)
+        part = next(left, None)
+        if part is None and member.status == "end" and member.end is not None:
+            end = member.end
+        else:
+            most = read if member.status != CORRUPT else read - OVERRUN
+            end = max(reached, at + min(read * done // content, most))
+        yield start, end - reached, parsed
+        reached = end
 
 
 def walk_damage(
-    layout: FileLayout, member: ArchiveMember, first: ParsedRecord | None, done: int | None
+    layout: FileLayout, member: ArchiveMember, first: ParsedRecord | None, reached: int | None
 ) -> Generator[WalkItem, None, int]:
     """Yield what a damaged or cut member leaves: its `first` record where only the file's end cuts it, else damage.
 
-    `done` bytes of its content held records that were yielded; None where none were. Returns where reading goes on.
+    The file up to `reached` held records that were yielded; None where none were. Returns where reading goes on.
     """
     at = member.start
     # Damage can carry the decompressor past the member's end, so the search begins well before where it stopped.
-    beyond = layout.next_start(at + 1 if done is None else max(at + 1, member.tell() - (1 << 16)))
+    beyond = layout.next_start(at + 1 if reached is None else max(at + 1, member.tell() - OVERRUN))
     cut = member.status == TRUNCATED and beyond == layout.window.size
     reason = TRUNCATED if cut else f"{CORRUPT}-{member.kind}"
-    if done is not None:
-        yield from list_damage(member, done, beyond, reason)
+    if reached is not None:
+        if reached < beyond:
+            yield WalkItem(at, UnreadableBytes(reached, beyond - reached, reason))
     elif cut and first:
         yield WalkItem(at, place_record(first, at, beyond - at))
     else:
         yield WalkItem(at, UnreadableBytes(at, beyond - at, reason))
     return beyond
-
-
-def list_damage(member: ArchiveMember, done: int, beyond: int, reason: str) -> Iterator[WalkItem]:
-    """Yield the unreadable ranges behind the `done` bytes of a member's content that held records, up to `beyond`."""
-    at = member.start
-    if member.size > done:
-        yield WalkItem(at, UnreadableBytes(at + done, member.size - done, reason))
-    if member.tell() < beyond:
-        yield WalkItem(at, UnreadableBytes(member.tell(), beyond - member.tell(), reason))
 
 
 def record_or_garbage(parsed: ParsedRecord | None, offset: int, length: int) -> CrawlRecord | UnreadableBytes:

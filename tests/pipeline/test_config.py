@@ -101,6 +101,23 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text, line",
+    [
+        ("recipe: none\ninputs: [a]\nrecipe: c4\n", "recipe: this key stands twice, in line 1 and line 3"),
+        ("dedup:\n  threshold: 0.5\n  near: true\n  threshold: 0.9\n", "threshold: this key .* line 2 and line 4"),
+        ("dedup: {threshold: 0.5, threshold: 0.9}\n", "threshold: this key stands twice, in line 1 and line 1"),
+        ("rules: {custom: [{use: a, use: b}]}", "use: this key stands twice"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path, text, line):
+    with pytest.raises(ConfigError, match=f"config.yaml: {line}") as caught:
+        load_config(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="--set .*near: this key stands twice"):
+        read_override("dedup={near: true, near: false}")
+
+
 def test_yaml_tags_never_run_code(tmp_path):
     with pytest.raises(ConfigError, match="not YAML"):
         load_config(write(tmp_path, "inputs: !!python/object/apply:os.getcwd []\noutput: out"))

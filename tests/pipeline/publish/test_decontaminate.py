@@ -1,9 +1,13 @@
 """Items of evaluation sets in pages: found wherever they stand, listed, dropped or masked, and every page counted."""
 
+import bz2
 import gzip
 import hashlib
+import io
 import json
+import lzma
 import random
+import tarfile
 
 import pytest
 
@@ -177,5 +181,36 @@ def test_a_set_that_cannot_be_read_is_one_line(tmp_path, name, content, needle):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(EvaluationSetError, match=needle) as error:
+        list(read_evaluation_sets((str(tmp_path / name),)))
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def make_tar(members: dict[str, bytes]) -> bytes:
+    """Return a tar with the members."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.jsonl.gz", gzip.compress(b" " * 3_000_000)),
+        ("a.txt.xz", lzma.compress(b" " * 3_000_000)),
+        ("a.tar.bz2", bz2.compress(make_tar({"b.txt": b" " * 3_000_000}))),
+        ("a.tgz", gzip.compress(make_tar({"other.bin": b" " * 3_000_000, "b.jsonl": b""}))),
+        ("a.tar", make_tar({"b.jsonl.gz": gzip.compress(b" " * 3_000_000)})),
+        ("many.tar", make_tar({f"{n}.txt": b"" for n in range(12)})),
+    ],
+)
+def test_a_set_that_grows_without_end_is_one_line(tmp_path, monkeypatch, name, content):
+    monkeypatch.setattr("pipeline.io.evaluation_sets.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("pipeline.io.evaluation_sets.MOST_MEMBERS", 10)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EvaluationSetError, match="more than (1 MB when decompressed|10 files in it)") as error:
         list(read_evaluation_sets((str(tmp_path / name),)))
     assert name in str(error.value) and "\n" not in str(error.value)

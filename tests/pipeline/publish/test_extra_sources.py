@@ -175,15 +175,17 @@ def test_sources_that_cannot_be_used_are_one_line(tmp_path):
         build_config({"inputs": ["x"], "output": "o", "publish": {"extra_anneal_sources": {"a": 0.5, "b": 0.5}}})
 
 
-def test_lone_surrogates_that_json_escapes_are_replaced(tmp_path):
+def test_lone_surrogates_are_replaced_and_what_is_never_text_is_removed(tmp_path):
     rows = [{"text": "\ud800 one", "id": "\udfff", "url": "http://\ud800.test/"}, {"text": "two \U0001f600", "id": 2}]
+    rows += [{"text": "\x1b[31mthree\r\n\u200bfour\xad", "id": 3}, {"text": "\x1b\ufeff", "id": 4}]
     source = tmp_path / "odd.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     output, result = run(tmp_path / "out", publish={"extra_anneal_sources": {str(source): None}})
-    assert result["added"][str(source)]["published"] == 2
+    assert result["added"][str(source)]["published"] == 3
     texts = {row["id"]: row["text"] for row in texts_of(output, "anneal")}
     assert texts["\ufffd"] == "\ufffd one"
     assert texts["2"] == "two \U0001f600"
+    assert texts["3"] == "[31mthree\nfour"
 
 
 def test_another_text_of_the_same_size_is_another_source(tmp_path):

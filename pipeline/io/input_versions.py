@@ -1,0 +1,73 @@
+"""What was read into an output: a local input whose content changed since is noticed, and so is an object of a store.
+
+A file of equal size can hold something else. Its time of writing tells that it may, and a digest of parts of it whether
+it does: reading a whole crawl for this would take longer than it is worth.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.io.downloads import InputError, open_file_system
+from pipeline.io.inputs import Input
+from pipeline.io.output import WORK, Output
+from pipeline.io.text_files import VERSIONS
+
+SAMPLES, SAMPLE_BYTES = 64, 1 << 16
+MOST_OBJECTS = 1000  # of a store; each is one question to it
+VERSIONS_PATH = (WORK, "input_versions.json")
+
+
+def digest_samples(path: str) -> str:
+    """Return a hash of a file's size and of SAMPLES parts of it, of the whole where it is small."""
+    found = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as source:
+        size = source.seek(0, os.SEEK_END)
+        found.update(b"%d:" % size)
+        step = max(SAMPLE_BYTES, -(-(size - SAMPLE_BYTES) // (SAMPLES - 1)))
+        for at in [*range(0, max(size - SAMPLE_BYTES, 0), step), max(size - SAMPLE_BYTES, 0)]:
+            source.seek(at)
+            found.update(source.read(SAMPLE_BYTES))
+    return found.hexdigest()
+
+
+def read_object_version(path: str) -> str:
+    """Return what a store tells one content of an object from another by; "" where it does not say."""
+    try:
+        facts = open_file_system(path).info(path)
+    except (OSError, ValueError, ImportError):
+        return ""
+    return next((str(facts[key]) for key in VERSIONS if facts.get(key)), "")
+
+
+def find_changed_inputs(inputs: Iterable[Input], output: Output) -> list[str]:
+    """Return the inputs that hold something else than when an earlier run took them up, and remember all of them.
+
+    What is remembered of a changed input stays, so that the next call returns it again. Raises InputError.
+    """
+    items = list(inputs)
+    known: dict[str, Any] = output.read_json(*VERSIONS_PATH) if output.exists(*VERSIONS_PATH) else {}
+    objects = [item for item in items if item.path.startswith(("s3://", "gs://"))]
+    versions: dict[str, list[object]] = {}
+    for item in items:
+        before = known.get(item.path)
+        if item.local:
+            try:
+                written = os.stat(item.path).st_mtime_ns
+                if before is None or before[0] != written:
+                    versions[item.path] = [written, digest_samples(item.path)]
+            except OSError as error:
+                raise InputError(f"{item.path}: {error.strerror}") from error
+    if len(objects) <= MOST_OBJECTS:
+        versions |= {item.path: ["", version] for item in objects if (version := read_object_version(item.path))}
+    changed = [path for path, (_, version) in versions.items() if path in known and known[path][1] != version]
+    output.write_json(known | {path: found for path, found in versions.items() if path not in changed}, *VERSIONS_PATH)
+    return changed
+
+
+def forget_input(path: str, output: Output) -> None:
+    """Forget what was remembered of an input: it will be read anew."""
+    known = output.read_json(*VERSIONS_PATH)
+    known.pop(path, None)
+    output.write_json(known, *VERSIONS_PATH)
