@@ -10,7 +10,7 @@ RUNS = 5
 
 def run(crawl: str) -> None:
     """Print the speed on the main texts, and on the same texts without digits, @ and colons."""
-    from pipeline.text.pii import PiiConfig, mask_pii
+    from pipeline.text.pii.mask import PiiConfig, mask_pii
 
     texts = [page.text for page in read_crawl_pages(find_crawl_files(crawl))]
     prose = ["".join(c for c in text if not c.isdigit() and c not in "@:") for text in texts]

@@ -40,7 +40,7 @@ def run(crawl: str) -> None:
     from pipeline.config import build_config
     from pipeline.filters.chain import apply_filters, load_filters
     from pipeline.language.identify import LanguageModel
-    from pipeline.text.pii import PiiConfig, mask_pii
+    from pipeline.text.pii.mask import PiiConfig, mask_pii
 
     texts, model, pii = read_page_texts(crawl)[::STEP], LanguageModel.load(), PiiConfig()
     size = sum(len(text.encode("utf-8", "replace")) for text in texts) / 1e6

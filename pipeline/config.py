@@ -38,7 +38,7 @@ from pipeline.settings import (
     read_override,
     suggest_name,
 )
-from pipeline.text.pii import PiiConfig
+from pipeline.text.pii.mask import PiiConfig
 from pipeline.url.filter import UrlRules
 
 RECIPES = Path(__file__).parent / "recipes"

@@ -1,4 +1,4 @@
-"""Sixth stage: personal data in the text is masked (pipeline/text/pii.py)."""
+"""Sixth stage: personal data in the text is masked (pipeline/text/pii/mask.py)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from functools import partial
 
 from pipeline.extract.page import Page, PageFunction, map_remaining
 from pipeline.extract.page_stage import PageStage
-from pipeline.text.pii import PiiConfig, mask_pii
+from pipeline.text.pii.mask import PiiConfig, mask_pii
 
 
 def mask_pages(pages: Sequence[Page], settings: PiiConfig) -> list[Page]:

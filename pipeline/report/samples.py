@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pipeline.io.output import Output
 from pipeline.report.stored_rows import RejectedPage, read_columns
-from pipeline.text.pii import PiiConfig, mask_pii
+from pipeline.text.pii.mask import PiiConfig, mask_pii
 
 MAX_SAMPLES = 3  # pages for each reason
 MAX_SAMPLE_CHARACTERS = 300

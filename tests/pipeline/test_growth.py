@@ -40,7 +40,7 @@ from pipeline.text.invisible import clean_plain_text, escape_controls
 from pipeline.text.line_keys import LINE_PRESETS, compute_line_keys, find_line_spans, remove_spans
 from pipeline.text.minhash import MinHashParams, hash_text, sign_texts
 from pipeline.text.ngram_index import NgramIndex
-from pipeline.text.pii import PiiConfig, mask_pii
+from pipeline.text.pii.mask import PiiConfig, mask_pii
 from pipeline.text.tokenize.sentences import count_sentences
 from pipeline.text.tokenize.words import split_words
 from pipeline.url.canonical import canonical_url, url_domain
@@ -135,26 +135,55 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "text/line_keys.py": {"LINE": (*SPACES, "a ", "a \n"), "NOWHERE": ("\t", "a\n\t", " \n")},
     "text/minhash.py": {"MARK_RUN": ("\u0316\u0300", "a\u0301")},
-    "text/pii.py": {
-        "OF_INTEREST": NUMBERS + ("@", ":", ":a:", "1.1.1.1"),
+    "text/pii/accounts.py": {
+        "CARD": ("4111 1111 ", "4111-", "4" * 17),
+        "IBAN_START": ("DE89", "DE89 ", "DE89 3704 0044 0532 0130 00 "),
+        "IBAN_CHARACTERS": (),  # on at most 64 characters
+        "WORD_CHARACTER": (),  # on one character
+        "IN_ADDRESS": ("/4111111111111111",),
+        "SEPARATORS": (),  # on a card's number
+        "BOOK_OR_VERSION": ("isbn ", "version 1.2 "),
+    },
+    "text/pii/emails.py": {
+        "AT_SIGN": ("@", "a@"),
+        "LATIN_LOCAL": ("a", "-", "_%+", "a@b.cc "),
+        "OTHER_LOCAL": ("я@я.", "用@例.中国"),
+        "DOMAIN": ("a@b.", "a@" + "b." * 9, "a@-", "a@b.xn--"),
+        "STARTS_LATIN": ("a@b.cc例",),
+        "NO_END": (),  # on one character
+        "MASKED_BEFORE": (),  # on at most 12 characters
+        "EXAMPLES": ("a@b.example.org ",),
+    },
+    "text/pii/ip_addresses.py": {
+        "IPV4": ("1.1.1.1.", "999.", "1.1.1.1 ", "93.184.216.34-93.184.216.35 "),
+        "IPV6": ("1:", ":", "a:b:", "2001:db8::1 ", "2001:4860:4860::8888 "),
+        "LETTERS": ("section 6.3.4.1 ", "ip 8.8.8.8 "),
+        "BETWEEN": ("host: 8.8.8.8",),
+        "CLOCK": ("10:10:10 93.184.216.34 ", "10:10:"),
+        "SUFFIX": ("8.8.8.8:", "8.8.8.8 - a"),
+        "LISTED": ("93.184.216.34, ", "<IP_ADDRESS>, 8.8.8.8 "),
+        "PRODUCT": ("a/8.8.8.8 ",),
+        "NAMED": (),  # on three characters
+    },
+    "text/pii/mask.py": {
+        "OF_INTEREST": NUMBERS + (":a:",),
         "AT": ("@",),
-        "EMAIL": ("a@", "a@b.", "a.", "@", "a", "-", "a@b.cc ", "_%+"),
-        "IPV4": ("1.1.", "1.1.1.1", "1.1.1.1.", "999.", "1.1.1.1 "),
-        "IPV6": ("1:", ":", "a:b:", "2001:db8::1 ", "::"),
-        "CARD": ("4111 1111 ", "4111-", "4" * 17, "4111111111111111 "),
-        "IBAN_START": ("DE89", "DE89 ", "GB29 NWBK ", "A1", "DE89 3704 0044 0532 0130 00 "),
-        "DIGITS": ("1",),
-        "INTERNATIONAL": ("+1", "+49 ", "00", "+1 (0) ", "+1 (2", "0049 1 "),
+        "OTHER_DIGITS": ("１３", "＠"),
+        "HAS_OTHERS": ("１３ ", "1\u20131"),
+    },
+    "text/pii/phones.py": {
+        "DIGITS": (),  # on a phone number
+        "INTERNATIONAL": ("+49 ", "+1 (0) ", "0049 1 "),
         "NATIONAL_START": ("(0", "("),
-        "NATIONAL": ("555-555-", "(555) 555-5555 ", "01 02 03 ", "0123 456 ", "8 (900) "),
-        "LABELLED": ("tel", "tel. ", "phone no ", "fax: 1", "电话1", "тел 1 2 ", "tel 1(2"),
-        "DIGIT_RUN": ("1 ", "1()", "1   ", "12/34 "),
-        "NOT_A_PHONE": ("2020-2021 ", "2020/12/", "1.1.2020 "),
-        "BOOK_OR_VERSION": ("isbn ", "version 1.2 ", "v.", "isbn: #"),
-        "COUNTRY_CODES": ("+99", "+1 2 3 "),
-        "EXAMPLES": ("a@example.com ", "a@test.", "a@b.example.org "),
-        "_card": ("4111 1111 1111 1111 ",),
-        "find_iban": ("DE89 3704 ",),
+        "IN_PARENTHESES": ("(555) 555-5555 ",),
+        "WITH_ZERO": ("01 02 03 ", "0123 456 "),
+        "WITHOUT_ZERO": ("555-555-", "8 (900) ", "13912345678"),
+        "NUMBER_BEFORE": (),  # on two characters
+        "NAMES_SOMETHING": ("a 1234567 ",),
+        "LABEL": ("tel. 1234567", "phone no ", "电话1", "no no no 1234567"),
+        "DIGIT_RUN": ("1()", "1   "),
+        "NOT_A_PHONE": ("2020/12/",),
+        "COUNTRY_CODES": (),  # on a phone number
     },
     "text/tokenize/characters.py": {"token_table": ()},  # of all characters, once
     "text/tokenize/shingle_words.py": {"unicode_tables": ()},  # likewise
@@ -325,7 +354,7 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         "filters": (partial(run_filters, ALL_FILTERS), prose, TEXT_CONTEXTS),
         "datatrove filters": (partial(run_filters, DATATROVE_FILTERS), words, TEXT_CONTEXTS[:1]),
         "bad words": (partial(run_filters, RulesConfig(bad_words=BadWordsFilter())), prose, TEXT_CONTEXTS[:1]),
-        "pii": (lambda t: mask_pii(t, PiiConfig(phones=True)), tokens_of("text/pii"), TEXT_CONTEXTS),
+        "pii": (lambda t: mask_pii(t, PiiConfig(phones=True)), tokens_of("text/pii"), TEXT_CONTEXTS[1:]),
         "minhash": (lambda t: (sign_texts([t], MinHashParams()), hash_text(t)), words, TEXT_CONTEXTS[:1]),
         "line keys": (remove_half_of_lines, words, TEXT_CONTEXTS[:1]),
         "words": (lambda t: (split_words(t), count_sentences(t)), words, TEXT_CONTEXTS[:1]),

@@ -19,7 +19,7 @@ from pipeline.io.schemas import REJECTED
 from pipeline.report.facts import build_funnel, order_stages
 from pipeline.report.html import count_lengths, find_quantile, keep_two_digits, write_report
 from pipeline.report.samples import MAX_SAMPLE_CHARACTERS, MAX_SAMPLES, draw_samples
-from pipeline.text.pii import PiiConfig
+from pipeline.text.pii.mask import PiiConfig
 from tests.pipeline.report.test_dataset_card import read_run
 
 HOSTILE = "</blockquote></details><script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>"
