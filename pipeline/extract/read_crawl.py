@@ -25,6 +25,7 @@ from pipeline.io.inputs import expand_inputs, open_input
 from pipeline.io.ledger import FileLedger, UnreadableRange
 from pipeline.io.output import Output
 from pipeline.io.settings import InputConfig
+from pipeline.io.text_inputs import InputText, NotATextInput, UnreadableText, input_text_format, read_input_texts
 from pipeline.runners.local_pool import report
 from pipeline.runners.page_charges import SplitCharges, load_charges
 from pipeline.runners.page_watch import NOBODY, READER_TURNS, Turn, find_watch, start_watch, watch_stage
@@ -34,12 +35,13 @@ from pipeline.warc.reader import CrawlRecord, NotACrawlFile, ReadLimits, find_pa
 
 HTML = ("text/html", "application/xhtml+xml")
 DIRECTIVES = {"noindex": "noindex", "noai": "noai", "tdm_reservation": "tdm-reservation"}  # config key: directive
+WEB = ("http://", "https://")
 TRUNCATED = {"size": "too-large", "disconnect": "incomplete"}
 BATCH_PAGES, BATCH_CHARACTERS = 256, 16_000_000  # of a batch, which may end with one page more
 
 
-def place_page(record: CrawlRecord, split: Split, number: int) -> Page:
-    """Return a record as a page of which nothing is known yet but where it stands."""
+def place_page(record: CrawlRecord | InputText, split: Split, number: int) -> Page:
+    """Return a record, or a row, as a page of which nothing is known yet but where it stands."""
     return Page(
         split=split,
         number=number,
@@ -52,8 +54,12 @@ def place_page(record: CrawlRecord, split: Split, number: int) -> Page:
     )
 
 
-def read_page(page: Page, record: CrawlRecord, urls: UrlFilter, settings: InputConfig, robots: RobotsConfig) -> Page:
-    """Return a response (or a WET file's conversion) as a page, or as one rejected by its record, URL or response."""
+def read_page(
+    page: Page, record: CrawlRecord | InputText, urls: UrlFilter, settings: InputConfig, robots: RobotsConfig
+) -> Page:
+    """Return a response, a WET file's conversion or a text as a page; rejected by its record, URL or response."""
+    if isinstance(record, InputText):
+        return read_text_page(page, record, urls, settings)
     rejection = check_record(record, settings) or check_url(record.url, urls)
     if rejection:
         return reject_page(page, rejection)
@@ -135,9 +141,50 @@ def read_page_records(
                 counts.responses += 1
                 yield item
     except NotACrawlFile as error:
-        size = source.seek(0, os.SEEK_END)
-        counts.bad_file = str(error)
-        counts.unreadable_bytes, counts.unreadable = size, [UnreadableRange(0, size, "not-a-crawl-file")]
+        note_bad_file(source, split, error, counts)
+
+
+def note_bad_file(source: BinaryIO, split: Split, error: Exception, counts: FileLedger) -> None:
+    """Count a file that holds no page at all, or a split of it, as unreadable as a whole."""
+    size = source.seek(0, os.SEEK_END) if split.start == 0 and split.end is None else split.size
+    counts.bad_file = str(error)
+    counts.unreadable_bytes, counts.unreadable = size, [UnreadableRange(split.start, size, "not-a-crawl-file")]
+
+
+def read_text_page(page: Page, text: InputText, urls: UrlFilter, settings: InputConfig) -> Page:
+    """Return a row of a text input as a page that needs no extraction, or as one rejected by its URL or its size."""
+    # An address that is no web address, or none, says nothing about the page.
+    rejection = check_url(text.url, urls) if text.url.startswith(WEB) else None
+    if not rejection and len(text.text) > settings.max_page_mb << 20:
+        rejection = Rejection("record", "too-large", value=float(len(text.text)))
+    if rejection:
+        return reject_page(page, rejection)
+    return replace(page, text=clean_plain_text(text.text), encoding="utf-8")
+
+
+def read_texts(source: BinaryIO, split: Split, settings: InputConfig, counts: FileLedger) -> Iterator[InputText]:
+    """Yield the rows of a split of a text input; count them, and what cannot be read, in `counts`."""
+    longest = settings.max_record_mb << 20
+    try:
+        for text in read_input_texts(source, split.path, split.start, split.end, settings.columns, longest):
+            if isinstance(text, UnreadableText):
+                note_unreadable_text(text, counts)
+                continue
+            counts.records["text"] += 1
+            counts.responses += 1
+            yield text
+    except NotATextInput as error:
+        note_bad_file(source, split, error, counts)
+
+
+def note_unreadable_text(text: UnreadableText, counts: FileLedger) -> None:
+    """Count bytes that hold no row; neighbours that are unreadable for the same reason are one range."""
+    counts.unreadable_bytes += text.length
+    ranges = counts.unreadable
+    if ranges and ranges[-1].reason == text.reason and sum(ranges[-1][:2]) == text.offset:
+        ranges[-1] = ranges[-1]._replace(length=ranges[-1].length + text.length)
+    else:
+        ranges.append(UnreadableRange(*text))
 
 
 def read_split(
@@ -155,7 +202,11 @@ def read_split(
     charges = charges or SplitCharges()
     reading = ReaderTurns(split)
     with open_input(split.path, settings) as source:
-        records = read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
+        records: Iterator[CrawlRecord | InputText]
+        if input_text_format(split.path):
+            records = read_texts(source, split, settings, counts)
+        else:
+            records = read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
         for number in count():
             reading.begin()
             record = next(records, None)

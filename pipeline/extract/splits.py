@@ -16,6 +16,7 @@ from pipeline.config import Config, config_values
 from pipeline.io.inputs import Input, open_input
 from pipeline.io.ledger import FileLedger
 from pipeline.io.output import WORK, Output, fingerprint_value, shard_name
+from pipeline.io.text_inputs import find_text_split_points, input_text_format
 from pipeline.warc.reader import find_split_points
 
 SPLITS = 64  # about as many over all local inputs: enough for any laptop's cores to end together
@@ -26,13 +27,16 @@ PART_NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.parquet")
 
 
 class Split(NamedTuple):
-    """A range of an input's records: those that start in [start, end); end is None for the rest of the file."""
+    """A range of an input's records: those that start in [start, end); end is None for the rest of the file.
+
+    Places are bytes; in a table (Parquet, Arrow) they are rows.
+    """
 
     path: str
     name: str  # of the file's shards
     start: int
     end: int | None
-    size: int  # in bytes
+    size: int  # in bytes, of a table too
     file_size: int | None
 
 
@@ -73,14 +77,18 @@ def plan_files(inputs: Iterable[Input], config: Config) -> list[InputFile]:
 
 def split_file(item: Input, target: int | None, config: Config) -> InputFile:
     """Return the input with its splits; one split where it is small, remote or cannot be cut."""
-    name, starts = shard_name(item.path), [0]
-    if target and item.local and (item.size or 0) > 2 * target:
+    name, size = shard_name(item.path), item.size or 0
+    cuts = [(0, size)]
+    if target and item.local and size > 2 * target:
         with open_input(item.path, config.input) as source:
-            starts = find_split_points(source, target)
-    ends = [*starts[1:], None]
+            if input_text_format(item.path):
+                cuts = find_text_split_points(source, item.path, target)
+            else:
+                starts = find_split_points(source, target)
+                cuts = [(start, end - start) for start, end in zip(starts, [*starts[1:], size], strict=True)]
+    ends = [*(start for start, _ in cuts[1:]), None]
     splits = tuple(
-        Split(item.path, name, start, end, (end or item.size or start) - start, item.size)
-        for start, end in zip(starts, ends, strict=True)
+        Split(item.path, name, start, end, part, item.size) for (start, part), end in zip(cuts, ends, strict=True)
     )
     return InputFile(item.path, name, item.size, splits)
 

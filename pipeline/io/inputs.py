@@ -19,10 +19,12 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline.io.downloads import InputError, error_line, fetch_file, hold_download_slot, open_file_system
 from pipeline.io.settings import InputConfig
+from pipeline.io.text_inputs import ARROW, LINES, TABLES, is_data_file
 
 CRAWL_FILE = re.compile(r"\.w?arc(\.wet)?(\.(gz|zst|lz4))?$", re.I)
 PATHS_FILE = re.compile(r"\.paths(\.gz)?$", re.I)
 REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.I)
+TEXTS = (*LINES, *TABLES, *ARROW)
 SCHEMES = ("https", "http", "s3", "gs", "file")
 MAX_NAME = 150  # characters; file systems take 255 bytes, suffixes included
 GOOGLE_STORAGE = "storage.googleapis.com"
@@ -71,9 +73,12 @@ def expand_pattern(pattern: str, config: InputConfig) -> list[Input]:
 def expand_local(pattern: str, path: str) -> list[Input]:
     """Return the files of a folder, a file or a glob of this machine; errors call it by its `pattern`."""
     if os.path.isdir(path):
-        files = sorted(str(p) for p in Path(path).rglob("*") if CRAWL_FILE.search(p.name))
+        files = find_folder_files(path)
         if not files:
-            raise InputError(f"{pattern}: this folder holds no .warc, .arc or .wet file (plain, .gz, .zst or .lz4)")
+            raise InputError(
+                f"{pattern}: this folder holds no .warc, .arc or .wet file (plain, .gz, .zst or .lz4), and no texts "
+                f"({', '.join(TEXTS)})"
+            )
         return [find_local_input(file, named=False) for file in files]
     if os.path.exists(path):
         return [find_local_input(path, named=True)]
@@ -83,6 +88,12 @@ def expand_local(pattern: str, path: str) -> list[Input]:
             raise InputError(f"{pattern}: no file matches this pattern")
         return [find_local_input(file, named=False) for file in files]
     raise InputError(f"{pattern}: no such input file")
+
+
+def find_folder_files(path: str) -> list[str]:
+    """Return the crawl files of a folder and the folders in it, sorted; where there are none, the files with texts."""
+    files = sorted(str(p) for p in Path(path).rglob("*") if p.is_file())
+    return [file for file in files if CRAWL_FILE.search(file)] or [file for file in files if is_data_file(file)]
 
 
 def find_local_input(path: str, named: bool) -> Input:

@@ -9,6 +9,19 @@ from pipeline.settings import STRICT, Positive
 
 
 @dataclass(frozen=True, config=STRICT)
+class TextColumns:
+    """Where the rows of text inputs (JSON lines, Parquet, Arrow) have what; `metadata.url` is a key within another.
+
+    Null: where FineWeb, Dolma, C4, RefinedWeb, RedPajama-V2, DCLM-baseline or OSCAR have it.
+    """
+
+    text: str | None = None  # the text; null: text, content, raw_content
+    id: str | None = None  # null: id, doc_id, ...; a row without one gets one from its file's name, place and text
+    url: str | None = None  # the address; null: url, metadata.url, ...
+    date: str | None = None  # of the crawl; null: date, timestamp, created, ...
+
+
+@dataclass(frozen=True, config=STRICT)
 class InputConfig:
     """How the inputs are found and fetched."""
 
@@ -20,4 +33,5 @@ class InputConfig:
     retries: Annotated[int, Field(ge=0)] = 8  # on 403, 429, 5xx and broken connections, with exponential back-off
     max_record_mb: Positive = 32  # a longer record is cut here and counted
     max_page_mb: Positive = 10  # a longer decoded body is rejected
+    columns: TextColumns = TextColumns()
     truncated: Literal["keep", "reject"] = "keep"  # pages that the crawler cut (WARC-Truncated); counted either way

@@ -2,20 +2,30 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import IO, NamedTuple, cast
+from typing import IO, Literal, NamedTuple, cast
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 
-COMPRESSED = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+
+def open_zstandard(file: IO[bytes], mode: Literal["rb"]) -> IO[bytes]:
+    """Return a Zstandard file, of one frame or several, decompressed."""
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))  # type: ignore[arg-type]
+
+
+COMPRESSED = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open, ".zst": open_zstandard}
 TEXT_FORMATS = (".parquet", ".jsonl", ".ndjson", ".txt", ".text")
 TEXT_COLUMNS = ("id", "url", "language", "domain", "text")  # the columns or keys of a row that are read
-BROKEN = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, json.JSONDecodeError)
+# What decompressors raise for a broken file
+DAMAGE = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
+BROKEN = (*DAMAGE, UnicodeDecodeError, json.JSONDecodeError)
 VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime")  # as fsspec's file systems name them
 PARQUET_ROWS = 256  # rows in memory at a time
 
@@ -62,7 +72,9 @@ def find_text_files(source: str) -> list[str]:
     names = expand_text_path(source, text_format)
     if not names or not all(text_format(name) for name in names):
         wanted = ", ".join(TEXT_FORMATS)
-        raise TextFileError(f"{source}: no text file there; give files ending in {wanted} (also with .gz, .xz, .bz2)")
+        raise TextFileError(
+            f"{source}: no text file there; give files ending in {wanted} (also with .gz, .xz, .bz2, .zst)"
+        )
     return names
 
 

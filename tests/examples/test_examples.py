@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -79,3 +80,21 @@ def test_pages_without_beam(folder: Path) -> None:
     printed = run_python(folder, str(EXAMPLES / "pages_without_beam" / "longest_pages.py"), "crawl.warc.gz")
     assert "https://a.example/article  Mills" in printed
     assert printed.splitlines()[-1].endswith("rejected")
+
+
+def test_own_parquet(folder: Path) -> None:
+    """A copy with few other words goes, also from JSON lines beside the table; the longer text stays."""
+    texts = ["\n".join(article(seed, 12)) for seed in range(4)]
+    near = texts[0].replace("river", "stream", 1) + " One more sentence stands at the end of the copy."
+    shutil.copytree(EXAMPLES / "own_parquet", folder, dirs_exist_ok=True)
+    (folder / "texts").mkdir()
+    rows = [{"key": f"row-{n}", "body": text} for n, text in enumerate([*texts, texts[1]])]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "texts" / "rows.parquet")
+    (folder / "texts" / "more.jsonl").write_text(json.dumps({"key": "line-0", "body": near}))
+    run_python(folder, "-m", "pipeline", "run", "config.yaml", "--set", "workers=1")
+    dropped = {row["id"]: (row["kind"], row["kept_id"]) for row in pq.read_table(folder / "out/duplicates").to_pylist()}
+    assert dropped.pop("row-0") == ("near", "line-0")
+    ((copy, (kind, kept)),) = dropped.items()
+    assert kind == "exact" and {copy, kept} == {"row-1", "row-4"}
+    left = pq.read_table(folder / "out" / "corpus" / "train", columns=["id"]).column("id").to_pylist()
+    assert sorted(left) == sorted({"row-0", "row-1", "row-2", "row-3", "row-4", "line-0"} - {"row-0", copy})

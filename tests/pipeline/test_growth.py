@@ -12,7 +12,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -33,6 +33,8 @@ from pipeline.html.http import detect_mime_type, parse_response
 from pipeline.html.main_content.classifier import MainContentModel, extract_main_content, load_main_content_model
 from pipeline.html.metadata import extract_metadata
 from pipeline.html.robots import robots_directives
+from pipeline.io.settings import TextColumns
+from pipeline.io.text_inputs import NotATextInput, read_input_texts
 from pipeline.language.identify import LanguageModel
 from pipeline.language.prefilter import prefilter_pages
 from pipeline.text.entities import unescape_entities
@@ -306,6 +308,7 @@ RESPONSE_CONTEXTS = [
 ]
 URL_CONTEXTS = [("https://", ".org/"), ("https://example.org/", ""), ("https://example.org/?", ""), ("", "")]
 RECORD_CONTEXTS = [("", ""), ("WARC/1.0\r\nWARC-Type: response\r\nX: ", ""), ("http://a", "")]
+ROW_CONTEXTS = [("", ""), ('{"text": "', '"}\n')]
 TEXT_CONTEXTS = [("", ""), ("The mill is old. ", " It stands by the river.\n")]
 ALL_FILTERS = RulesConfig(**{name: made() for name, made in built_in_filters().items()})
 DATATROVE_FILTERS = RulesConfig(
@@ -321,6 +324,13 @@ def remove_half_of_lines(text: str) -> None:
         compute_line_keys([text], preset)
         spans = find_line_spans(text, preset.unit)
         remove_spans(text, spans[::2], preset)
+
+
+def read_text_lines(text: str) -> None:
+    """Read a text as an input of JSON lines."""
+    with suppress(NotATextInput):
+        for _ in read_input_texts(io.BytesIO(to_bytes(text)), "x.jsonl", 0, None, TextColumns(), 1 << 30):
+            pass
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +358,11 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         "url": (lambda t: (canonical_url(t), url_domain(t), find_topic(t)), tokens_of("url"), URL_CONTEXTS),
         "url filter": (rules.reject, tokens_of("url"), URL_CONTEXTS),
         "tidy": (lambda t: (tidy_lines(t), tidy_markdown(t)), invisible, TEXT_CONTEXTS),
+        "text lines": (
+            read_text_lines,
+            ["{", "[", '{"text":"a"}\n', "1", "\\u0041", "\n"],
+            [("", ""), ('{"text": "', '"}\n')],
+        ),
         "plain text": (lambda t: (clean_plain_text(t), escape_controls(t)), invisible, TEXT_CONTEXTS),
         "entities": (unescape_entities, tokens_of("text/entities"), TEXT_CONTEXTS),
         "language": (lambda t: model.identify([t]), tokens_of("language"), TEXT_CONTEXTS),
@@ -434,9 +449,8 @@ def find_growth(function: Callable[[str], object], make: Callable[[int], str]) -
     "name",
     [
         "response", "records", "robots", "metadata", "date", "prefilter", "engine", "main content", "url", "url filter",
-        "tidy", "plain text", "entities", "language", "filters", "datatrove filters", "bad words", "pii", "minhash",
-        "line keys",
-        "words", "decontamination",
+        "tidy", "text lines", "plain text", "entities", "language", "filters", "datatrove filters", "bad words", "pii",
+        "minhash", "line keys", "words", "decontamination",
     ],
 )  # fmt: skip
 def test_time_grows_with_the_size_of_the_input_alone(name: str, functions: dict) -> None:
