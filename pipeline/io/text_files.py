@@ -17,7 +17,7 @@ import zstandard
 
 def open_zstandard(file: IO[bytes], mode: Literal["rb"]) -> IO[bytes]:
     """Return a Zstandard file, of one frame or several, decompressed."""
-    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))  # type: ignore[arg-type]
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
 
 
 COMPRESSED = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open, ".zst": open_zstandard}
