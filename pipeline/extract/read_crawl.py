@@ -209,7 +209,7 @@ def read_split(
             records = read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
         for number in count():
             reading.begin()
-            record = next(records, None)
+            record: CrawlRecord | InputText | None = next(records, None)
             if record is None:
                 break
             charge = charges.pages.get(number)
