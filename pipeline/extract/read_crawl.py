@@ -202,14 +202,10 @@ def read_split(
     charges = charges or SplitCharges()
     reading = ReaderTurns(split)
     with open_input(split.path, settings) as source:
-        records: Iterator[CrawlRecord | InputText]
-        if input_text_format(split.path):
-            records = read_texts(source, split, settings, counts)
-        else:
-            records = read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
+        records = read_records(source, split, settings, counts, charges, reading)
         for number in count():
             reading.begin()
-            record: CrawlRecord | InputText | None = next(records, None)
+            record = next(records, None)
             if record is None:
                 break
             charge = charges.pages.get(number)
@@ -245,6 +241,21 @@ class ReaderTurns:
         watch = find_watch()
         if watch:
             watch.end()
+
+
+def read_records(
+    source: BinaryIO,
+    split: Split,
+    settings: InputConfig,
+    counts: FileLedger,
+    charges: SplitCharges,
+    reading: ReaderTurns,
+) -> Iterator[CrawlRecord | InputText]:
+    """Yield the records of a split of a crawl file, or the rows of one of a text input."""
+    if input_text_format(split.path):
+        yield from read_texts(source, split, settings, counts)
+    else:
+        yield from read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
 
 
 def batch_pages(pages: Iterable[Page]) -> Iterator[list[Page]]:
