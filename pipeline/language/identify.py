@@ -21,6 +21,14 @@ UNDETERMINED = ("und", 0.0)
 MIN_LETTERS = 3
 MIN_LETTER_SHARE = 0.5  # of letters and digits together; below, a text is a table of numbers
 
+DOUBTFUL = 0.65  # a lower score on the beginning of a text: its prose is asked as well
+MIN_PROSE = 200  # characters of prose that are enough to answer
+MIN_PROSE_LINE = 40  # characters; a line in Chinese, Japanese or Korean needs half as many
+MIN_LINE_LETTERS = 0.85  # of the characters of a line, spaces among them; code and tables have fewer
+PROSE_ENDS = frozenset(".!?:;,\"'”’»)…。！？：；，」』”।؟")
+PROSE_SCAN = 100_000  # characters in which prose is looked for
+CASED_STEP = 8  # one character in so many is looked at for its case
+
 KANA = re.compile(r"[\u3041-\u30fa\u30fd-\u30ff\uff66-\uff9f]+")
 HANGUL = re.compile(r"[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]+")
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
@@ -63,9 +71,22 @@ class LanguageModel:
         """Return (ISO 639 code, probability in four decimals) for each text; ("und", 0.0) where there is no language.
 
         Texts of digits and signs are undetermined, and so are those in a script that the language is never written in.
-        Chinese is told from Japanese by kana, from Korean by Hangul.
+        Chinese is told from Japanese by kana, from Korean by Hangul. Text in capitals is read in lower case, which the
+        model knows better. Where the beginning leaves a doubt, the lines of prose decide, so that code, menus and
+        tables do not.
         """
-        starts = [text[:READ].replace("\n", " ") for text in texts]
+        starts = [lower_capitals(text[:READ].replace("\n", " ")) for text in texts]
+        answers = self.ask(starts)
+        doubtful = [index for index, (_, score) in enumerate(answers) if score < DOUBTFUL]
+        prose = {index: read_prose(texts[index]) for index in doubtful}
+        asked = [index for index in doubtful if len(prose[index]) >= MIN_PROSE]
+        for index, answer in zip(asked, self.ask([lower_capitals(prose[index]) for index in asked]), strict=True):
+            if answer[1] >= DOUBTFUL:
+                answers[index] = answer
+        return answers
+
+    def ask(self, starts: Sequence[str]) -> list[tuple[str, float]]:
+        """Return the model's answer on each text of one line, corrected where its script rules it out."""
         known = [index for index, start in enumerate(starts) if _has_language(start)]
         answers = [UNDETERMINED] * len(starts)
         if known:
@@ -107,6 +128,39 @@ def _has_language(text: str) -> bool:
 def _count_script_letters(script: re.Pattern[str], text: str) -> int:
     """Return how many characters of a script a text has."""
     return sum(map(len, script.findall(text)))
+
+
+def lower_capitals(text: str) -> str:
+    """Return a text in lower case if most of its letters are capitals, else as it is."""
+    some = text[::CASED_STEP]
+    capitals = sum(map(str.isupper, some))
+    return text.lower() if capitals and capitals > sum(map(str.islower, some)) else text
+
+
+def read_prose(text: str) -> str:
+    """Return lines of a text that read like prose, in one line of at most READ characters.
+
+    They are long, end in punctuation, and hold little but letters and spaces.
+    """
+    found: list[str] = []
+    size = 0
+    for line in text[:PROSE_SCAN].split("\n"):
+        line = line.strip()
+        if is_prose_line(line):
+            found.append(line)
+            size += len(line) + 1
+            if size > READ:
+                break
+    return " ".join(found)[:READ]
+
+
+def is_prose_line(line: str) -> bool:
+    """Tell whether a line, stripped, reads like prose."""
+    if line[-1:] not in PROSE_ENDS or 2 * len(line) < MIN_PROSE_LINE:
+        return False
+    least = MIN_PROSE_LINE // 2 if HAN.search(line) or HANGUL.search(line) else MIN_PROSE_LINE
+    letters, _ = count_letters_and_digits(line[:READ])
+    return len(line) >= least and letters + line.count(" ", 0, READ) >= MIN_LINE_LETTERS * min(len(line), READ)
 
 
 def _guard_script(code: str, text: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.language.identify import LanguageModel, count_letters_and_digits
+from pipeline.language.identify import LanguageModel, count_letters_and_digits, lower_capitals
 from pipeline.text.entities import unescape_entities
 
 READ = 2048  # characters of visible text
@@ -40,7 +40,7 @@ def prefilter_pages(
 
     None where it may be in one of them, or where there is too little text, or mostly digits, to say. Never raises.
     """
-    texts = [read_visible_start(html) for html in pages]
+    texts = [lower_capitals(read_visible_start(html)) for html in pages]
     answers: list[PrefilterVerdict | None] = [None] * len(texts)
     judged = [index for index, text in enumerate(texts) if len(text) >= MIN_CHARACTERS]
     if judged:

@@ -33,6 +33,42 @@ def test_batches_give_the_answers_of_single_texts_in_order(model: LanguageModel)
     assert model.identify([]) == []
 
 
+CAPITALS = {
+    "en": "WHAT WAS THE SURFACE MADE OF WHEN THE OPPONENT WAS A LEFT-HANDED PLAYER? THE MILLER HAS NO ANSWER TO IT.",
+    "pt": "UMA BOA EXPERIÊNCIA PARA TODA A FAMÍLIA, COM COMIDA TÍPICA E MÚSICA AO VIVO TODAS AS NOITES DA SEMANA.",
+    "vi": "TẤT CẢ ĐƠN HÀNG ĐƯỢC GỬI TRONG VÒNG HAI NGÀY LÀM VIỆC. VUI LÒNG KIỂM TRA ĐỊA CHỈ.",
+    "uk": "ЦЕЙ МЛИН СТОЇТЬ БІЛЯ РІЧКИ, І НІХТО В СЕЛІ НЕ ЗНАЄ, ХТО ЙОГО ЗБУДУВАВ.",
+}
+
+
+@pytest.mark.parametrize("code", CAPITALS)
+def test_capitals_are_read_like_small_letters(model: LanguageModel, code: str) -> None:
+    capitals, small = model.identify([CAPITALS[code], CAPITALS[code].lower()])
+    assert capitals == small
+    assert capitals[0] == code
+    assert capitals[1] > 0.65
+
+
+CODE = """int mill_open(
+  const char *zName, /* OUT: mill */
+  mill **ppMill, int nFlags
+);
+#define MILL_OK 0
+#define MILL_BUSY 5
+mill *pMill = 0; int rc = mill_open("x", &pMill, 0);
+for(i=0; i<n; i++){ rc = mill_step(pMill); if( rc!=MILL_OK ) break; }
+"""
+PROSE = "Diese Funktion öffnet die Mühle und gibt an, ob sie schon von jemandem benutzt wird.\n"
+
+
+def test_code_and_menus_do_not_decide_where_there_is_prose(model: LanguageModel) -> None:
+    """A page of code with some sentences is in the language of the sentences; without them it stays doubtful."""
+    alone, with_prose = model.identify([CODE * 6, CODE * 6 + PROSE * 4])
+    assert alone[1] < 0.65
+    assert with_prose[0] == "de"
+    assert with_prose[1] >= 0.65
+
+
 @pytest.mark.parametrize(
     "text", ["", "\n \t", "12.5 7/8 99", "1 2 3 4 5 6 7 8 a b c", "!!! ??? ...", "ab", "\x00\ud800", "😀😀😀"]
 )
