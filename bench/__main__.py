@@ -22,6 +22,9 @@ NAMES = (
     "trainer_cpu",
     "tokenizer",
     "repeated_lines",
+    "mutants",
+    "fuzz",
+    "kills",
 )
 
 
@@ -30,12 +33,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--crawl", default="../shared/data/crawl/*.warc.gz", help="glob of the WARC files")
+    parser.add_argument("--count", type=int, help="of mutants or kills")
+    parser.add_argument("--minutes", type=float, help="of fuzzing")
     args = parser.parse_args()
+    options = {name: value for name in ("count", "minutes") if (value := getattr(args, name)) is not None}
     for name in args.names or NAMES:
         if name not in NAMES:
             parser.error(f"{name}: no such benchmark; use one of {', '.join(NAMES)}")
         print(f"## {name}", flush=True)
-        importlib.import_module(f"bench.{name}").run(args.crawl)
+        importlib.import_module(f"bench.{name}").run(args.crawl, **options)
         print(flush=True)
 
 

@@ -32,6 +32,15 @@ def digest_samples(path: str) -> str:
     return found.hexdigest()
 
 
+def read_file_version(path: str, known: list[object] | None) -> list[object] | None:
+    """Return a local file's time of writing and digest; None where it was not written since. Raises InputError."""
+    try:
+        written = os.stat(path).st_mtime_ns
+        return [written, digest_samples(path)] if known is None or known[0] != written else None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
 def read_object_version(path: str) -> str:
     """Return what a store tells one content of an object from another by; "" where it does not say."""
     try:
@@ -48,19 +57,13 @@ def find_changed_inputs(inputs: Iterable[Input], output: Output) -> list[str]:
     """
     items = list(inputs)
     known: dict[str, Any] = output.read_json(*VERSIONS_PATH) if output.exists(*VERSIONS_PATH) else {}
-    objects = [item for item in items if item.path.startswith(("s3://", "gs://"))]
+    objects = [item.path for item in items if item.path.startswith(("s3://", "gs://"))]
     versions: dict[str, list[object]] = {}
-    for item in items:
-        before = known.get(item.path)
-        if item.local:
-            try:
-                written = os.stat(item.path).st_mtime_ns
-                if before is None or before[0] != written:
-                    versions[item.path] = [written, digest_samples(item.path)]
-            except OSError as error:
-                raise InputError(f"{item.path}: {error.strerror}") from error
+    for path in [item.path for item in items if item.local]:
+        if found := read_file_version(path, known.get(path)):
+            versions[path] = found
     if len(objects) <= MOST_OBJECTS:
-        versions |= {item.path: ["", version] for item in objects if (version := read_object_version(item.path))}
+        versions |= {path: ["", version] for path in objects if (version := read_object_version(path))}
     changed = [path for path, (_, version) in versions.items() if path in known and known[path][1] != version]
     output.write_json(known | {path: found for path, found in versions.items() if path not in changed}, *VERSIONS_PATH)
     return changed
