@@ -1,6 +1,7 @@
 """The extract job of a run: over what is not done yet, on this machine's cores or on another runner."""
 
 import os
+import signal
 import sys
 from collections import Counter
 from functools import partial
@@ -27,6 +28,7 @@ from pipeline.runners.local_pool import WorkerLoss, run_tasks
 from pipeline.runners.page_charges import charge_loss, read_loss
 from pipeline.runners.page_watch import NOBODY
 
+OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT)
 MOST_KILLED = 3  # workers that a run replaces when they are killed from outside: for want of memory, most likely
 
 
@@ -90,7 +92,8 @@ class LossRecovery:
         """Return whether a new worker tries the task again."""
         found = read_loss(loss)
         if found is None or not isinstance(loss.task, Split):
-            return False
+            self.killed += 1
+            return loss.exit_code in OUTSIDE and self.may_go_on()
         turn, reason = found
         line = charge_loss(self.output, turn, reason)
         if turn.first == NOBODY:  # the pages behind what is passed over get other numbers
@@ -98,6 +101,10 @@ class LossRecovery:
                 self.output.remove(*part_path(turn.name, part))
         print(f"warning: {loss.task.path}, {line}", file=sys.stderr, flush=True)
         self.killed += reason == "killed"
+        return self.may_go_on()
+
+    def may_go_on(self) -> bool:
+        """Return whether the run takes another worker."""
         return self.retries and self.killed <= MOST_KILLED
 
 

@@ -52,7 +52,7 @@ class Report(NamedTuple):
 
 
 class WorkerLoss(NamedTuple):
-    """A worker that died over a task: its exit code, below zero for a signal, and the note of what it had in hand."""
+    """A worker that died: its task, if it had one, its exit code, below zero for a signal, and its note."""
 
     task: Any
     exit_code: int
@@ -188,20 +188,21 @@ class TaskPool:
     def take_loss(self, number: int) -> Report:
         """Put another worker in the place of one that died, and give it the task; return what is to be taken back.
 
-        Raises LaunchError where `recover` does not want this, or the worker had no task.
+        Raises LaunchError where `recover` does not want this.
         """
         process, pipe, note = self.running.pop(number)
         pipe.close()
         process.join()
         code = process.exitcode or 0
         task = self.in_hand.pop(number, None)
-        if task is None or not self.recover(WorkerLoss(task, code, bytes(note.raw))):
+        if not self.recover(WorkerLoss(task, code, bytes(note.raw))):
             raise LaunchError(
                 f"worker {process.name} was killed (exit {code}), likely for want of memory; "
                 "run the same command again to go on from what is done, with fewer --set workers=N"
             )
         self.idle.discard(number)
-        self.waiting.appendleft(task)
+        if task is not None:
+            self.waiting.appendleft(task)
         self.start_workers([number])
         return Report(number, "lost", self.reported.pop(number, []))
 
@@ -242,8 +243,11 @@ def draw_tasks(_: Any) -> Iterator[Any]:
 def report(kind: str, value: Any) -> None:
     """Tell the parent process; does nothing on a runner that is not ours."""
     for worker in _worker:
-        with _reporting:
-            worker.pipe.send(Report(worker.number, kind, value))
+        try:
+            with _reporting:
+                worker.pipe.send(Report(worker.number, kind, value))
+        except BrokenPipeError:  # the parent is gone
+            os._exit(1)
 
 
 def shared_note() -> memoryview | None:
