@@ -4,6 +4,7 @@ Beam and the fetching of inputs leave folders behind when their process is kille
 name follows from the output, so that the next run into that output finds and removes them, and nobody else's.
 """
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -13,7 +14,9 @@ import tempfile
 from collections.abc import Iterator
 
 PREFIX = "gristmill-run-"
-KEPT = "pymp-"  # a folder of multiprocessing, which this process may use again and which removes it at its end
+# Folders of multiprocessing and of the job servers of Beam: this process may use them again, and removes them at its end.
+KEPT = ("pymp-", "beam-temp")
+_used: set[str] = set()  # folders in which this process has made temporary files
 
 
 class TemporaryFolderError(ValueError):
@@ -49,6 +52,10 @@ def run_folder(output: str) -> Iterator[None]:
     key = hashlib.blake2b(os.path.abspath(output).encode(), digest_size=6).hexdigest()
     before = os.environ.get("TMPDIR")
     folder = make_private_folder(os.path.join(machine_folder(), f"{PREFIX}{os.getuid()}-{key}"))
+    if folder not in _used:
+        _used.add(folder)
+        empty_folder(folder, all_of_it=True)
+        atexit.register(remove_folder, folder)  # what is registered first runs last: when nothing is kept any more
     empty_folder(folder)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     try:
@@ -59,16 +66,21 @@ def run_folder(output: str) -> Iterator[None]:
         if before is not None:
             os.environ["TMPDIR"] = before
         empty_folder(folder)
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
+        remove_folder(folder)
 
 
-def empty_folder(folder: str) -> None:
-    """Remove what a folder holds."""
+def remove_folder(folder: str) -> None:
+    """Remove a folder that is there and empty."""
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+
+
+def empty_folder(folder: str, all_of_it: bool = False) -> None:
+    """Remove what a folder holds; what this process may still use only with `all_of_it`."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith(KEPT):
+                if all_of_it or not entry.name.startswith(KEPT):
                     shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 with contextlib.suppress(FileNotFoundError):
