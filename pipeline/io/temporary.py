@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 
 PREFIX = "gristmill-run-"
-# Folders of multiprocessing and of the job servers of Beam: this process may use them again, and removes them at its end.
+# Folders of multiprocessing and of Beam's job servers. This process may use them again, and removes them at its end.
 KEPT = ("pymp-", "beam-temp")
 _used: set[str] = set()  # folders in which this process has made temporary files
 
