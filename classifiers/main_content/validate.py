@@ -11,7 +11,7 @@ from classifiers.main_content.gold_pages import GoldPage
 from classifiers.main_content.train import assign_fold, train_block_model
 from pipeline.html.engines import EngineOptions
 from pipeline.html.main_content.boosted_trees import BoostedForest
-from pipeline.html.main_content.classifier import bridge_gaps, build_main_content_model, choose_blocks, score_blocks
+from pipeline.html.main_content.classifier import build_main_content_model, score_blocks, select_blocks
 from pipeline.html.main_content.render import render_text
 
 FOLDS = 5
@@ -66,7 +66,7 @@ def score_page(example: BlockExample, scores: np.ndarray, threshold: float = THR
     """Return how well the chosen blocks of a page agree with its gold."""
     if example.layout is None:
         return score_extraction("", example.page.gold)
-    kept = bridge_gaps(choose_blocks(scores, example.layout.length, threshold), example.layout)
+    kept = select_blocks(scores, example.blocks, example.layout, threshold)
     return score_extraction(render_text(example.blocks, kept), example.page.gold)
 
 

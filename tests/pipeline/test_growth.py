@@ -93,17 +93,63 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "html/main_content/blocks.py": {
         "MARKS": ("\x01", "\x02", "a<b>", "<br>"),
-        "HIDDEN_STYLE": ('<p style="display: ">', "<p style='display:none'>", "display", "visibility "),
+        "FLOWING_NAMES": ("<span class=c12>ab</span>",),
         "split_breaks": ("<br>", "<br> ", "<br><br>", "a<br> <br>"),
     },
     "html/main_content/class_hints.py": {
         "MATHS_SOURCE": ("<p class=mwe-math>", "<p class=katex-mathml>x"),
         "MATHS_COPY": ("<p class=katex-html>x", "<p class=MathJax>x", "<p class='-MathJax '>"),
         "MATHS": ("math", "katex", "mjx"),
+        "UNSEEN_NAMES": ("<p class=sr-only>x", "screen-reader-"),
+        "NOT_UNSEEN": ("<p class=not-sr-only>x",),
+        "OTHER_LINE_NUMBERS": ("<p class=line-numbers>1",),
         "RUN": ("<p class=abc1def2>", "<p class=lineno>1", "lineno", "a-"),
         "_first_letters": (),  # reads this module's own tables
         "HINT_WORDS": ("<p class=nav-article>", "<p class=tags-meta>x", "-ad-", "column-right"),
         "NOT_IN_A_RUN": ("<p class=more-most-read>", "sr-only"),
+    },
+    "html/elements/code_blocks.py": {
+        "CODE_CELL": ("<table><tr><td>1<td class=code>x</table>",),
+        "CODE_LIST": ("<ol class=code><li>  x</ol>",),
+        "LINE_MARKS": ("<pre><div>x</div></pre>", "\x0e \x0f"),
+        "MARKED_LINE": ("<pre><i>1</i> x\n</pre>", "\x10"),
+        "SOURCE_BREAK": ("<code>x<br>\n  y</code>",),
+        "EMPTY_START": (" \n",),
+    },
+    "html/elements/hidden_text.py": {
+        "LENGTH": ("<p style='left:-1px -1em'>", "-1"),
+        "NO_CLIP": ("<p style='clip:rect(0 0'>",),
+        "NO_SCALE": ("<p style='transform:scale(0'>",),
+        "TRANSLATE": ("<p style='transform:translate(-1px'>", "translate(-"),
+        "APPEARS": ("<p style='opacity:0' data-x>",),
+        "OPENS": ("<p style='height:0;overflow:hidden'>",),
+        "FAR_RULE": ("<style>.a{left:-999px}</style>", "left:-999px ", "<style>"),
+        "SELECTOR": (".a ",),
+    },
+    "html/main_content/mathml.py": {
+        "MAYBE_TEX": ("<img alt=te>",),
+        "TEX_IMAGE": ("<img class='tex latex' alt=x>",),
+        "TEX_SERVICE": ("<img src=latex.php?latex=x>", "codecogs.com/a."),
+        "STATED_LATEX": ("<img alt='$x$'>", "$"),
+        "TEX_SIGN": ("<img class=math alt='x^2'>",),
+    },
+    "html/elements/script_text.py": {
+        "JSON_START": ("<p>{[", "{ "),
+        "JSON_PAIR": ('<p>{"a" :',),
+        "SCRIPT_START": ("<p>function a", "(("),
+        "SCRIPT_END": ("<p>var a = 1; //", "; // "),
+        "STYLE_RULES": ("<p>.a{b:c}", ".a{b:c;", "a:b;"),
+        "PLACEHOLDERS": ("{{a}} ", "{{"),
+    },
+    "html/elements/superscripts.py": {
+        "NOTES": ("<sup><a href=#fn>1</a></sup>",),
+        "BRACKETED": ("a<sup>[1]</sup>",),
+        "MARK": ("a.<sup>1,2</sup>",),
+        "WHOLE": ("ab<sup>1, 2</sup>",),
+        "LAST_WORD": ("a<sub>i</sub>", "<sup></sup>"),
+        "LAST_PARENTHESIS": ("(a)<sup>2</sup>",),
+        "WORDY": ("(abc)<sup>2</sup>",),
+        "PLAIN": ("1<sup>+1,1</sup>",),
     },
     "html/main_content/render.py": {
         "PAIRS": ("<b> a", "a<b>b</b> ", "<code>`", "<i><br>", "<b> </b>"),
@@ -245,7 +291,8 @@ MARKUP = (
     "<math><mo>α", "<math><mi>x</mi></math>", "<math><msup><mi>x</mi>", "<math><msqrt>", "<math><mfrac>x",
     "α", "<a href=x>y</a> ",
     "<blockquote>x", "<p>x</p>\n", "<button>x", "<template>x", "<p hidden>x", "<br>", "<img alt=x>",
-    "<nav><a>x</a></nav>",
+    "<nav><a>x</a></nav>", "<table><tr><td>x<td>x<tr><td rowspan=9>y</table>", "<dl><dt>x<dd>y</dl>",
+    "<ul><li class=a>x</ul>", "<mjx-container><math><mi>x</math></mjx-container>", "<a style=display:none>x</a>",
 )  # fmt: skip
 
 # Elements that lie deeper and deeper in each other, for which HTML5's own algorithm takes the square of their number:
@@ -253,7 +300,8 @@ MARKUP = (
 DEEP = (
     "<div>", "<div>x", "<ul><li>x", "<a><div>", "<b><p>", "<b>", "<h1>x", "<dl><dt>x<dd>y", "<pre>x\n",
     "<form><div></form>", "<blockquote>x", "<button>x", "<template>x", "a<b>", "<b> a", "<i><br>", "<code>`", "<pre>\r",
-    "<pre>`", "<p hidden>x",
+    "<pre>`", "<p hidden>x", "<table><tr><td><table>", "<details><summary>x", "<div class=code>x<br>", "<pre><ol><li>x",
+    "<div style=font-size:0>", "<sup><sup>",
 )  # fmt: skip
 
 
@@ -340,12 +388,12 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
     patch = pytest.MonkeyPatch()
     patch.setattr(engines, "_ask_sandbox", lambda *asked: engines.Extraction(*[""] * 6))  # which has limits of its own
     head = tokens_of("html/metadata", "text/entities", "language/prefilter")
-    page = [*tokens_of("html/main_content", "language/prefilter", "text/entities"), *MARKUP]
+    page = [*tokens_of("html/elements", "html/main_content", "language/prefilter", "text/entities"), *MARKUP]
     words = tokens_of("text/tokenize", "text/line_keys", "text/minhash")
     prose = [*tokens_of("filters"), *words]
     invisible = tokens_of("html/engines", "text/invisible")
     index = NgramIndex.build([["the mill is old and it stands by the river for many years"]], 8, 3)
-    shallow = [token for token in [*tokens_of("html/main_content"), *MARKUP] if token not in DEEP]
+    shallow = [token for token in [*tokens_of("html/elements", "html/main_content"), *MARKUP] if token not in DEEP]
     found = {
         "response": (lambda t: read_response(to_bytes(t)), tokens_of("html/http", "html/charset"), RESPONSE_CONTEXTS),
         "records": (lambda t: read_bytes(to_bytes(t)), tokens_of("warc"), RECORD_CONTEXTS),

@@ -7,28 +7,61 @@ elements) is left out, unless the page has hardly any text without it.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import count, islice
 
-from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode, create_tag
 
+from pipeline.html.elements.code_blocks import (
+    AROUND_NUMBERS,
+    ARRANGING_TAGS,
+    BETWEEN_LINES,
+    LINE_BEGINS,
+    LINE_ENDS,
+    LINE_TAGS,
+    NUMBER,
+    arrange_code,
+    holds_breaks,
+    is_code_box,
+    is_code_list,
+    is_code_table,
+    is_number_cell,
+    is_number_column,
+)
+from pipeline.html.elements.hidden_text import HIDDEN, PRESERVES, UNSEEN, classify_visibility, remove_moved_text
+from pipeline.html.elements.script_text import is_script_text
+from pipeline.html.elements.superscripts import (
+    LONGEST_SCRIPT,
+    is_note,
+    write_subscript,
+    write_superscript,
+)
+from pipeline.html.elements.table_rows import PRESENTATION, JoinedRow, OpenTable, plan_rows
 from pipeline.html.main_content.class_hints import (
+    CODE_NAME,
     COPY_OF_MATHS,
     LINE_NUMBERS,
+    PRESERVED,
     SOURCE_OF_MATHS,
+    SPECIAL_BITS,
     TAG_BIT,
+    TOGGLE,
+    UNSEEN_NAME,
     find_name_hints,
 )
-from pipeline.html.main_content.mathml import read_annotation, translate_to_latex
+from pipeline.html.main_content.mathml import read_image_latex, render_copied_maths, render_maths
 
 LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content
-LONGEST_ROW = 1000  # characters; longer table rows are layout, as are rows whose cells hold several blocks
 MAX_BLOCKS = 100_000  # the rest of a page beyond that is left out
 
 # Marks in a block's text that no page's own text has a use for; `remove_marks` takes them out.
-BREAK, STRONG, EMPHASIS, CODE, AFTER_LINK = "\x01", "\x02", "\x03", "\x04", "\x05"
-MARKS = re.compile("[\x01-\x05]")
-ALL_NOTHING = "\x01\x02\x03\x04\x05 \u200b\u200c\u200d\u2060\ufeff"  # a block of nothing else shows nothing
+BREAK, STRONG, EMPHASIS, CODE, AFTER_LINK, CELL = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06"
+MARKS = re.compile("[\x01-\x06]")
+BETWEEN_CELLS = " | "  # what a CELL mark is in text
+ALL_NOTHING = "\x01\x02\x03\x04\x05\x06 \u200b\u200c\u200d\u2060\ufeff"  # a block of nothing else shows nothing
 NOTHING = frozenset(ALL_NOTHING)
 
 # Kinds of blocks. Headings are 1 to 6.
@@ -38,13 +71,18 @@ KINDS = {f"h{level}": level for level in range(1, 7)} | {
     "figcaption": CAPTION, "caption": CAPTION, "summary": CAPTION, "button": BUTTON,
 }  # fmt: skip
 
+TOGGLES = ("aria-expanded", "data-toggle", "data-bs-toggle")  # attributes of a button that opens what follows it
+SAME_CELL = frozenset((PARAGRAPH, PRE, ITEM, TERM, DEFINITION, CAPTION))  # kinds that may share a cell of a data row
+
+PROSE = frozenset("p h1 h2 h3 h4 h5 h6 pre blockquote figure tr td th table tbody thead".split())  # never parallel
 INLINE = frozenset(
-    """a abbr acronym b bdi bdo big blink cite code data del dfn em font i ins kbd label mark nobr output q rb ruby s
-    samp small span strike strong sub sup time tt u var""".split()
+    """a abbr acronym b bdi bdo big blink cite code data dfn em font i ins kbd label mark nobr output q rb ruby
+    samp small span strong time tt u var""".split()
 )
+NEVER_OPENED = INLINE - {"span"} | {"a"}  # hidden ones of these are not shown later
 SKIPPED = frozenset(
     """-comment -doctype !doctype -cdata-section head script style svg iframe object embed canvas audio video select
-    textarea datalist map rp rt rtc input img picture source track param meta link title base area col colgroup wbr
+    textarea datalist map rp rt rtc input source del s strike track param meta link title base area col colgroup wbr
     progress meter noframes applet frame""".split()
 )
 HIDING = frozenset(("noscript", "template"))
@@ -52,17 +90,33 @@ MARKED = {"strong": STRONG, "b": STRONG, "em": EMPHASIS, "i": EMPHASIS, "code": 
 NAMING = frozenset(("id", "role", "itemprop"))
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
 # What the walk does at a tag; at any other, it opens a container.
-TEXT, LINE, SKIP, SCRIPT, LINK, MARK, SPAN, THROUGH, MATHS, MORE, OPEN = range(11)
+TEXT, LINE, SKIP, SCRIPT, LINK, MARK, SPAN, THROUGH, MATHS, IMAGE, RAISED, MORE, OPEN = range(13)
 DOES = (
     dict.fromkeys(SKIPPED, SKIP)
     | dict.fromkeys(INLINE, THROUGH)
     | dict.fromkeys(MARKED, MARK)
-    | dict.fromkeys((*KINDS, *LISTS, "blockquote", "tr", "td", "th", *HIDING), MORE)
-    | {"-text": TEXT, "br": LINE, "script": SCRIPT, "a": LINK, "span": SPAN, "math": MATHS}
+    | dict.fromkeys((*KINDS, *LISTS, "blockquote", "table", "tr", "td", "th", *HIDING), MORE)
+    | {"-text": TEXT, "br": LINE, "script": SCRIPT, "a": LINK, "span": SPAN, "math": MATHS, "img": IMAGE}
+    | {"picture": THROUGH, "sup": RAISED, "sub": RAISED, "mjx-container": MATHS}
 )
-SPECIAL_HINTS = COPY_OF_MATHS | LINE_NUMBERS
+OPENED = frozenset(
+    """address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
+    header hgroup hr html legend main nav optgroup option p search section tbody tfoot thead ul""".split()
+)  # other tags whose numbers are worth knowing
+CODE_TAGS = frozenset(("pre", "table", "ol"))  # which may hold code whatever their names say
 STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
-HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+SHOWN_APART = frozenset("span b strong em i code small label time data a output mark abbr var tt kbd samp".split())
+FLOWING = frozenset("p h1 h2 h3 h4 h5 h6 b strong em i u font blockquote sup sub code pre".split())
+BOXES = frozenset("span small label time data a output code kbd samp".split())
+FEW_SIBLINGS = 12  # nodes that are looked at around an element
+MARKS_ALONE = frozenset((STRONG, EMPHASIS, CODE, AFTER_LINK))
+LEAVES = frozenset((LINE, SCRIPT, MATHS, IMAGE))
+PUNCTUATION = frozenset(".,;:!?)")
+FLOWING_NAMES = re.compile(r"c\d+|[a-z]{1,3}\d+")  # class names that programs number: fonts, not boxes
+
+
+Block = tuple[str, int, int, int, int, tuple[int, int, int]]  # text, kind, container, link_characters, links, layout
+FIRST, END = -2, -1  # of a container
 
 
 @dataclass
@@ -81,16 +135,32 @@ class PageBlocks:
     layout: list[tuple[int, int, int]] = field(default_factory=list)  # list depth, number in an <ol> or 0, quote depth
     parent: list[int] = field(default_factory=list)  # of a container; the root's is 0
     depth: list[int] = field(default_factory=list)
+    sign: list[int] = field(default_factory=list)  # one number for each tag with class names; 0 for parts of prose
     hints: list[int] = field(default_factory=list)  # bits of HINTS, the container's own
     path_hints: list[int] = field(default_factory=list)  # those of all containers it lies in, too
     first: list[int] = field(default_factory=list)  # the first block in a container, and the one after its last
     end: list[int] = field(default_factory=list)
+    tables: list[tuple[int, int]] = field(default_factory=list)  # likewise, of a data table
+
+
+@cache
+def number_tags() -> dict[int, tuple[int, str]]:
+    """Return what the walk does at an element, and the tag, by the parser's number of the tag. It tells a number faster
+    than a name.
+    """
+    known = {create_tag(tag).tag_id: (does, tag) for tag, does in DOES.items() if tag[0].isalpha() and "-" not in tag}
+    known |= {create_tag(tag).tag_id: (DOES.get(tag, OPEN), tag) for tag in OPENED}
+    body = LexborHTMLParser("<body>text<!-- comment -->").body
+    children = body.iter(include_text=True) if body is not None else ()
+    return known | {node.tag_id: (DOES.get(node.tag or "", SKIP), node.tag or "") for node in children}
 
 
 def remove_marks(text: str) -> str:
-    """Return a block's text without marks; line breaks become new lines."""
+    """Return a block's text without marks; line breaks become new lines, cells are parted by bars."""
     if BREAK in text:
         text = text.replace(BREAK, "\n")
+    if CELL in text:
+        text = text.replace(CELL, BETWEEN_CELLS)
     for mark in (STRONG, EMPHASIS, CODE, AFTER_LINK):
         if mark in text:
             text = text.replace(mark, "")
@@ -100,6 +170,7 @@ def remove_marks(text: str) -> str:
 def read_page_blocks(html: str) -> PageBlocks:
     """Parse a page and return its blocks. Never raises for what is in the page; time and memory are the parser's."""
     parser = LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS)
+    remove_moved_text(parser, html)
     page = DomWalker(parser, everything=False).page
     if sum(map(len, page.text)) < LITTLE_TEXT:
         whole = DomWalker(parser, everything=True).page
@@ -115,7 +186,8 @@ def read_statements(parser: LexborHTMLParser, page: PageBlocks) -> None:
     page.title = " ".join(title.text().split())[:500] if title is not None else ""
     if parser.body is not None:
         attributes = parser.body.attributes
-        page.names = find_name_hints(" ".join(filter(None, (attributes.get("class"), attributes.get("id")))))
+        names = " ".join(filter(None, (attributes.get("class"), attributes.get("id"))))
+        page.names = find_name_hints(names) & ~SPECIAL_BITS
     for meta in parser.head.css(STATEMENTS) if parser.head is not None else ():
         stated = " ".join((meta.attributes.get("content") or "").split())[:500]
         if meta.attributes.get("property") == "og:type":
@@ -130,29 +202,37 @@ class DomWalker:
     def __init__(self, parser: LexborHTMLParser, everything: bool):
         """Walk the body; `everything` includes hidden, template and noscript content."""
         self.page = PageBlocks()
+        self.blocks: list[Block] = []  # PageBlocks' columns, as rows
+        self.containers: list[list[int]] = []  # likewise: parent, depth, sign, hints, path_hints, first, end
+        self.parser = parser
         self.everything = everything
+        self.maths_scripts: bool | None = None  # whether the page has its formulas in scripts, once it is asked
         self.fragments: list[str] = []
         self.link_characters = self.links = 0
         self.kinds: list[int] = [PARAGRAPH]
         self.container = 0
         self.lists: list[int] = []  # the running number of each open list; -1 for an unordered one
         self.number = self.quotes = self.in_link = self.in_pre = 0
-        self.rows: list[tuple[int, int]] = []  # of each open row: its first block, and its container
-        self.cells: list[int] = []  # the first block of each cell of the innermost row
+        self.opens_text = False  # whether the block that is being read opens what follows it when it is clicked
+        self.preserved = True  # whether the code that is being read shows the line breaks of its source
+        self.tables: list[OpenTable] = []
+        self.signs: dict[tuple[str, str | None], int] = defaultdict(count(1).__next__)
+        self.attributes: Mapping[str, str | None] = {}  # of the element that was looked at last
         # What comes after each open element, its tag where leaving it means something, its container or -1.
         self.following: list[tuple[LexborNode | None, str, int]] = []
         root = parser.body if parser.body is not None else parser.root
         if root is not None:
-            self.open_container(0)  # the class names of <body> speak of the page, not of a part of it
+            self.open_container(0, "p")  # the class names of <body> speak of the page, not of a part of it
             self.walk(root)
             self.flush()
-            self.page.end[0] = len(self.page.text)
+            self.containers[0][END] = len(self.blocks)
+            self.fill_page()
 
     def walk(self, node: LexborNode) -> None:
         """Visit every node in document order: enter on the way down, leave on the way up."""
         following = self.following
         current: LexborNode | None = node.child
-        fragments, does_at = self.fragments, DOES.get
+        fragments, find_known = self.fragments, number_tags().get
         while True:
             while current is None:
                 if not following:
@@ -162,11 +242,17 @@ class DomWalker:
                     self.close_container(outer)
                 if tag:
                     self.leave(tag)
-            tag = current.tag or ""
-            does = does_at(tag, OPEN)
+            known = find_known(current.tag_id)
+            if known is None:  # a tag that HTML does not know
+                tag = current.tag or ""
+                does = DOES.get(tag, OPEN)
+            else:
+                does, tag = known
             if does == TEXT:
                 text = current.text_content or ""
-                if not text.isspace() or self.in_pre:
+                if self.in_pre:
+                    self.read_code(current, text)
+                elif not text.isspace():
                     if self.in_link:
                         self.link_characters += len(text.strip())
                     fragments.append(text)
@@ -183,26 +269,75 @@ class DomWalker:
     def open_element(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
         """Open a container for an element that begins a block, unless it is hidden; return the node to visit next."""
         hints = self.hints_of(node, tag)
-        if hints < 0:
+        if hints < 0 or (self.in_pre and tag == "td" and is_beside_code(node)):
             return node.next
+        if self.in_pre and self.enter_line(node, tag):
+            return node.child
         if self.fragments:
             self.flush()
         outer = self.container
-        self.container = self.open_container(hints | TAG_BIT.get(tag, 0))
-        self.following.append((node.next, tag if does == MORE else "", outer))
-        if does == MORE:
+        self.container = self.open_container(hints & ~SPECIAL_BITS | TAG_BIT.get(tag, 0), tag)
+        if (tag in CODE_TAGS or hints & CODE_NAME) and not self.in_pre and self.begins_code(node, tag, hints):
+            self.enter_code(node, outer, tag == "pre" or bool(hints & PRESERVED))
+        elif does == MORE:
+            self.following.append((node.next, tag, outer))
             self.enter(tag, outer)
-        if len(self.page.text) > MAX_BLOCKS:
+        elif hints & TOGGLE:
+            self.following.append((node.next, "summary", outer))
+            self.enter("summary", outer)
+        else:
+            self.following.append((node.next, "", outer))
+        if len(self.blocks) > MAX_BLOCKS:
             self.leave_out_rest()
             return None
         return node.child
+
+    def begins_code(self, node: LexborNode, tag: str, hints: int) -> bool:
+        """Tell whether an element holds code, line by line."""
+        if tag == "pre":
+            return True
+        if tag == "table":
+            return is_code_table(node)
+        if tag in LISTS:
+            named = bool(hints & CODE_NAME)
+            return (tag == "ol" or named) and is_code_list(node, self.attributes.get("class") or "")
+        return bool(hints & PRESERVED) or is_code_box(node)
+
+    def enter_code(self, node: LexborNode, outer: int, preserved: bool) -> None:
+        """Begin a block of code; `preserved` says that line breaks of the source are shown in it."""
+        self.following.append((node.next, "pre", outer))
+        self.kinds.append(PRE)
+        self.in_pre += 1
+        self.preserved = preserved
+
+    def enter_line(self, node: LexborNode, tag: str) -> bool:
+        """Enter an element inside of code that is a line of it, or arranges lines; tell whether it is one."""
+        if tag in LINE_TAGS:
+            self.fragments.append(LINE_BEGINS)
+            self.following.append((node.next, LINE_ENDS, -1))
+        elif tag in ARRANGING_TAGS or tag == "pre" or "-" in tag:
+            self.following.append((node.next, "", -1))
+        else:
+            return False
+        return True
+
+    def read_code(self, node: LexborNode, text: str) -> None:
+        """Take a text inside of code."""
+        if text.isspace():
+            parent = node.parent if "\n" in text else None
+            if parent is not None and parent.tag in BETWEEN_LINES:
+                return
+        elif self.in_link:
+            self.link_characters += len(text.strip())
+        is_number = text.strip(AROUND_NUMBERS).isdigit()
+        self.fragments.append(f"{NUMBER}{text}{NUMBER}" if is_number else text)
 
     def leave_out_rest(self) -> None:
         """Close all containers, so that the walk ends here."""
         self.flush()
         for _, _, outer in self.following[::-1]:
             if outer >= 0:
-                self.page.end[self.container] = len(self.page.text)
+                self.containers[self.container][END] = len(self.blocks)
                 self.container = outer
         self.following.clear()
 
@@ -210,62 +345,122 @@ class DomWalker:
         """End the innermost container, after which `outer` is it."""
         if self.fragments:
             self.flush()
-        self.page.end[self.container] = len(self.page.text)
+        self.containers[self.container][END] = len(self.blocks)
         self.container = outer
 
     def pass_inline(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
         """Take in an element that is part of a line; return the node to visit next."""
-        if does == THROUGH or (does == SPAN and self.hints_of(node, tag) >= 0):
-            self.following.append((node.next, "", -1))
-            return node.child
+        if does in LEAVES:
+            self.read_leaf(node, tag, does)
+            return node.next
+        hints = self.hints_of(node, tag)
+        if hints < 0:
+            return node.next
+        self.opens_text = self.opens_text or bool(hints & TOGGLE)
+        fragments = self.fragments
+        if fragments and not fragments[-1][-1:].isspace() and not self.in_pre and is_shown_apart(node, tag, fragments):
+            fragments.append(" ")
         if does == LINK:
-            if self.fragments and self.fragments[-1] == AFTER_LINK:
-                self.fragments[-1] = " "  # two links without a space between them are two words
+            if fragments and fragments[-1] == AFTER_LINK:
+                fragments[-1] = " "  # two links without a space between them are two words
             self.in_link += 1
             self.links += 1
         elif does == MARK:
             if not self.in_pre:
-                self.fragments.append(MARKED[tag])
-        else:
-            self.read_leaf(node, does)
+                if MARKED[tag] == CODE and holds_breaks(node):
+                    return self.open_inline_code(node)
+                fragments.append(MARKED[tag])
+        elif does == RAISED and self.read_raised(node, tag):
             return node.next
+        else:
+            tag = ""
         self.following.append((node.next, tag, -1))
         return node.child
 
-    def read_leaf(self, node: LexborNode, does: int) -> None:
+    def open_inline_code(self, node: LexborNode) -> LexborNode | None:
+        """Open a block for an inline element that holds lines of code; return the node to visit next."""
+        self.flush()
+        outer = self.container
+        self.container = self.open_container(0, "pre")
+        self.enter_code(node, outer, preserved=False)
+        return node.child
+
+    def read_leaf(self, node: LexborNode, tag: str, does: int) -> None:
         """Take what an element without a walk of its own says: a line break, maths, or nothing."""
         if does == LINE:
-            self.fragments.append("\n" if self.in_pre else BREAK)
+            self.fragments.append("\n" if self.in_pre and self.preserved else BREAK)
         elif does == SCRIPT:
             self.maths_script(node)
-        elif does == MATHS:
+        elif does == IMAGE:
+            if latex := read_image_latex(node):
+                self.fragments.append(latex)
+        elif tag == "math":
             self.fragments.append(render_maths(node))
+        else:
+            self.read_copied_maths(node)
+
+    def read_copied_maths(self, node: LexborNode) -> None:
+        """Take the MathML that goes with a rendered formula, unless the page has its formulas in scripts."""
+        if self.maths_scripts is None:
+            self.maths_scripts = self.parser.css_first('script[type^="math/"]') is not None
+        if not self.maths_scripts:
+            self.fragments.append(render_copied_maths(node))
+
+    def read_raised(self, node: LexborNode, tag: str) -> bool:
+        """Take a raised or lowered text as plain text says it; False for one that is more than a script."""
+        text, linked = read_short_text(node)
+        if text is None:
+            return False
+        fragments, following = self.fragments, node.next
+        before = MARKS.sub("", "".join([fragment[-64:] for fragment in fragments[-4:]]))
+        after = (following.text_content or "")[:2] if following is not None and following.tag == "-text" else ""
+        if tag == "sub":
+            written = write_subscript(text, before)
+        elif is_note(self.attributes, linked, text):
+            written = ""
+        else:
+            written = write_superscript(text, before, after)
+        if written:
+            self.link_characters += len(written) if self.in_link else 0
+            fragments.append(written)
+        elif fragments and after[:1] in PUNCTUATION:
+            fragments[-1] = fragments[-1].rstrip()
+        return True
 
     def hints_of(self, node: LexborNode, tag: str) -> int:
         """Return the hints of an element's names; -1 if it is not shown, or shows what its neighbour says as text."""
-        attributes = node.attributes
+        attributes = self.attributes = node.attributes
         if tag in HIDING and not self.everything:
             return -1
         if not attributes:
             return 0
         names = attributes.get("class") or ""
-        if tag != "span" and not NAMING.isdisjoint(attributes):
+        if tag != "span" and tag != "a" and not NAMING.isdisjoint(attributes):
             names = join_names(names, attributes)
         hints = find_name_hints(names) if names else 0
-        if hints & SPECIAL_HINTS:
-            if hints & COPY_OF_MATHS or (hints & LINE_NUMBERS and holds_only_digits(node)):
-                return -1  # rendered maths; numbers beside code, which would not run with them
-            hints &= ~LINE_NUMBERS
-        shown = self.everything or hints & SOURCE_OF_MATHS or not is_hidden(attributes)
-        return hints if shown else -1
+        if hints & SPECIAL_BITS:
+            if hints & COPY_OF_MATHS:
+                self.read_copied_maths(node)
+                return -1
+            if hints & SOURCE_OF_MATHS:
+                return hints
+            if hints & UNSEEN_NAME or (hints & LINE_NUMBERS and holds_only_digits(node)):
+                return -1  # words for screen readers; numbers beside code, which would not run with them
+        if "aria-expanded" in attributes or "data-toggle" in attributes or attributes.get("role") == "button":
+            hints |= TOGGLE
+        if "style" in attributes or "hidden" in attributes:
+            seen = classify_visibility(attributes, node)
+            if seen == PRESERVES:
+                return hints | CODE_NAME | PRESERVED
+            if seen == UNSEEN or (seen == HIDDEN and (not self.everything or tag in NEVER_OPENED)):
+                return -1
+        return hints
 
     def enter(self, tag: str, outer: int) -> None:
         """Note what an element means for the blocks in it."""
         if tag in KINDS:
-            self.kinds.append(KINDS[tag])
-            if tag == "pre":
-                self.in_pre += 1
-            elif tag == "li":
+            self.kinds.append(self.find_kind(tag))
+            if tag == "li":
                 if self.lists and self.lists[-1] >= 0:
                     self.lists[-1] += 1
                     self.number = self.lists[-1]
@@ -275,11 +470,33 @@ class DomWalker:
             self.lists.append(0 if tag == "ol" else -1)
         elif tag == "blockquote":
             self.quotes += 1
-        elif tag == "tr":
-            self.rows.append((len(self.page.text), outer))
-            self.cells = []
-        elif tag == "td" or tag == "th":
-            self.cells.append(len(self.page.text))
+        elif tag == "table":
+            if self.tables:
+                self.tables[-1].nested = True
+            role = (self.attributes.get("role") or "").lower()
+            self.tables.append(OpenTable(self.container, len(self.blocks), role in PRESENTATION))
+        elif self.tables:
+            self.enter_table_part(tag, outer)
+
+    def enter_table_part(self, tag: str, outer: int) -> None:
+        """Note a row, cell or caption of the innermost table."""
+        table, block = self.tables[-1], len(self.blocks)
+        if tag == "tr":
+            table.open_row(outer, block)
+        else:
+            table.headed = table.headed or tag == "th"
+            table.open_cell(self.attributes, block)
+
+    def find_kind(self, tag: str) -> int:
+        """Return the kind of blocks in an element; a button that opens text is its title."""
+        if tag == "caption" and self.tables:
+            self.tables[-1].headed = True
+        if tag == "button":
+            if 1 <= self.kinds[-1] <= 6 or self.kinds[-1] in (TERM, CAPTION):
+                return self.kinds[-1]
+            if any(name in self.attributes for name in TOGGLES):
+                return CAPTION
+        return KINDS[tag]
 
     def leave(self, tag: str) -> None:
         """Forget what `enter` noted; end a link or a mark."""
@@ -293,24 +510,41 @@ class DomWalker:
             self.kinds.pop()
             if tag == "pre":
                 self.in_pre -= 1
+                self.preserved = True
         elif tag in LISTS:
             self.lists.pop()
         elif tag == "blockquote":
             self.quotes -= 1
+        elif tag == LINE_ENDS:
+            self.fragments.append(LINE_ENDS)
         elif tag == "tr":
-            self.join_row(*self.rows.pop())
+            if self.tables:
+                self.tables[-1].close_row(len(self.blocks))
+        elif tag == "table":
+            self.close_table(self.tables.pop())
 
-    def open_container(self, hints: int) -> int:
-        """Add a container and return its number."""
-        page, parent = self.page, self.container
-        number, start = len(page.parent), len(page.text)
-        page.parent.append(parent)
-        page.depth.append(page.depth[parent] + 1 if number else 0)
-        page.hints.append(hints)
-        page.path_hints.append(hints | page.path_hints[parent] if number else 0)
-        page.first.append(start)
-        page.end.append(start)
+    def open_container(self, hints: int, tag: str) -> int:
+        """Add a container and return its number; `self.attributes` are the element's."""
+        containers, parent, start = self.containers, self.container, len(self.blocks)
+        sign = 0 if tag in PROSE else self.signs[tag, self.attributes.get("class")]
+        number = len(containers)
+        if number:
+            _, depth, _, _, path, _, _ = containers[parent]
+            containers.append([parent, depth + 1, sign, hints, hints | path, start, start])
+        else:
+            containers.append([0, 0, sign, hints, 0, start, start])
         return number
+
+    def fill_page(self) -> None:
+        """Hand the rows over to the page, as columns."""
+        page = self.page
+        if self.blocks:
+            page.text, page.kind, page.container, page.link_characters, page.links, page.layout = map(
+                list, zip(*self.blocks, strict=True)
+            )
+        page.parent, page.depth, page.sign, page.hints, page.path_hints, page.first, page.end = map(
+            list, zip(*self.containers, strict=True)
+        )
 
     def maths_script(self, node: LexborNode) -> None:
         """Take LaTeX from a MathJax script; other scripts are left out."""
@@ -327,12 +561,16 @@ class DomWalker:
             text = text.replace(AFTER_LINK, "")
         links, link_characters, kind = self.links, self.link_characters, self.kinds[-1]
         self.links = self.link_characters = 0
+        if self.opens_text:
+            self.opens_text, kind = False, kind or CAPTION
         if kind == PRE:
-            text = text.strip("\r\n").rstrip()
-            if text.strip():
+            text = arrange_code(text, self.preserved)
+            if text and not (self.tables and is_number_column(text)):
                 self.add(text, kind, link_characters, links)
             return
         text = " ".join(text.split())
+        if ("{" in text or text.endswith(";")) and is_script_text(text):
+            return
         if BREAK in text:
             for piece in split_breaks(text):
                 share = len(piece) / len(text)
@@ -346,38 +584,38 @@ class DomWalker:
 
     def add(self, text: str, kind: int, link_characters: int, links: int) -> None:
         """Add a block."""
-        page = self.page
-        page.text.append(text)
-        page.kind.append(kind)
-        page.container.append(self.container)
-        page.link_characters.append(min(len(text), link_characters))
-        page.links.append(links)
-        page.layout.append((len(self.lists), self.number, self.quotes))
+        links_in_text = min(len(text), link_characters)
+        layout = (len(self.lists), self.number, self.quotes)
+        self.blocks.append((text, kind, self.container, links_in_text, links, layout))
 
-    def join_row(self, start: int, outer: int) -> None:
-        """Join the cells of a data row into one block: two cells or more, at most one plain block in each."""
-        page = self.page
-        count = len(page.text) - start
-        cells, self.cells = self.cells, []
-        if count < 2 or self.rows or count > len(cells) or any(kind >= PRE for kind in page.kind[start:]):
+    def close_table(self, table: OpenTable) -> None:
+        """Make a block of each row of a data table; the containers in the table span what is left."""
+        start, read = table.start, self.blocks[table.start :]
+        rows = plan_rows(table, [block[0] for block in read], [block[1] for block in read], SAME_CELL)
+        if not rows:
             return
-        starts = [cell for cell in cells if cell < len(page.text)]
-        if (
-            sum(map(len, page.text[start:])) > LONGEST_ROW
-            or len({*starts}) != count
-            or BREAK in "".join(page.text[start:])
-        ):
-            return
-        row = " | ".join(page.text[start:])
-        links, characters = sum(page.links[start:]), sum(page.link_characters[start:])
-        for column in (page.text, page.kind, page.container, page.links, page.link_characters, page.layout):
-            del column[start + 1 :]
-        page.text[start], page.kind[start], page.container[start] = row, ROW, outer
-        page.links[start], page.link_characters[start] = links, characters
-        for number in range(len(page.first) - 1, outer, -1):
-            if page.first[number] < start:
-                break
-            page.first[number], page.end[number] = start, start + 1
+        ends = {joined.row.start - start: joined for joined in rows}
+        places: list[int] = []  # the new number of each block
+        number = 0
+        del self.blocks[start:]
+        while number < len(read):
+            joined = ends.get(number)
+            places += [len(self.blocks)] * ((joined.row.end - joined.row.start) if joined else 1)
+            self.blocks.append(join_blocks(read[number : len(places)], joined) if joined else read[number])
+            number = len(places)
+        places.append(len(self.blocks))
+        for container in self.containers[table.container :]:
+            first, end = container[FIRST] - start, container[END] - start
+            container[FIRST] = places[first]
+            container[END] = places[end - 1] + 1 if end > first else places[first]
+        self.page.tables.append((start, len(self.blocks)))
+
+
+def join_blocks(blocks: list[Block], joined: JoinedRow) -> Block:
+    """Return the blocks of a row as one."""
+    text = CELL.join(" ".join(column.replace(BREAK, " ").split()) for column in joined.columns)
+    link_characters, links = sum(block[3] for block in blocks), sum(block[4] for block in blocks)
+    return text, ROW, joined.row.container, link_characters, links, blocks[0][5]
 
 
 def join_names(names: str, attributes: Mapping[str, str | None]) -> str:
@@ -385,9 +623,69 @@ def join_names(names: str, attributes: Mapping[str, str | None]) -> str:
     return " ".join([names, *(attributes[key] or "" for key in NAMING if key in attributes)])
 
 
-def is_hidden(attributes: Mapping[str, str | None]) -> bool:
-    """Tell whether an element's attributes hide it."""
-    return "hidden" in attributes or ("style" in attributes and bool(HIDDEN_STYLE.search(attributes["style"] or "")))
+def is_beside_code(cell: LexborNode) -> bool:
+    """Tell whether a cell in a table of code holds no code but the number of a line."""
+    following = cell.next
+    while following is not None and following.tag == "-text":
+        following = following.next
+    return following is not None and following.tag == "td" and is_number_cell(cell)
+
+
+def is_shown_apart(node: LexborNode, tag: str, fragments: list[str]) -> bool:
+    """Tell whether an inline element is a box beside the one before it, so that their words are two.
+
+    Without style sheets this is a guess: both hold more than a letter, there is no text around them but in such
+    elements, and the element around them is no paragraph or heading, whose parts flow.
+    """
+    last = fragments[-1]
+    if last in MARKS_ALONE and len(fragments) > 1:
+        last = fragments[-2]
+    before = node.prev if last[-1:].isalnum() and tag in SHOWN_APART else None
+    if before is None or before.tag not in SHOWN_APART or (tag not in BOXES and before.tag not in BOXES):
+        return False
+    parent = node.parent
+    if parent is None or parent.tag in FLOWING or (parent.tag in SHOWN_APART and is_flowing(parent.parent)):
+        return False
+    for sibling in islice(parent.iter(include_text=True), FEW_SIBLINGS):
+        if sibling.tag == "-text" and not (sibling.text_content or "").isspace():
+            return False
+    for element in (before, node):
+        attributes, text = element.attributes, read_first_text(element)
+        names = attributes.get("class") or ""
+        if len(text) < 2 or ("style" in attributes and not names) or FLOWING_NAMES.fullmatch(names):
+            return False
+    return read_first_text(node)[:1].isalnum()
+
+
+def is_flowing(node: LexborNode | None) -> bool:
+    """Tell whether the parts of an element follow each other like the words of a line."""
+    return node is None or node.tag in FLOWING
+
+
+def read_first_text(node: LexborNode) -> str:
+    """Return the first text in an element, "" where there is none near its beginning."""
+    for inner in islice(node.traverse(include_text=True), FEW_SIBLINGS):
+        text = (inner.text_content or "").strip() if inner.tag == "-text" else ""
+        if text:
+            return text
+    return ""
+
+
+def read_short_text(node: LexborNode) -> tuple[str | None, Mapping[str, str | None] | None]:
+    """Return the text of an element and the attributes of a link in it; no text where it is long or more than text."""
+    text, linked = "", None
+    for inner in islice(node.traverse(include_text=True), FEW_SIBLINGS):
+        tag = inner.tag or ""
+        if tag == "-text":
+            text += inner.text_content or ""
+        elif tag == "a":
+            linked = linked or inner.attributes
+        elif tag not in INLINE and tag not in ("sup", "sub"):
+            return None, linked
+        if len(text) > LONGEST_SCRIPT + 20:
+            return None, linked
+    text = " ".join(text.split())
+    return (text if len(text) <= LONGEST_SCRIPT else None), linked
 
 
 def holds_only_digits(node: LexborNode) -> bool:
@@ -406,14 +704,3 @@ def split_breaks(text: str) -> list[str]:
     pieces = re.split(f"(?:{BREAK}\\s*){{2,}}", text)
     pieces = [re.sub(f"\\s*{BREAK}\\s*", BREAK, piece).strip(f" {BREAK}") for piece in pieces]
     return [piece for piece in pieces if piece.strip(ALL_NOTHING)]
-
-
-def render_maths(node: LexborNode) -> str:
-    """Return a <math> element as LaTeX between dollar signs: its own LaTeX where it has it, else translated."""
-    latex = read_annotation(node) or translate_to_latex(node)
-    latex = " ".join(latex.split())
-    if latex.startswith("{\\displaystyle") and latex.endswith("}"):
-        latex = latex[len("{\\displaystyle") : -1].strip()
-    if not latex:
-        return ""
-    return f" $${latex}$$ " if node.attributes.get("display") == "block" else f"${latex}$"

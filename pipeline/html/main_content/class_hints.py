@@ -32,11 +32,26 @@ HINTS = (*("tag_" * (name in CLASS_HINTS) + name for name in TAG_HINTS), *CLASS_
 TAG_BIT = {name: 1 << bit for bit, name in enumerate(TAG_HINTS)}
 CLASS_BIT = {name: 1 << (len(TAG_HINTS) + bit) for bit, name in enumerate(CLASS_HINTS)}
 COMMENT_BIT = CLASS_BIT["comment"]
-# Three more bits, of names that are none of a container's hints.
+# Seven more bits, of names, roles and styles that are none of a container's hints.
+TOGGLE, PRESERVED = 1 << 56, 1 << 57
+UNSEEN_NAME, CODE_NAME = 1 << 58, 1 << 59
 COPY_OF_MATHS, SOURCE_OF_MATHS, LINE_NUMBERS = 1 << 60, 1 << 61, 1 << 62
+SPECIAL_BITS = TOGGLE | PRESERVED | UNSEEN_NAME | CODE_NAME | COPY_OF_MATHS | SOURCE_OF_MATHS | LINE_NUMBERS
+# What style sheets show to no reader: words for screen readers, names of icons, signs beside headings.
+UNSEEN_NAMES = re.compile(
+    r"(?:^|[_-])sr-?only(?![a-z])|visually-?hidden|hidden-?visually|screen-?reader-?(?:text|only|response)|"
+    r"^screen-?reader$|^show-for-sr|^element-invisible$|^a11y-hidden$|^assistive-text$|^off-?screen(?:-text)?$|"
+    r"^material-(?:icons|symbols)|^(?:headerlink|hash-link|header-anchor|anchorjs-link)$"
+)
+NOT_UNSEEN = re.compile(r":|^not-|not-sr")  # at some widths, or undone
+CODE_RUNS = frozenset(
+    """code codeblock sourcecode codesnippet codehilite codebox programlisting syntaxhighlighter highlight prettyprint
+    hljs geshi crayon snippet mono monospace""".split()
+)  # names of boxes that may hold code
 MATHS_SOURCE = re.compile(r"mwe-math-element|mwe-math-mathml|katex-mathml|MJX_Assistive|mjx-assistive", re.I)
 MATHS_COPY = re.compile(r"katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|mjx-chtml|(?<![\w-])MathJax(?![\w-])")
-LINE_NUMBER_NAMES = ("lineno", "linenumber", "gutter")  # Pygments, Rouge, Hexo, SyntaxHighlighter
+LINE_NUMBER_NAMES = ("lineno", "linenumber", "linenum", "gutter")  # Pygments, Rouge, Hexo, SyntaxHighlighter
+OTHER_LINE_NUMBERS = re.compile(r"(?:^|[_-])(?:line-?num(?:ber)?s?|blob-num|lnums?|ln-num)(?![a-z])")
 MATHS = re.compile("math|katex|mjx")  # without which a name says nothing of it
 RUN = re.compile("[a-z]+")
 LONGEST_NAME = 80  # characters of a class name or id that are read
@@ -82,8 +97,8 @@ def find_name_hints(names: str) -> int:
 
 def _find_name_bits(name: str) -> int:
     """Return the bits of one name: those of its runs of letters, which come again in many names."""
-    found, whole = 0, False
     lower = name.lower()
+    found, whole = _find_special_bits(lower), False
     for run in RUN.findall(lower):
         bits = KNOWN_RUNS.get(run)
         if bits is None:
@@ -94,15 +109,24 @@ def _find_name_bits(name: str) -> int:
             bits, whole = ~bits, True
         found |= bits
     if whole and NOT_IN_A_RUN.search(lower):
-        return _search_words(lower) | _find_maths_bits(name)
+        return _search_words(lower) | _find_maths_bits(name) | found & SPECIAL_BITS
     return found
+
+
+def _find_special_bits(name: str) -> int:
+    """Return the bits of a whole name that no run of its letters has."""
+    unseen = UNSEEN_NAMES.search(name) and not NOT_UNSEEN.search(name)
+    return (UNSEEN_NAME if unseen else 0) | (LINE_NUMBERS if OTHER_LINE_NUMBERS.search(name) else 0)
 
 
 def _find_run_bits(run: str) -> int:
     """Return the bits of a run of letters; their complement where the whole name may say something else."""
     if run.startswith(LINE_NUMBER_NAMES):
         return LINE_NUMBERS
-    found = 0 if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else _search_words(run)
+    code = CODE_NAME if run in CODE_RUNS else 0
+    found = (
+        code if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else code | _search_words(run)
+    )
     return ~found if run.endswith(BEYOND) or MATHS.search(run) else found
 
 

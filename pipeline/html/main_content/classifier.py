@@ -18,6 +18,7 @@ from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW
 from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
 from pipeline.html.main_content.render import render_markdown, render_text
+from pipeline.html.main_content.sibling_fate import share_fate
 
 BRIDGED = (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION)
 NEIGHBOUR = 0.1  # of a block's score that is that of the block before it, and of the one after it
@@ -82,13 +83,15 @@ def choose_blocks(score: np.ndarray, length: np.ndarray, threshold: float) -> np
     return found
 
 
-def bridge_gaps(kept: np.ndarray, layout: BlockLayout) -> np.ndarray:
+def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.ndarray:
     """Return which blocks to keep with the tables, lists, code, definitions and headings between two of them: hardly
     linked runs of nothing else. What an author puts between two paragraphs is the author's. So is a first heading right
     above.
     """
     kept = kept.copy()
-    bridged = np.isin(layout.kind, BRIDGED) | find_lone_cells(layout)
+    bridged = np.isin(layout.kind, BRIDGED)
+    for start, end in page.tables:
+        bridged[start:end] = True
     above = int(np.argmax(kept)) - 1  # -1 where the first block is kept, or none
     if above >= 0 and layout.kind[above] == 1 and layout.link[above] < LINKED:
         kept[above] = True
@@ -99,14 +102,6 @@ def bridge_gaps(kept: np.ndarray, layout: BlockLayout) -> np.ndarray:
         length = layout.length[start:end]
         kept[start:end] = (layout.link[start:end] * length).sum() <= LINKED * length.sum()
     return kept
-
-
-def find_lone_cells(layout: BlockLayout) -> np.ndarray:
-    """Return which blocks are the only filled cell of their row, in a table that has rows of several."""
-    rows = np.zeros(len(layout.parent), bool)
-    rows[layout.container[layout.kind == ROW]] = True
-    found: np.ndarray = rows[layout.parent[layout.parent[layout.container]]]
-    return found
 
 
 def effective_threshold(threshold: float, objective: str) -> float:
@@ -120,13 +115,16 @@ def extract_main_content(html: str, threshold: float, comments: bool, markdown: 
     if not page.text:
         return ""
     layout = BlockLayout(page)
-    kept = bridge_gaps(
-        choose_blocks(score_blocks(compute_block_features(page, layout), layout, model), layout.length, threshold),
-        layout,
-    )
+    scores = score_blocks(compute_block_features(page, layout), layout, model)
+    kept = select_blocks(scores, page, layout, threshold)
     if comments:
         kept |= find_comment_blocks(page, layout)
     return (render_markdown if markdown else render_text)(page, kept)
+
+
+def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, threshold: float) -> np.ndarray:
+    """Return which blocks to keep: by their scores, by the fate of parallel ones, and by what they stand between."""
+    return bridge_gaps(share_fate(choose_blocks(scores, layout.length, threshold), page, layout), page, layout)
 
 
 def find_comment_blocks(page: PageBlocks, layout: BlockLayout) -> np.ndarray:

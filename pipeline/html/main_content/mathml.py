@@ -1,6 +1,8 @@
 """MathML as LaTeX: the author's own LaTeX where the element carries it, else a translation of presentation MathML."""
 
+import re
 from collections.abc import Callable
+from urllib.parse import unquote_plus
 
 from selectolax.lexbor import LexborNode
 
@@ -29,6 +31,16 @@ FUNCTIONS = frozenset(
 )
 TOKENS = frozenset(("mi", "mn", "mo"))
 TABLES = {"mtr": ("", " & ", ""), "mtable": ("\\begin{matrix}", " \\\\ ", "\\end{matrix}")}
+LONGEST_ALT = 3000  # characters of a picture's text that are read
+MAYBE_TEX = re.compile(r"te[xX](?![tiu])|math|Math|formula|equation|cht=tx|codecogs|[$\\\\]")
+TEX_IMAGE = re.compile(r"(?<![a-z])(?:latex|tex|mathtex|mimetex|mwe-math|math|equation|formula)(?![a-z])", re.I)
+WEAK_NAMES = frozenset(("math", "equation", "formula"))  # of pictures of other things, too
+TEX_SERVICE = re.compile(
+    r"latex\.php\?(?:latex=)?|codecogs\.com/[\w.]{1,20}\?|(?:math|mime)tex\.cgi\?|cht=tx&(?:amp;)?chl="
+)
+STATED_LATEX = re.compile(r"\$[^$]*\$\Z|\\[(\[].*\\[)\]]\Z|\{\\displaystyle", re.S)
+TEX_SIGN = re.compile(r"[\\^_{}=]")
+DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("{\\displaystyle", "}"))
 DROPPED = frozenset(("annotation", "annotation-xml", "mspace", "mphantom", "-comment"))
 
 
@@ -63,6 +75,51 @@ def translate_to_latex(node: LexborNode, depth: int = 0) -> str:
         opening, closing = node.attributes.get("open", "("), node.attributes.get("close", ")")
         return f"{_translate_symbols(opening or '')}{', '.join(parts)}{_translate_symbols(closing or '')}"
     return _arrange_parts(tag, [part.strip() for part in parts])
+
+
+def render_maths(node: LexborNode) -> str:
+    """Return a <math> element as LaTeX between dollar signs: its own LaTeX where it has it, else translated."""
+    latex = read_annotation(node) or translate_to_latex(node)
+    latex = " ".join(latex.split())
+    if latex.startswith("{\\displaystyle") and latex.endswith("}"):
+        latex = latex[len("{\\displaystyle") : -1].strip()
+    if not latex:
+        return ""
+    return f" $${latex}$$ " if node.attributes.get("display") == "block" else f"${latex}$"
+
+
+def render_copied_maths(node: LexborNode) -> str:
+    """Return the formula of an element that shows it rendered and holds it as MathML too; "" where it does not."""
+    maths = node.css_first("math")
+    latex = render_maths(maths) if maths is not None else ""
+    if latex and node.attributes.get("display") == "true" and not latex.startswith(" $$"):
+        return f" $${latex.strip('$')}$$ "
+    return latex
+
+
+def read_image_latex(node: LexborNode) -> str:
+    """Return the LaTeX of a picture of a formula between dollar signs, "" for any other picture."""
+    attributes = node.attributes
+    names, source = attributes.get("class") or "", (attributes.get("src") or attributes.get("data-src") or "")[:4000]
+    text = (attributes.get("alt") or attributes.get("title") or "")[:LONGEST_ALT]
+    if not MAYBE_TEX.search(f"{names} {source} {text}"):
+        return ""
+    named, drawn = TEX_IMAGE.search(names), TEX_SERVICE.search(source)
+    stated = STATED_LATEX.match(text.strip())
+    if not (named or drawn or stated):
+        return ""
+    if "fallback" in names and (before := node.prev) is not None and before.css_first("math") is not None:
+        return ""  # the formula that stands before it as MathML
+    if drawn and not text.strip():
+        text = unquote_plus(source[drawn.end() :].partition("&" if drawn[0][-1] == "=" else "#")[0])
+    latex = " ".join(text.split())
+    for before_it, after_it in DELIMITERS:
+        if latex.startswith(before_it) and latex.endswith(after_it) and len(latex) > len(before_it) + len(after_it):
+            latex = latex[len(before_it) : -len(after_it)].strip()
+            break
+    if not latex or (named and named[0].lower() in WEAK_NAMES and not drawn and not TEX_SIGN.search(latex)):
+        return ""
+    return f" $${latex}$$ " if "display" in names or "block" in names else f"${latex}$"
 
 
 def _translate_token(tag: str, text: str) -> str:

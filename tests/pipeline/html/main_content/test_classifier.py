@@ -74,7 +74,7 @@ def test_what_stands_between_two_kept_paragraphs_is_kept_if_an_author_put_it_the
         f"<p>First.</p>{table}<p>Second.</p>{steps}<p>Third.</p>{links}<p>Fourth.</p><p>Aside.</p><p>Last.</p>"
     )
     ends = np.array([text in ("First.", "Second.", "Third.", "Fourth.", "Last.") for text in page.text])
-    kept = bridge_gaps(ends, BlockLayout(page))
+    kept = bridge_gaps(ends, page, BlockLayout(page))
     left_out = [text for text, keep in zip(page.text, kept, strict=True) if not keep]
     assert left_out == ["Mills", "Rivers", "Aside."]
 

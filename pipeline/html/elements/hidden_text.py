@@ -1,0 +1,181 @@
+"""What a reader of the shown page does not see: hidden elements, and text that is moved, shrunk or cut out of sight.
+
+`HIDDEN` elements may be shown later (tabs, menus): a page with hardly any text is read again with them. `UNSEEN` ones
+are never shown to a reader: spam that crackers hide in pages, labels for screen readers, deleted text. Of style sheets
+only the rules count that move text far out of the page.
+"""
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+SHOWN, HIDDEN, UNSEEN, PRESERVES = 0, 1, 2, -1  # the last is shown, with the line breaks of its source
+FAR = {"px": 500, "pt": 400, "em": 40, "rem": 40, "ex": 80, "cm": 14, "in": 6, "vw": 100, "vh": 100, "%": 100, "": 500}
+LONGEST_STYLE = 2000  # characters of a style attribute that are read
+MANY_STYLES = 20_000
+KNOWN_STYLES: dict[str, int] = {}  # a pure function's cache
+LENGTH = re.compile(r"(?<![\w.])-?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(px|pt|r?em|ex|cm|in|vw|vh|%)?(?![\w.])")
+OFFSETS = ("left", "top", "right", "bottom", "inset", "margin", "margin-left", "margin-top")
+SIZES = ("width", "height", "max-width", "max-height")
+NO_CLIP = re.compile(r"rect\(\s*[01](?:px)?(?:[\s,]+[01](?:px)?){3}\s*\)|inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0|"
+                     r"polygon\(\s*0(?:px|%)?(?:[\s,]+0(?:px|%)?)*\s*\)")  # fmt: skip
+NO_SCALE = re.compile(r"scale[xy3d]*\(\s*0(?:\.0*)?\s*[,)]")
+TRANSLATE = re.compile(r"translate[xy3d]*\(\s*(-[^)]*)\)")
+# What appears by and by: its first state is no sight, but a reader sees it soon.
+APPEARS = re.compile(r"wow|anim|fade|aos|reveal|appear|motion|scroll|slide|framer|w-id|elementor|transition", re.I)
+# What opens at a click: the answer of a question, the panel of a tab.
+OPENS = re.compile(r"accordion|collaps|panel|toggle|tab|faq|answer|expand|details|drop|content", re.I)
+MAX_CHILDREN = 20  # children of an element that are looked at
+CAROUSEL = 10  # times farther must a transformation move: it shows the parts of a strip
+GATES = ("-99", "000px")  # without which no style sheet moves text out of the page
+FAR_RULE = re.compile(r"(?:left|top|right|text-indent|margin-left|margin-top)\s*:\s*-\d{3,6}(?:px|em|rem|%)")
+SELECTOR = re.compile(r"[\w-]*(?:[.#][\w-]+)+(?: [\w-]*(?:[.#][\w-]+)+)?")
+MAX_SHEET = 200_000  # characters of a style sheet that are read
+MAX_RULES = 30
+STANDING = frozenset(("html", "body", "main", "article", "head"))  # never removed as a whole
+
+
+def classify_visibility(attributes: Mapping[str, str | None], node: LexborNode) -> int:
+    """Return SHOWN, PRESERVES, HIDDEN or UNSEEN for an element by its `hidden` and `style` attributes."""
+    found = HIDDEN if "hidden" in attributes else SHOWN
+    style = attributes.get("style") if "style" in attributes else None
+    if not style:
+        return found
+    known = KNOWN_STYLES.get(style)
+    if known is None:
+        if len(KNOWN_STYLES) >= MANY_STYLES:
+            KNOWN_STYLES.clear()
+        known = classify_style(style[:LONGEST_STYLE])
+        if len(style) <= LONGEST_STYLE:
+            KNOWN_STYLES[style] = known
+    if known <= UNSEEN:
+        return known if known < SHOWN and not found else max(known, found)
+    return found if is_shown_later(known, attributes, node) else max(found, UNSEEN)
+
+
+# Three more results of `classify_style`, which depend on more than the style: text that appears, that opens, and that
+# has no size of its own.
+MAY_APPEAR, MAY_OPEN, NO_FONT = 3, 4, 5
+
+
+def classify_style(style: str) -> int:
+    """Return what the declarations of a style attribute make of an element."""
+    style = style.lower()
+    if ":" not in style:
+        return SHOWN
+    declared = {}
+    for declaration in style.split(";"):
+        name, _, value = declaration.partition(":")
+        declared[name.strip()] = value.replace("!important", "").strip()
+    get = declared.get
+    appears = "animation" in style or "transition" in style or "transform" in style or "will-change" in style
+    if get("display") == "none" or get("content-visibility") == "hidden":
+        return HIDDEN
+    if get("visibility") in ("hidden", "collapse"):
+        return MAY_APPEAR if "animation" in style else HIDDEN
+    if moves_far(declared) or "line-through" in (get("text-decoration", "") + get("text-decoration-line", "")):
+        return UNSEEN
+    if NO_CLIP.match(get("clip", "")) or NO_CLIP.match(get("clip-path", "")):
+        return UNSEEN
+    if get("overflow", "").startswith(("hidden", "clip")) and any(is_tiny(get(size, "")) for size in SIZES):
+        return MAY_OPEN
+    if "opacity" in declared and is_zero(declared["opacity"]):
+        return SHOWN if appears else MAY_APPEAR
+    if NO_SCALE.search(get("transform", "")):
+        return HIDDEN
+    if "font-size" in declared and is_tiny(declared["font-size"]):
+        return NO_FONT
+    background = get("background-color") or get("background")
+    if background and get("color") == background != "inherit":
+        return UNSEEN
+    return PRESERVES if get("white-space") == "pre" else SHOWN
+
+
+def is_shown_later(kind: int, attributes: Mapping[str, str | None], node: LexborNode) -> bool:
+    """Tell whether a reader comes to see what a style hides at first, or whether its parts have a size of their own."""
+    if kind == NO_FONT:
+        return any(has_own_size(child) for child in islice(node.iter(), MAX_CHILDREN))
+    words = " ".join(attributes.get(name) or "" for name in ("class", "id", "role"))
+    if kind == MAY_OPEN:
+        return bool("aria-labelledby" in attributes or OPENS.search(words) or attributes.get("role") == "region")
+    return bool(APPEARS.search(words) or any(name[:5] == "data-" and APPEARS.search(name) for name in attributes))
+
+
+def has_own_size(node: LexborNode) -> bool:
+    """Tell whether an element may set its own font size, which inline boxes do whose parent removes the gaps."""
+    attributes = node.attributes
+    return "class" in attributes or "font-size" in (attributes.get("style") or "")
+
+
+def read_lengths(value: str) -> list[tuple[float, str]]:
+    """Return the lengths of a value with their units."""
+    return [
+        (float(match[0][: len(match[0]) - len(match[1] or "")]), match[1] or "") for match in LENGTH.finditer(value)
+    ]
+
+
+def moves_far(declared: Mapping[str, str]) -> bool:
+    """Tell whether declarations move an element or its text out of the page.
+
+    A wide strip that is moved by less than its width shows another of its parts, as a carousel does.
+    """
+    lengths = []
+    for name in OFFSETS:
+        value = declared.get(name, "")
+        if "-" in value and not (name.startswith("margin") and declared.get("left") == "50%"):
+            lengths += [(-number, unit) for number, unit in read_lengths(value)]
+    lengths += [(abs(number), unit) for number, unit in read_lengths(declared.get("text-indent", ""))]
+    if "-" in declared.get("transform", ""):
+        moved = [length for value in TRANSLATE.findall(declared["transform"]) for length in read_lengths(value)]
+        lengths += [(-number / CAROUSEL, unit) for number, unit in moved if unit != "%"]
+    far = max((number / FAR[unit] for number, unit in lengths), default=0)
+    if far < 1:
+        return False
+    width = max((number / FAR[unit] for number, unit in read_lengths(declared.get("width", ""))), default=0)
+    return width < far
+
+
+def is_tiny(value: str) -> bool:
+    """Tell whether a size is at most a pixel."""
+    match = LENGTH.fullmatch(value)
+    return bool(match) and (is_zero(value) or value in ("1px", "1pt", ".1px", "0.1px"))
+
+
+def is_zero(value: str) -> bool:
+    """Tell whether a number, with or without a unit, is zero."""
+    digits = value.rstrip("pxtrem%vhw ")
+    return bool(digits) and not digits.strip("0.")
+
+
+def remove_moved_text(parser: LexborHTMLParser, html: str) -> None:
+    """Remove the elements that a style sheet in the page moves far out of it, by rules with simple selectors."""
+    for selector in find_moving_rules(html):
+        for node in reversed(parser.css(selector)):  # the inner ones first: an element goes with all that it holds
+            if node.tag not in STANDING:
+                node.decompose()
+
+
+def find_moving_rules(html: str) -> list[str]:
+    """Return the simple selectors of rules that move text far out of the page, at most MAX_RULES. Linear time."""
+    found: dict[str, None] = {}
+    position = html.find("<style")
+    while position >= 0 and len(found) < MAX_RULES:
+        start = html.find(">", position, position + 300)
+        end = html.find("</", start, start + MAX_SHEET) if start >= 0 else -1
+        if end >= 0 and any(html.find(gate, start, end) >= 0 for gate in GATES):
+            for match in FAR_RULE.finditer(html, start, end):
+                found |= dict.fromkeys(read_selectors(html, start, match.start()))
+        position = html.find("<style", end if end >= 0 else start + MAX_SHEET) if start >= 0 else -1
+    return list(found)[:MAX_RULES]
+
+
+def read_selectors(html: str, start: int, position: int) -> list[str]:
+    """Return the simple selectors of the rule around a declaration in a style sheet that begins at `start`."""
+    brace = html.rfind("{", max(start, position - 1000), position)
+    if brace < 0 or html.find("}", brace, position) >= 0:
+        return []
+    begin = max(html.rfind(char, max(start, brace - 500), brace) for char in "{}/;>") + 1
+    selectors = (" ".join(selector.split()) for selector in html[max(begin, start) : brace].split(","))
+    return [selector for selector in selectors if SELECTOR.fullmatch(selector)]

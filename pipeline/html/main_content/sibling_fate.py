@@ -1,0 +1,112 @@
+"""Parallel parts of a page share one fate: all rows of a table, all terms of a list, all cards of a row, or none.
+
+Siblings are parallel if they have the same tag and class names in the same element. The blocks that have the same
+place in each of them (the question of each item, its answer) are decided together, by the part of their text that the
+model keeps. The titles of items that are kept are kept too, so that no answer follows another question.
+"""
+
+from collections import defaultdict
+from itertools import count
+
+import numpy as np
+
+from pipeline.html.main_content.block_features import BlockLayout
+from pipeline.html.main_content.blocks import BUTTON, CAPTION, DEFINITION, ITEM, TERM, PageBlocks
+from pipeline.html.main_content.class_hints import TAG_BIT
+
+LEVELS = 4  # containers around a term that are looked at for its list
+FEWEST = 2  # items of a group
+SHARED = 0.5  # part of a group's items that has a block at the same place
+MAJORITY = 0.5  # part of the text of alike blocks that must be kept, for all to be kept
+TITLES = (1, 2, 3, 4, 5, 6, ITEM, TERM, CAPTION, BUTTON)
+
+
+def share_fate(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.ndarray:
+    """Return which blocks to keep, so that parallel ones are kept or left out together."""
+    if kept.all() or not kept.any():
+        return kept
+    chosen, kept = kept, kept.copy()
+    for start, end in page.tables:
+        length = layout.length[start:end]
+        kept[start:end] = (kept[start:end] * length).sum() >= MAJORITY * length.sum()
+    role, item = find_parallel_blocks(page, layout)
+    grouped = np.flatnonzero(role >= 0)
+    if len(grouped):
+        roles, length = role[grouped], layout.length[grouped]
+        share = np.bincount(roles, length * kept[grouped]) / np.maximum(np.bincount(roles, length), 1e-9)
+        kept[grouped] = (share >= MAJORITY)[roles]
+        titles = grouped[np.isin(layout.kind[grouped], TITLES)]
+        follow_bodies(kept, chosen, titles, item, layout)
+    return kept
+
+
+def follow_bodies(
+    kept: np.ndarray, chosen: np.ndarray, titles: np.ndarray, item: np.ndarray, layout: BlockLayout
+) -> None:
+    """Keep the titles, in place, of items whose body is kept; leave out those that the model did not choose and whose
+    body is left out. The body is the rest of an item, or the block after a title that is an item by itself.
+    """
+    for number in titles.tolist():
+        end = int(layout.end[item[number]]) if item[number] >= 0 else 0
+        if end <= number + 1 and layout.kind[number] == ITEM:
+            continue
+        end = min(end if end > number + 1 else number + 2, len(kept))
+        length = layout.length[number + 1 : end]
+        if len(length):
+            followed = (kept[number + 1 : end] * length).sum() >= MAJORITY * length.sum()
+            kept[number] = followed or (kept[number] and chosen[number])
+
+
+def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each block the number of its role, which alike blocks of parallel items share, and the container that
+    is its item; -1 where there is none.
+    """
+    sign, parent = np.array(page.sign, np.int64), layout.parent
+    _, place = np.unique(parent << 32 ^ sign, return_inverse=True)
+    items = np.bincount(place, layout.end > layout.first)
+    parallel = (sign > 0) & (items[place] >= FEWEST)
+    parallel[0] = False
+    item_of, path_of = find_items(page, parallel.tolist())
+    item, path = np.array(item_of)[layout.container], np.array(path_of)[layout.container]
+    role = np.full(len(item), -1)
+    terms = (layout.kind == TERM) | (layout.kind == DEFINITION)
+    held = np.flatnonzero((item >= 0) & ~terms)
+    if len(held):
+        group = place[item[held]]
+        _, number = np.unique((group << 20 ^ path[held]) << 4 | layout.kind[held], return_inverse=True)
+        pairs = np.unique(number * len(parent) + item[held]) // len(parent)
+        common = np.bincount(pairs) * np.bincount(number) >= SHARED * np.bincount(number, items[group])
+        role[held] = np.where(common[number], number, -1)
+    for block in np.flatnonzero(terms).tolist():
+        role[block] = len(item) + find_term_list(page, page.container[block])
+    found = np.flatnonzero(role >= 0)
+    _, role[found] = np.unique(role[found], return_inverse=True)
+    return role, item
+
+
+def find_items(page: PageBlocks, parallel: list[bool]) -> tuple[list[int], list[int]]:
+    """Return for each container the parallel one that it is in, or is, -1 for none, and the number of the way there."""
+    items: list[int] = []
+    paths: list[int] = []
+    known: dict[tuple[int, int], int] = defaultdict(count(1).__next__)
+    for container, (parent, is_item) in enumerate(zip(page.parent, parallel, strict=True)):
+        if is_item:
+            items.append(container)
+            paths.append(0)
+        elif container and items[parent] >= 0:
+            items.append(items[parent])
+            paths.append(known[paths[parent], page.sign[container]])
+        else:
+            items.append(-1)
+            paths.append(0)
+    return items, paths
+
+
+def find_term_list(page: PageBlocks, container: int) -> int:
+    """Return the list of terms and definitions around a container; the one around that if there is none."""
+    at = container
+    for _ in range(LEVELS):
+        if page.hints[at] & TAG_BIT["dl"]:
+            return at
+        at = page.parent[at]
+    return page.parent[container]
