@@ -1,17 +1,18 @@
 """The folder that a run writes its files to. A file that exists is complete.
 
 An output is a local folder or any fsspec address (`gs://bucket/run`). A local file is written under a partial name and
-renamed at its end; an object store shows an object only when it is complete.
+renamed at its end; what goes into an object store is written to a temporary file first.
 """
 
 import hashlib
 import json
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import fsspec
 import numpy as np
@@ -69,8 +70,11 @@ class Output:
         folder, _, name = path.rpartition("/")
         self.fs.makedirs(folder, exist_ok=True)
         if not self.local:
-            with self.fs.open(path, "wb") as out:
-                yield out
+            # An object that is open for writing gets its name when it is closed, also where the block ends early.
+            with tempfile.NamedTemporaryFile(prefix="gristmill-") as held:
+                yield cast(IO[bytes], held)
+                held.flush()
+                self.fs.put_file(held.name, path)
             return
         # A random part: two attempts, perhaps on two machines that share the folder, may write the same file at once.
         partial = f"{folder}/.{name}.{uuid.uuid4().hex}{PARTIAL}"

@@ -9,12 +9,14 @@ from pipeline.io.output import Output, fingerprint_value, shard_name
 SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string())])
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path):
-    output = Output(str(tmp_path / "out"))
+@pytest.mark.parametrize("root", ["out", "memory://failed/out"])
+def test_a_failed_write_leaves_nothing_behind(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output = Output(root)
     with pytest.raises(RuntimeError), output.table_writer(SCHEMA, "documents", "a.parquet") as writer:
         writer.row({"id": "1", "text": "one"})
         raise RuntimeError("killed in the middle")
-    assert list((tmp_path / "out" / "documents").iterdir()) == []
+    assert output.fs.ls(output.path("documents")) == []
     assert output.list("documents") == []
 
 
