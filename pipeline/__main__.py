@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from pipeline import __version__
 from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
+from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
 
 
 def build_pipeline_parser() -> argparse.ArgumentParser:
@@ -44,8 +45,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt as stop:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
+        return report_stop(signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+    except Exception as error:
+        if stops:  # Beam turns whatever it meets, a signal too, into a text
+            return report_stop(stops[-1])
+        if is_out_of_memory(error):
+            print(f"error: {OUT_OF_MEMORY}", file=sys.stderr)
+            return 1
+        raise
+
+
+stops: list[signal.Signals] = []  # the signals that asked this process to end
+
+
+def report_stop(number: signal.Signals) -> int:
+    """Say that the run was interrupted. Returns the exit code."""
+    print("interrupted; run the same command again to continue", file=sys.stderr)
+    return 128 + number
 
 
 class Terminated(KeyboardInterrupt):
@@ -54,12 +70,21 @@ class Terminated(KeyboardInterrupt):
 
 def raise_terminated(*_: object) -> None:
     """Raise Terminated in the main thread; this is the handler of SIGTERM."""
+    stops.append(signal.SIGTERM)
     raise Terminated
+
+
+def raise_interrupted(*_: object) -> None:
+    """Raise KeyboardInterrupt in the main thread; this is the handler of SIGINT."""
+    stops.append(signal.SIGINT)
+    raise KeyboardInterrupt
 
 
 def run_command() -> int:
     """Run the command of this process's arguments; the installed command `gristmill` calls it."""
     signal.signal(signal.SIGTERM, raise_terminated)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as under nohup
+        signal.signal(signal.SIGINT, raise_interrupted)
     return main()
 
 

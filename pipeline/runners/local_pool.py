@@ -26,12 +26,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from pipeline.runners.beam_options import LaunchError, beam_options
+from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
 
 NOTE_BYTES = 512
-OUT_OF_MEMORY = (
-    "the memory that this process may have (ulimit -v, or the machine's) is used up; give it more, or take fewer "
-    "--set workers=N, and run the same command again: it goes on from what is done"
-)
 
 
 class WorkerFailure(RuntimeError):
@@ -278,8 +275,12 @@ def run_worker(
         report("done", None)
     except BaseException as error:  # sent on to the parent, which raises it
         cause = root_cause(error)
-        user = isinstance(cause, OSError | ValueError | MemoryError)
-        line = explained(cause) if user else f"{type(cause).__name__}: {explained(cause)}"
+        user = isinstance(cause, OSError | ValueError) or is_out_of_memory(error)
+        line = (
+            explained(error if is_out_of_memory(error) else cause)
+            if user
+            else f"{type(cause).__name__}: {explained(cause)}"
+        )
         report("failure", (line, traceback.format_exc(), user))
         os._exit(1)
     sys.stdout.flush()
@@ -301,8 +302,14 @@ def root_cause(error: BaseException) -> BaseException:
 
 def explained(error: BaseException) -> str:
     """Return an error that the user can mend as one line."""
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}no file may grow larger here (ulimit -f); raise the limit and run the same command again"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}no more files may be open (ulimit -n); raise the limit and run the same command again"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}the disk is full; make room and run the same command again: it goes on from what is done"
