@@ -18,7 +18,7 @@ from pipeline.config import build_config
 from pipeline.extract.page import Page, Rejection, map_remaining, reject_page
 from pipeline.extract.page_stage import register_page_coder
 from pipeline.extract.splits import ReadResult, Split, is_split_done, marker_path, plan_files, save_read_result
-from pipeline.html.charset import decode_body
+from pipeline.html.charset import TWICE, decode_body
 from pipeline.html.http import HttpResponse, detect_mime_type, parse_response
 from pipeline.html.robots import RobotsConfig, robots_directives
 from pipeline.io.inputs import expand_inputs, open_input
@@ -331,6 +331,7 @@ class ReadSplit(beam.DoFn):
         pages = read_split(split, self.url_filter, self.settings, self.robots, result.ledger, charges)
         for batch in batch_pages(pages):
             Metrics.counter("ReadCrawl", "pages").inc(len(batch))
+            Metrics.counter("ReadCrawl", "encoded_twice").inc(sum(page.encoding == TWICE for page in batch))
             count_rejections(batch)
             end = batch[-1].end - split.start
             yield batch

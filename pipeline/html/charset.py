@@ -1,8 +1,8 @@
 """The text of an HTML body: which character encoding it is in, and its characters.
 
 Order: byte order mark, then UTF-8 where the bytes prove it, then what the HTTP header and the page's meta tag declare
-as far as the bytes bear them out, then detection by uchardet. Labels mean what the WHATWG Encoding Standard says
-(gb2312 is read as gb18030, iso-8859-1 as windows-1252).
+as far as the bytes bear them out, then windows-1252, unless uchardet finds an encoding that fits the page. Labels mean
+what the WHATWG Encoding Standard says (gb2312 is read as gb18030, iso-8859-1 as windows-1252).
 """
 
 import codecs
@@ -10,7 +10,10 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+from resiliparse.parse.encoding import map_encoding_to_html5
+
+from pipeline.html.double_encoding import holds_runs, repair_double_encoding
+from pipeline.html.encoding_guess import DETECT_BYTES, guess_encoding
 
 
 class CharacterEncoding(NamedTuple):
@@ -41,7 +44,8 @@ ENCODINGS = {f"cp125{n}": CharacterEncoding(f"windows-125{n}", f"cp125{n}") for 
 MISSING = {"x-mac-cyrillic": "mac-cyrillic", "x-mac-ukrainian": "mac-cyrillic", "cp949": "euc_kr"}  # not in resiliparse
 BOMS = ((codecs.BOM_UTF8, UTF_8), (codecs.BOM_UTF16_LE, UTF_16_LE), (codecs.BOM_UTF16_BE, UTF_16_BE))
 PRESCAN = 4096  # bytes searched for a meta tag; the standard says 1024, pages put it later
-COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.S)
+SCRIPTED = 1 << 16  # bytes of a page's beginning of which comments and scripts are taken out before
+NO_MARKUP = re.compile(rb"<!--.*?(?:-->|\Z)|<(script|style|title|textarea|template)\b.*?(?:</\1|\Z)", re.S | re.I)
 META = re.compile(rb"<meta\b[^>]{0,1000}?charset\s*+=\s*+(?:[\"']\s*+)?([^\s\"'/>;]{1,40})", re.I)
 XML_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([^\"'>]{1,40})", re.I)
 HEADER_CHARSET = re.compile(r"charset\s*+=\s*+(?:[\"']\s*+)?([^\s\"';,]{1,40})", re.I)
@@ -53,11 +57,11 @@ RAW_TEXT_END = re.compile(rb"</(?:script|style)\s*+>", re.I)
 WHITE_SPACE = re.compile(rb"\s+")
 MAX_BAD = 0.02  # share of the non-ASCII bytes that may be wrong before a declared encoding is disbelieved
 FEW = 8  # non-ASCII bytes; fewer are too few to prove UTF-8 against a declared encoding
-DETECT_BYTES = 1 << 16
+TWICE = "utf-8 twice"  # the name of the encoding of a page that is repaired
 
 
 def decode_body(body: bytes, content_type: str = "") -> tuple[str, str]:
-    """Return a body's text and the WHATWG name of the encoding it was read in.
+    """Return a body's text and the WHATWG name of the encoding it was read in; TWICE for UTF-8 that was encoded twice.
 
     `content_type` is the HTTP header's value. Bytes that are wrong in the encoding become U+FFFD; NULs are dropped.
     Never raises.
@@ -74,7 +78,10 @@ def decode_body(body: bytes, content_type: str = "") -> tuple[str, str]:
     proven = text is not None and len(body) - len(text) >= FEW
     declared = [] if proven else find_declared_encodings(body, content_type)
     if text is not None and (UTF_8 in declared or not declared):
-        return text.replace("\x00", ""), UTF_8.name
+        text = text.replace("\x00", "")
+        if holds_runs(body) and (repaired := repair_double_encoding(text)) != text:
+            return repaired, TWICE
+        return text, UTF_8.name
     return decode_unproven(body, declared, escaped)
 
 
@@ -121,7 +128,7 @@ def find_encoding(label: str) -> CharacterEncoding | None:
 def find_declared_encodings(body: bytes, content_type: str) -> list[CharacterEncoding]:
     """Return what the header, then the page itself declare, known ones only."""
     labels = [match[1]] if (match := HEADER_CHARSET.search(content_type)) else []
-    head = COMMENT.sub(b"", body[:PRESCAN])
+    head = NO_MARKUP.sub(b"", body[:SCRIPTED])[:PRESCAN]
     for pattern in (META, XML_ENCODING):
         labels += [label.decode("latin-1") for label in pattern.findall(head)[:1]]
     # Markup in UTF-16 shows by its NULs (`detect_utf_16`); elsewhere the label is wrong, and the standard says UTF-8.
@@ -142,8 +149,7 @@ def detect_utf_16(body: bytes) -> CharacterEncoding | None:
 def detect_body_encoding(body: bytes) -> CharacterEncoding:
     """Return the encoding that the body's visible text is most likely in."""
     text = replace_markup(body[: DETECT_BYTES * 4])[:DETECT_BYTES]
-    found = detect_encoding(text, max_len=0, html5_compatible=False)  # compatible, it takes Korean for UTF-8
-    return find_encoding(found or "") or ENCODINGS["cp1252"]
+    return find_encoding(guess_encoding(text, body)) or ENCODINGS["cp1252"]
 
 
 def replace_markup(data: bytes) -> bytes:

@@ -28,7 +28,7 @@ DOCUMENT = pa.schema(
         ("domain", pa.string()),  # one of pipeline.text.domain.DOMAINS
         ("canonical_url", pa.string()),  # of its address: the key by which captures of one page meet
         ("canonical_link", pa.string()),  # the address that the page itself calls its own
-        ("encoding", pa.string()),
+        ("encoding", pa.string()),  # it was read in; "utf-8 twice" where text that was encoded twice is repaired
         ("robots", pa.string()),  # the page's own wishes, sorted, with commas: noindex,nofollow
         ("file", pa.string()),  # the input it was read from
         ("offset", pa.int64()),  # of the record in that input

@@ -68,7 +68,7 @@ LETTERS = ("a", "a ", "é", "a.b", "A. ", "ab AB ", "ſ", "漢", "あ", "한", "
 # By module and the name at module level that holds the pattern: what attacks it, when it is repeated.
 PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     "html/charset.py": {
-        "COMMENT": COMMENTS,
+        "NO_MARKUP": (*COMMENTS, "<script>", "<title></title", "<template "),
         "META": ("<meta ", "<meta charset", "<meta charset=", "charset= "),
         "XML_ENCODING": ("<?xml ", "<?xml encoding", "encoding= "),
         "HEADER_CHARSET": ("charset=", "charset =", 'charset=" ', " ", ";"),
@@ -79,6 +79,22 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "WHITE_SPACE": SPACES,
     },
     "html/dates.py": {"DAY": ("2020", "2020-", "20200101")},
+    "html/double_encoding.py": {
+        "RUN": ("\u00c3\u00a9", "\u00e2\u20ac"),
+        "RUNS": ("\u00c3\u00a9", "\u00e2\u20ac\u2122\u00c3"),
+        "CERTAIN": ("a\u00c3", "\u00e2\u20ac"),
+        "ALONE": ("\u00e2",),
+        "ACCENTED": ("\u00e9",),
+        "GATE": ("\u00c3", "\u00c3\u00a9"),
+        "FAULT": ("double", "mojibak"),
+    },
+    "html/encoding_guess.py": {
+        "HTML_LANGUAGE": ("<html ", "<html lang", "lang = "),
+        "ASCII_WORD": ("a", "a ", "\xe9a"),
+        "LONG_RUN": ("\xe9", "\xe9\xe9 "),
+        "PAIR_RUN": ("\xe9 ", "\xe9\xe9 "),
+        "WIDE": (),  # of the names of encodings
+    },
     "html/engines.py": {
         "EMPTY_LINES": ("\n", "\n\n\n", "\n \n"),
         "INNER_SPACE": (" ", "a  ", "\t\t", "\u00a0"),
@@ -391,11 +407,16 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
     page = [*tokens_of("html/elements", "html/main_content", "language/prefilter", "text/entities"), *MARKUP]
     words = tokens_of("text/tokenize", "text/line_keys", "text/minhash")
     prose = [*tokens_of("filters"), *words]
+    responses = tokens_of("html/http", "html/charset", "html/encoding_guess", "html/double_encoding")
     invisible = tokens_of("html/engines", "text/invisible")
     index = NgramIndex.build([["the mill is old and it stands by the river for many years"]], 8, 3)
     shallow = [token for token in [*tokens_of("html/elements", "html/main_content"), *MARKUP] if token not in DEEP]
     found = {
-        "response": (lambda t: read_response(to_bytes(t)), tokens_of("html/http", "html/charset"), RESPONSE_CONTEXTS),
+        "response": (
+            lambda t: read_response(to_bytes(t)),
+            responses,
+            RESPONSE_CONTEXTS,
+        ),
         "records": (lambda t: read_bytes(to_bytes(t)), tokens_of("warc"), RECORD_CONTEXTS),
         "robots": (lambda t: robots_directives([("x-robots-tag", t)], t), head, HTML_CONTEXTS),
         "metadata": (lambda t: extract_metadata(t, "https://example.org/"), head, HTML_CONTEXTS),

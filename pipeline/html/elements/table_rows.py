@@ -90,10 +90,10 @@ def read_span(attributes: Mapping[str, str | None], name: str, most: int) -> int
 def plan_rows(table: OpenTable, texts: Sequence[str], kinds: Sequence[int], plain: frozenset[int]) -> list[JoinedRow]:
     """Return the rows of a table that become one block each; none of a table that only arranges the page.
 
+    The table holds no other.
+
     `texts` and `kinds` are those of its blocks; blocks of a kind in `plain` may share a cell.
     """
-    if table.nested:
-        return []
     parted = [(row, part_row(row, table.start)) for row in table.rows if len(row.cells) > 1 and row.end > row.start]
     wide = sum(sum(end > start for start, end in cells) > 1 for _, cells in parted)
     if not wide:

@@ -590,6 +590,8 @@ class DomWalker:
 
     def close_table(self, table: OpenTable) -> None:
         """Make a block of each row of a data table; the containers in the table span what is left."""
+        if table.nested:
+            return
         start, read = table.start, self.blocks[table.start :]
         rows = plan_rows(table, [block[0] for block in read], [block[1] for block in read], SAME_CELL)
         if not rows:

@@ -106,6 +106,74 @@ def test_markup_is_replaced_before_detection(data: bytes, expected: bytes) -> No
     assert replace_markup(data) == expected
 
 
+STORY = "The waters off Peru grow warm every few years, and the fishermen, who gave it its name, stay in the harbour."
+POLISH = "Nie jest to wszystko, ale na pewno się z tego cieszymy, bo od lat tak się mówi w naszym mieście. Żółć i łąka."
+LITHUANIAN = "Miestas yra prie upės, ir tai yra žinoma iš seno, bet apie jį kalba tik tie, kad čia gyvena."
+
+
+@pytest.mark.parametrize(
+    "word",
+    "Niño Muñoz Señor Peña jalapeño Nuñez João Conceição Müller Ångström café Brontë São “quoted” £5 it’s".split(),
+)
+@pytest.mark.parametrize("text", [f"<p>{STORY} They call it {{}}.</p>", "<p>{} is what they said of the river.</p>"])
+def test_a_body_without_a_charset_is_windows_1252(word: str, text: str) -> None:
+    html = text.format(word)
+    assert decode_body(html.encode("cp1252")) == (html, "windows-1252")
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (POLISH, "iso8859-2"), (POLISH, "cp1250"), (LITHUANIAN, "cp1257"), (RUSSIAN, "cp1251"), (RUSSIAN, "koi8-r"),
+        (KOREAN, "cp949"), ("Η Ελλάδα είναι μια χώρα στην Ευρώπη και έχει πολλά νησιά. " * 3, "iso8859-7"),
+        ("日本語の文章はこのように書かれています。文字コードを調べます。" * 3, "shift_jis"),
+        ("日本語の文章はこのように書かれています。文字コードを調べます。" * 3, "euc_jp"),
+        ("中文网页的字符编码有很多种，这里是一段简体中文。" * 3, "gb18030"),
+        ("השפה העברית נכתבת מימין לשמאל, והיא שפה עתיקה מאוד. " * 3, "cp1255"),
+    ],
+)  # fmt: skip
+def test_a_detected_encoding_counts_where_it_fits_the_page(text: str, codec: str) -> None:
+    assert decode_body(f"<p>{text}</p>".encode(codec))[0] == f"<p>{text}</p>"
+
+
+def test_a_charset_in_a_script_or_a_title_does_not_count() -> None:
+    for decoy in ("<script>var a = '<meta charset=iso-8859-1>';</script>", "<style>/*<meta charset=koi8-r>*/</style>",
+                  "<title><meta charset=gbk></title>", "<textarea><meta charset=big5></textarea>",
+                  "<SCRIPT>" + "x = 1; " * 1500 + "'<meta charset=koi8-r>'</SCRIPT>"):  # fmt: skip
+        body = meta(RUSSIAN, "windows-1251").replace("<head>", f"<head>{decoy}")
+        assert decode_body(body.encode("cp1251"))[1] == "windows-1251"
+
+
+def encode_twice(text: str, times: int = 1) -> str:
+    for _ in range(times):
+        text = "".join(bytes([byte]).decode("cp1252", "replace").replace("\ufffd", chr(byte)) for byte in text.encode())
+    return text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["It’s the café’s “menu” – 5 €.", "El niño está aquí", "Für den Müller", "Быть или не быть, и всё", "naïve",
+     "日本語の文章です", "Žluťoučký kůň příliš", "smile 😀 now", "Ελληνικά είναι ωραία"],
+)  # fmt: skip
+@pytest.mark.parametrize("times", [1, 2])
+def test_text_that_was_encoded_twice_is_repaired_and_told(text: str, times: int) -> None:
+    page = f"<p>{text}</p><p>and plain words</p>"
+    assert decode_body(encode_twice(page, times).encode()) == (page, "utf-8 twice")
+    mixed = encode_twice(f"<p>{text}</p>") + "<footer>© Café</footer>"
+    assert decode_body(mixed.encode())[0] == f"<p>{text}</p><footer>© Café</footer>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["«LE CAFÉ» is open, “CAFÉ” too, and the é stays", "He said “fiancé”… and “café”—twice", "NÃO, SÃO PAULO, Ã",
+     "PÂ» and «Ñ»", "Mojibake: cafÃ© is what it’s called",
+     "Voilà «à» côté, élève, été, où, ça: Ã© is a fault in one place", "Привет, мир",
+     "10°C × 5 £", "Østergård — Åse"],
+)  # fmt: skip
+def test_text_that_may_be_right_is_left_alone(text: str) -> None:
+    assert decode_body(f"<p>{text}</p>".encode()) == (f"<p>{text}</p>", "utf-8")
+
+
 def test_unclosed_markup_takes_linear_time() -> None:
     for token in (b"<!--", b"<script ", b"<", b"<style>"):
         assert decode_body(b"caf\xe9 \xff\xe8 " * 10 + token * (250_000 // len(token)))[0].startswith("caf")
