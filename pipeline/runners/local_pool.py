@@ -261,11 +261,12 @@ def run_worker(
     threading.Thread(
         target=exit_with_parent, args=(parent,), daemon=True
     ).start()  # first: Beam takes seconds to import
-    import apache_beam as beam
-
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs what a transform raises; the parent tells it
     _worker.append(WorkerEnds(number, pipe, note))
     try:
+        import apache_beam as beam
+
+        # It logs what a transform raises; the parent tells it.
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
         pipeline = beam.Pipeline(options=beam_options(flags))
         drawn = pipeline | "worker" >> beam.Create([number]) | "draw" >> beam.FlatMap(draw_tasks).with_output_types(Any)
         _ = drawn | make_stage()

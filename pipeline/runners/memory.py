@@ -6,7 +6,14 @@ OUT_OF_MEMORY = (
     "the memory that this process may have is used up (ulimit -v, or the machine's); give it more, or take fewer "
     "--set workers=N, and run the same command again to go on from what is done"
 )
-SIGNS = ("Cannot allocate memory", "can't start new thread", "failed to map segment", "MemoryError", "bad_alloc")
+SIGNS = (
+    "Cannot allocate memory",
+    "can't start new thread",
+    "failed to map segment",
+    "MemoryError",
+    "bad_alloc",
+    "without exception set",  # CPython's own, where there was no memory for the exception
+)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -1,0 +1,97 @@
+"""A full disk at any stage and limits of the system give one line and nothing half written; then the run completes."""
+
+import contextlib
+import errno
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+import yaml
+
+from pipeline.cli.run_jobs import run_jobs
+from pipeline.io.output import Output
+from tests.pipeline.cli.test_run import corpus_bytes
+from tests.pipeline.conftest import SETTINGS, config
+from tests.shared import ROOT
+
+# In the order in which they are written; `documents` and `rejected` are there already.
+WRITTEN = (
+    "duplicates",
+    "index",
+    ".work/dedup.json",
+    "corpus/train",
+    "tokenizer",
+    ".work/publish.json",
+    "README.md",
+    "report.html",
+)
+MADE_LATER = (*WRITTEN, "index.json", "ledger.json")
+
+
+def find_partial(folder: Path) -> list[str]:
+    """Return the files that were not finished."""
+    return [str(path) for path in folder.rglob("*.partial")]
+
+
+def test_a_full_disk_at_any_stage(done, crawl, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "out"
+    shutil.copytree(done, output)
+    for name in MADE_LATER:
+        path = output / name.partition("/train")[0]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    settings, write = config(crawl, output), Output.write
+    for full in WRITTEN:
+
+        @contextlib.contextmanager
+        def fail(self: Output, *parts: str, full: str = full) -> Iterator[IO[bytes]]:
+            with write(self, *parts) as out:
+                if "/".join(parts).startswith(full):
+                    out.write(b"half")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), full)
+                yield out
+
+        monkeypatch.setattr(Output, "write", fail)
+        assert run_jobs(settings, [], "run") == 1, full
+        said = capsys.readouterr().err.strip().splitlines()
+        assert [line for line in said if "the disk is full; make room" in line] == said[-1:], (full, said)
+        assert find_partial(output) == [], full
+    monkeypatch.setattr(Output, "write", write)
+    assert run_jobs(settings, [], "run") == 0
+    assert corpus_bytes(output) == corpus_bytes(done)
+
+
+@pytest.mark.parametrize(
+    "limit, value, line",
+    [
+        (resource.RLIMIT_FSIZE, 8 << 10, "no file may grow larger here (ulimit -f)"),
+        (resource.RLIMIT_NOFILE, 8, "no more files may be open (ulimit -n)"),
+        (resource.RLIMIT_AS, 500 << 20, "the memory that this process may have is used up (ulimit -v"),
+    ],
+)
+def test_a_limit_of_the_system_is_one_line(crawl, tmp_path, limit, value, line):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"inputs": [crawl[2]], "output": str(tmp_path / "out"), "workers": 1, **SETTINGS}))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "extract", str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: ") and line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert find_partial(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_that_may_not_be_written_is_one_line(done, crawl, tmp_path, capsys):
+    (tmp_path / "out").mkdir(mode=0o500)
+    assert run_jobs(config(crawl, tmp_path / "out"), [], "run") == 1
+    assert "cannot be written" in capsys.readouterr().err
