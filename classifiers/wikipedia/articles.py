@@ -1,7 +1,7 @@
 """Convert the articles of a Wikipedia dump to plain text, for example as curated texts for the end of training.
 
-The result is roughly the text that a reader sees. Templates, tables, references, pictures and the lists at the end of
-an article are removed.
+The result is roughly the text that a reader sees. Templates that show words keep them, and formulas are LaTeX. Other
+templates, tables, references, pictures and the lists at the end of an article are removed.
 """
 
 import re
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from classifiers.output_files import replace_file_atomically
 from classifiers.wikipedia.dumps import read_dump_articles
+from classifiers.wikipedia.plain_text import read_wikitext
 
 ARTICLE_SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "url", "title", "language", "text")])
 ROW_GROUP = 1000  # rows
@@ -25,19 +26,7 @@ CATEGORY = re.compile(
     re.IGNORECASE,
 )
 REDIRECT = re.compile(r"\s*#\s*\w+[^\n]*\[\[")
-TEMPLATE = re.compile(r"\{\{[^{}]*\}\}")
-MAX_DEPTH = 8  # of templates inside templates, and of links inside a picture's caption
-# Elements that are removed. A link keeps its visible text. A link with a namespace (for example a picture) is removed.
-REMOVED = (
-    (re.compile(r"<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>", re.DOTALL | re.IGNORECASE), " "),
-    (re.compile(r"<[^<>]*>|^\{\|.*?^\|\}", re.DOTALL | re.MULTILINE), " "),
-)
-PLAIN_LINK = re.compile(r"\[\[(?![^\[\]|:]*:)(?:[^\[\]|]*\|)*([^\[\]|]*)\]\]")
-OTHER_LINK = re.compile(r"\[\[:?[^\[\]|:]*:[^\[\]]*\]\]")
-MARKS = (
-    (re.compile(r"\[\w+://\S*\s*([^\[\]]*)\]"), r"\1"),
-    (re.compile(r"'{2,}|^[*#:;]+|\[\[|\]\]|\{\{|\}\}|\|\|", re.MULTILINE), ""),  # unbalanced marks too
-)
+LIST_MARKS = re.compile(r"^[*#:;]+[^\S\n]*", re.MULTILINE)
 HEADING = re.compile(r"^=+\s*(.*?)\s*=+\s*$", re.MULTILINE)
 # Headings of the lists at the end of an article, in the larger editions.
 FINAL_HEADINGS = frozenset(
@@ -57,20 +46,8 @@ def extract_prose(wikitext: str) -> str:
     """Return the text of an article, one paragraph or heading a line; "" for a redirect."""
     if REDIRECT.match(wikitext):
         return ""
-    for _ in range(MAX_DEPTH):
-        wikitext, removed = TEMPLATE.subn(" ", wikitext)
-        if not removed:
-            break
-    for pattern, kept in REMOVED:
-        wikitext = pattern.sub(kept, wikitext)
-    for _ in range(MAX_DEPTH):  # innermost first: the links of a caption before its picture
-        wikitext, plain = PLAIN_LINK.subn(r"\1", wikitext)
-        wikitext, others = OTHER_LINK.subn(" ", wikitext)
-        if not plain + others:
-            break
-    for pattern, kept in MARKS:
-        wikitext = pattern.sub(kept, wikitext)
-    return "\n".join(line for line in (line.strip() for line in select_prose_lines(wikitext)) if line)
+    text = LIST_MARKS.sub("", read_wikitext(wikitext))
+    return "\n".join(line for line in (line.strip() for line in select_prose_lines(text)) if line)
 
 
 def select_prose_lines(text: str) -> Iterator[str]:

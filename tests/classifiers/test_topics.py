@@ -131,7 +131,7 @@ def test_articles_by_the_words_of_their_categories(tmp_path):
     pages = [("Quark", QUARK), ("Mixed", "Of [[Category:Physics]] [[Category:Tennis]]"), ("Q", "#REDIRECT [[Quark]]")]
     (tmp_path / "dump.xml").write_bytes(dump(pages))
     assert list(read_categorised_articles([tmp_path / "dump.xml"])) == [
-        ("Quark", "Quarks are   particles.\nKinds\nUp, down quarks", "science")
+        ("Quark", "Quarks are particles.\nKinds\nUp, down quarks", "science")
     ]
 
 
@@ -143,4 +143,17 @@ def test_a_real_dump_becomes_texts(tmp_path, capsys):
     assert f"{len(rows)} articles" in capsys.readouterr().out and len(rows) > 90
     for row in rows:
         assert row["url"].startswith("https://en.wikipedia.org/wiki/") and row["text"].startswith(row["title"])
-        assert not re.search(r"\[\[|\]\]|\{\{|<ref|^==", row["text"], re.M), row["title"]
+        prose = re.sub(r"\$[^$]*\$", "", row["text"])  # LaTeX may have braces
+        assert not re.search(r"\[\[|\]\]|\{\{|<ref|^==", prose, re.M), row["title"]
+    whole = "\n".join(row["text"] for row in rows)
+    faults = (
+        "&[a-z]{2,8};",
+        r"[(（]\s*[;,:]?\s*[)）]",
+        "  ",
+        "^(?:File|Image):",
+        "__[A-Z]+__",
+        r"\w ,",
+        "</?[a-z]+[ >]",
+    )
+    counts = {fault: len(re.findall(fault, whole, re.M)) for fault in faults}
+    assert {fault: count for fault, count in counts.items() if count > 5} == {} and len(whole) > 2_500_000
