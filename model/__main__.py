@@ -178,11 +178,15 @@ def export_command(arguments: argparse.Namespace) -> None:
 
 
 def ablate_command(arguments: argparse.Namespace) -> None:
-    """Run an ablation study and print its table."""
+    """Run an ablation study and print its report. Raises TrainerError where the study cannot be trusted."""
+    from model.config import TrainerError
     from model.config_reader import load_study_config
     from model.studies.ablate import AblationStudy, run_ablation
 
-    print(run_ablation(load_study_config(AblationStudy, arguments.config, arguments.set)))
+    report = run_ablation(load_study_config(AblationStudy, arguments.config, arguments.set))
+    print(report.text)
+    if report.faults:
+        raise TrainerError(f"the study cannot be trusted: {'; '.join(report.faults)}")
 
 
 def scaling_command(arguments: argparse.Namespace) -> None:

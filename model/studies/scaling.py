@@ -2,19 +2,22 @@
 
 output: out/scaling
 data: out
-depths: [2, 3, 4, 6]
+depths: [2, 3, 4, 6, 8]
 train: {batch_size: 16, model: {context: 256}}
+
+The largest run is predicted from the others, which tests the law. With `budgets`, every depth is trained on each
+number of FLOPs instead, and the best size for each budget is found. `variants` are compared: other data, or an LSTM.
 """
 
 import json
 import math
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, field
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -25,6 +28,15 @@ from model.data import open_training_data
 from model.file_writing import replace_file
 from model.run_folder import read_training_log
 from model.studies.ablate import reject_study_keys
+from model.studies.loss_law import (
+    UNKNOWNS,
+    ComputeOptimum,
+    FittedLaw,
+    TooFewPoints,
+    find_optimum,
+    fit_loss_law,
+    fit_optimum_exponent,
+)
 from model.train import train_gpt
 
 
@@ -36,6 +48,8 @@ class ScalingStudy:
     data: str
     depths: list[Annotated[int, Field(gt=0)]]
     tokens_per_parameter: PositiveFloat = 20.0  # Hoffmann et al. 2022
+    budgets: list[PositiveFloat] = field(default_factory=list)  # FLOPs; each is spent on every depth
+    variants: dict[str, JsonObject] = field(default_factory=dict)  # name -> keys laid over `train`, `data` included
     train: JsonObject = field(default_factory=dict)  # the trainer's keys except data, output, steps and model.depth
 
 
@@ -49,73 +63,142 @@ class ScalingPoint:
     tokens: int
     validation_loss: float
     bits_per_byte: float
+    budget: float | None = None
 
 
 @plain_dataclass(frozen=True)
-class PowerLaw:
-    """y = factor * x ^ exponent."""
+class ScalingCurve:
+    """The runs of a variant, and what follows from them; `held_out` is the law of all points but the largest."""
 
-    factor: float
-    exponent: float
-    largest_relative_error: float  # of a point that the law was fitted to
-
-    def predict(self, x: float) -> float:
-        """Return y at x."""
-        return float(self.factor * x**self.exponent)
+    points: list[ScalingPoint]
+    fit: FittedLaw | None
+    held_out: FittedLaw | None
+    optima: list[ComputeOptimum]
+    optimum_exponent: float | None
 
 
 def run_scaling(study: ScalingStudy) -> str:
-    """Train every depth; write results.json and return the table with the fit. Complete runs are not repeated."""
-    if len(set(study.depths)) < 2:
-        raise TrainerError("depths: a power law needs at least two")
+    """Train every depth; write results.json and return the tables with the fits. Complete runs are not repeated.
+
+    Raises TrainerError for too few depths, before anything is trained.
+    """
+    if len(set(study.depths)) < UNKNOWNS:
+        raise TrainerError(
+            f"depths: the law (irreducible, factor, exponent) and a parabola need at least {UNKNOWNS} depths"
+        )
     reject_study_keys(study.train, ("data", "output", "steps", "minutes"))
-    points = [train_depth(study, depth) for depth in sorted(set(study.depths))]
-    law = fit_power_law([(point.flops, point.bits_per_byte) for point in points])
-    content = json.dumps({"points": [asdict(point) for point in points], "fit": asdict(law)}, indent=1) + "\n"
+    for name, keys in study.variants.items():
+        reject_study_keys(keys, ("output", "steps", "minutes"))
+        if not name or "/" in name:
+            raise TrainerError(f"variants: {name!r} cannot be the name of a folder")
+    curves = {name: run_variant(study, name, keys) for name, keys in (study.variants or {"": {}}).items()}
+    content = json.dumps({name: asdict(curve) for name, curve in curves.items()}, indent=1) + "\n"
     replace_file(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
-    return format_scaling_table(points, law)
+    return "\n\n".join(format_curve(name, curve) for name, curve in curves.items())
 
 
-def train_depth(study: ScalingStudy, depth: int) -> ScalingPoint:
+def run_variant(study: ScalingStudy, name: str, keys: JsonObject) -> ScalingCurve:
+    """Train all models of a variant and fit them."""
+    budgets: list[float | None] = [*sorted(set(study.budgets))] or [None]
+    points = [
+        train_depth(study, name, keys, depth, budget) for budget in budgets for depth in sorted(set(study.depths))
+    ]
+    if study.budgets:
+        optima = [one for budget in sorted(set(study.budgets)) if (one := optimum_of(points, budget))]
+        return ScalingCurve(points, None, None, optima, fit_optimum_exponent(optima))
+    return ScalingCurve(points, fit_points(points), fit_points(points[:-1]), [], None)
+
+
+def optimum_of(points: Sequence[ScalingPoint], budget: float) -> ComputeOptimum | None:
+    """Return the best size for a budget."""
+    runs = [(float(p.parameters), float(p.tokens), p.bits_per_byte) for p in points if p.budget == budget]
+    return find_optimum(budget, runs)
+
+
+def fit_points(points: Sequence[ScalingPoint]) -> FittedLaw | None:
+    """Return the law of some points; None for too few."""
+    try:
+        return fit_loss_law([(point.flops, point.bits_per_byte) for point in points])
+    except TooFewPoints:
+        return None
+
+
+def train_depth(study: ScalingStudy, name: str, keys: JsonObject, depth: int, budget: float | None) -> ScalingPoint:
     """Train the model of one depth."""
-    config, parameters, flops = plan_depth(study, depth)
+    config, parameters, flops = plan_depth(study, name, keys, depth, budget)
     train_gpt(config)
     last = read_training_log(Path(config.output))[-1]
     tokens = int(last["tokens"])
-    return ScalingPoint(depth, parameters, flops * tokens, tokens, last["validation_loss"], last["bits_per_byte"])
+    loss, bits = last["validation_loss"], last["bits_per_byte"]
+    return ScalingPoint(depth, parameters, flops * tokens, tokens, loss, bits, budget)
 
 
-def plan_depth(study: ScalingStudy, depth: int) -> tuple[TrainerConfig, int, float]:
-    """Return a depth's config, its parameters, and the FLOPs of a token."""
-    keys = {"data": study.data, "output": f"{study.output}/depth-{depth}", "steps": 1, "model": {"depth": depth}}
-    config = build_trainer_config(merge_keys(study.train, keys))
+def plan_depth(
+    study: ScalingStudy, name: str, keys: JsonObject, depth: int, budget: float | None
+) -> tuple[TrainerConfig, int, float]:
+    """Return a depth's config, its parameters, and the FLOPs of a token. Raises TrainerError for too small a budget."""
+    folder = "-".join([*([name] if name else []), *([f"{budget:.2e}"] if budget else []), f"depth-{depth}"])
+    own = {"data": study.data, **keys, "output": f"{study.output}/{folder}", "steps": 1}
+    own = merge_keys(own, {"model": {"depth": depth}})
+    config = build_trainer_config(merge_keys(study.train, own))
     with closing(open_training_data(config)) as data:
         model = build_model(config.model, data.tokenizer.get_vocab_size())
-    parameters = model.count_parameters()
+    parameters, flops = model.count_parameters(), model.count_flops_per_token()
     step = config.batch_size * config.gradient_accumulation * config.model.context
-    keys["steps"] = math.ceil(study.tokens_per_parameter * parameters / step)
-    return build_trainer_config(merge_keys(study.train, keys)), parameters, model.count_flops_per_token()
+    tokens = budget / flops if budget else study.tokens_per_parameter * parameters
+    if tokens < step:
+        raise TrainerError(f"budgets: {budget:.2e} FLOPs are less than one step of depth {depth}")
+    steps = round(tokens / step) if budget else math.ceil(tokens / step)
+    return build_trainer_config(merge_keys(study.train, {**own, "steps": steps})), parameters, flops
 
 
-def fit_power_law(points: list[tuple[float, float]]) -> PowerLaw:
-    """Return the law that fits (x, y) best, by least squares of the logarithms.
-
-    It has no term for the loss that no model can avoid, so it holds only over the range that was measured.
-    """
-    x, y = np.log(np.array(points)).T
-    exponent, constant = np.polyfit(x, y, 1)
-    error = np.abs(np.exp(constant + exponent * x - y) - 1).max()
-    return PowerLaw(float(np.exp(constant)), float(exponent), float(error))
-
-
-def format_scaling_table(points: list[ScalingPoint], law: PowerLaw) -> str:
-    """Return the points as a Markdown table, and the law."""
-    lines = ["| depth | parameters | tokens | FLOPs | bits per byte | by the law |", "|---|---|---|---|---|---|"]
-    for p in points:
+def format_curve(name: str, curve: ScalingCurve) -> str:
+    """Return the points of a variant as a Markdown table, and what follows from them."""
+    lines = [f"{name}:", ""] if name else []
+    lines += ["| depth | parameters | tokens | FLOPs | bits per byte | by the law |", "|---|---|---|---|---|---|"]
+    for p in curve.points:
+        law = f"{curve.fit.law.predict(p.flops):.4f}" if curve.fit else ""
+        lines.append(f"| {p.depth} | {p.parameters:,} | {p.tokens:,} | {p.flops:.2e} | {p.bits_per_byte:.4f} | {law} |")
+    lines.append("")
+    if curve.fit:
+        lines += format_fit(curve.fit)
+    if curve.held_out:
+        lines.append(format_prediction(curve.held_out, curve.points[-1]))
+    for optimum in curve.optima:
         lines.append(
-            f"| {p.depth} | {p.parameters:,} | {p.tokens:,} | {p.flops:.2e} | {p.bits_per_byte:.4f} "
-            f"| {law.predict(p.flops):.4f} |"
+            f"{optimum.budget:.2e} FLOPs: best with {optimum.parameters:,.0f} parameters and {optimum.tokens:,.0f} "
+            f"tokens ({optimum.loss:.4f} bits per byte)"
         )
-    error = 100 * law.largest_relative_error
-    lines.append(f"bits per byte = {law.factor:.4g} * FLOPs ^ {law.exponent:.4f}; largest error {error:.1f} %")
+    missing = {p.budget for p in curve.points if p.budget} - {optimum.budget for optimum in curve.optima}
+    for budget in sorted(missing):
+        lines.append(f"{budget:.2e} FLOPs: no best size between the depths that were trained; take smaller or larger")
+    if curve.optimum_exponent is not None:
+        lines.append(f"best parameters ~ FLOPs ^ {curve.optimum_exponent:.3f} (Hoffmann et al. 2022: .49)")
     return "\n".join(lines)
+
+
+def format_fit(fit: FittedLaw) -> list[str]:
+    """Return the law as a line, and its intervals as another."""
+    law, error = fit.law, 100 * fit.largest_relative_error
+    lines = [
+        f"bits per byte = {law.irreducible:.4f} + {law.factor:.4f} * (FLOPs / {law.scale:.3g}) ^ -{law.exponent:.4f}; "
+        f"largest error {error:.2f} %"
+    ]
+    exponent, floor = fit.exponent_interval(), fit.irreducible_interval()
+    if exponent is None or floor is None:
+        return [*lines, "three points are met exactly, so nothing tells how sure the law is; train more depths"]
+    return [
+        *lines,
+        f"95 % intervals: exponent {exponent[0]:.4f} to {exponent[1]:.4f}, "
+        f"irreducible {floor[0]:.4f} to {floor[1]:.4f}",
+    ]
+
+
+def format_prediction(held_out: FittedLaw, point: ScalingPoint) -> str:
+    """Return how well the other points predict the largest run."""
+    predicted, interval = held_out.law.predict(point.flops), held_out.predict_interval(point.flops)
+    line = f"the largest run, predicted from the others: {predicted:.4f}, measured {point.bits_per_byte:.4f}"
+    if interval is None:
+        return line
+    inside = "within" if interval[0] <= point.bits_per_byte <= interval[1] else "outside of"
+    return f"{line}, {inside} the 95 % interval {interval[0]:.4f} to {interval[1]:.4f}"

@@ -1,13 +1,16 @@
 """Studies of several runs: which corpus is better, and how far one carries."""
 
 import json
+from statistics import fmean, stdev
 
 import pytest
 
 from model.__main__ import main
 from model.run_folder import read_training_log
-from model.studies.ablate import ArmResult, format_ablation_table
-from model.studies.scaling import fit_power_law
+from model.studies.ablate import ArmResult, find_faults, format_ablation
+from model.studies.loss_law import TooFewPoints, find_optimum, fit_loss_law, fit_optimum_exponent
+from model.studies.paired_comparison import compare_pairs, find_compute_multiplier
+from model.studies.study_arms import TextOverlap
 from tests.model.conftest import sentences, write_out, write_shard
 
 TRAIN = "batch_size: 4, evaluate_every: 1000, model: {depth: 1, width: 32, heads: 2, context: 16}"
@@ -17,19 +20,27 @@ def test_an_ablation_tells_the_good_corpus_from_the_bad(tmp_path, out, capsys, f
     bad = write_out(tmp_path / "bad")
     for number in range(2):
         write_shard(bad / f"corpus/train/{number:05}.parquet", ["zqx " * 30 for _ in sentences(60, number)])
-    (tmp_path / "text.txt").write_text("\n".join(sentences(20, 99)))
+    scored = sentences(20, 99)
+    (tmp_path / "text.txt").write_text("\n".join(scored))
+    leaked = [*sentences(60, 1), *(text for text in scored if len(text.split()) > 20)]
+    write_shard(out / "corpus/train/00001.parquet", leaked)
     path = tmp_path / "study.yaml"
     path.write_text(
         f"output: {tmp_path}/study\narms: {{good: {out}, same: {out}, bad: {bad}}}\ntexts: [{tmp_path}/text.txt]\n"
-        f"seeds: [0, 1]\ntrain: {{steps: 40, {TRAIN}}}\n"
+        f"seeds: [0, 1]\ntrain: {{steps: 40, {TRAIN}}}\nbad_arm: false\n"
     )
     assert main(["ablate", str(path)]) == 0
     printed = capsys.readouterr().out
-    results = json.loads((tmp_path / "study/results.json").read_text())["arms"]
-    assert results["good"] == results["same"]  # the same data and seeds are the same model
-    assert results["bad"]["bits_per_byte"] > results["good"]["bits_per_byte"] + 0.5
-    assert {arm["tokens"] for arm in results.values()} == {40 * 4 * 16}
-    assert [line.split("|")[1].strip() for line in printed.splitlines()[2:]] == ["good", "same", "bad"]
+    results = json.loads((tmp_path / "study/results.json").read_text())
+    arms = results["arms"]
+    assert arms["good"] == arms["same"]  # the same data and seeds are the same model
+    assert arms["bad"]["bits_per_byte"] > arms["good"]["bits_per_byte"] + 0.5
+    assert {arm["tokens"] for name, arm in arms.items() if name != "half"} == {40 * 4 * 16}
+    assert arms["half"]["tokens"] == 20 * 4 * 16
+    assert list(arms) == ["good", "same", "bad", "null-a", "null-b", "half"]
+    assert arms["good"]["overlapping"] == len(leaked) - 60 > 0 and arms["bad"]["overlapping"] == 0
+    assert "same: no difference to good is shown." in printed and "bad: worse than good by" in printed
+    assert "Few seeds (2)" in printed and (tmp_path / "study/results.png").read_bytes()[:4] == b"\x89PNG"
     done = read_training_log(tmp_path / "study/good-0")
     assert main(["ablate", str(path)]) == 0 and read_training_log(tmp_path / "study/good-0") == done
     assert "did you mean 'texts'" in fails("ablate", path, "--set", "text=x")
@@ -38,33 +49,105 @@ def test_an_ablation_tells_the_good_corpus_from_the_bad(tmp_path, out, capsys, f
     assert "at least two arms" in fails("ablate", path)
 
 
-def test_the_table_says_how_many_deviations_and_warns_of_repetition():
-    arms = {
-        "a": ArmResult(1.5, 0.03, {}, {}, 100, epochs=1.0),
-        "b": ArmResult(1.4, 0.04, {}, {}, 100, epochs=5.0),
-    }
-    line = format_ablation_table(arms).splitlines()[-1]
-    assert "1.4000 ± 0.0400 | -0.1000 | -2.8 | 5.00 (too many to compare)" in line  # sqrt((9 + 16) / 2) = 3.54
+def make_arm(scores: list[float], epochs: float = 1.0) -> ArmResult:
+    """Return the result of an arm with these scores."""
+    seeds = {str(seed): score for seed, score in enumerate(scores)}
+    return ArmResult(fmean(scores), stdev(scores), seeds, {"a.txt": fmean(scores)}, 100, epochs)
 
 
-def test_the_fit_finds_a_power_law():
-    law = fit_power_law([(10.0**k, 7.0 * (10.0**k) ** -0.05) for k in range(12, 16)])
-    assert (law.factor, law.exponent) == pytest.approx((7.0, -0.05), abs=1e-9)
-    assert law.largest_relative_error == pytest.approx(0.0, abs=1e-9)
-    bent = fit_power_law([(1.0, 1.0), (10.0, 1.2), (100.0, 1.0)])
-    assert bent.largest_relative_error == pytest.approx(1 - 1.2 ** (-2 / 3))
+def test_pairs_are_compared_by_students_t():
+    """The differences .1, .2, .3, .4 have mean .25, standard error .0645: t = 3.873 with 3 degrees of freedom."""
+    found = compare_pairs([1.0, 1.1, 1.2, 1.3], [1.1, 1.3, 1.5, 1.7])
+    assert (found.difference, found.sigma, found.p_value) == pytest.approx((0.25, 3.8730, 0.03046), abs=1e-4)
+    assert (found.low, found.high) == pytest.approx((0.25 - 3.18245 * 0.0645497, 0.25 + 3.18245 * 0.0645497), abs=1e-5)
+    assert compare_pairs([1.0], [2.0]).p_value is None
+
+
+def test_a_better_loss_is_worth_compute():
+    """With a loss that falls by 10 % a doubling, 19 % less is two doublings."""
+    assert find_compute_multiplier(1.0, 0.9, 0.9 * 0.81) == pytest.approx(4.0)
+    assert find_compute_multiplier(1.0, 0.9, 1.0) == pytest.approx(0.5)
+    assert find_compute_multiplier(1.0, 1.0, 0.9) is None
+
+
+def test_a_study_whose_halves_differ_or_that_cannot_see_a_bad_corpus_is_not_trusted():
+    good = {"a": make_arm([1.5, 1.51, 1.52]), "b": make_arm([1.4, 1.41, 1.43], epochs=5.0)}
+    halves = {"null-a": make_arm([1.6, 1.61, 1.62]), "null-b": make_arm([1.61, 1.60, 1.62])}
+    assert find_faults({**good, **halves, "shuffled": make_arm([2.0, 2.01, 2.02])}) == []
+    (fault,) = find_faults({**good, **halves, "null-b": make_arm([1.7, 1.71, 1.722])})
+    assert "two halves of one corpus differ by +0.1007" in fault
+    (fault,) = find_faults({**good, "shuffled": make_arm([1.5, 1.52, 1.51])})
+    assert "not shown to be worse" in fault
+    text = format_ablation({**good, "half": make_arm([1.6, 1.61, 1.62])})
+    assert "5.00 (too many to compare)" in text
+    assert "b: better than a by 6.4 %. a would need 2.04 times the compute" in text
+
+
+def test_overlaps_are_found_whatever_the_case_and_punctuation():
+    words = [f"word{n}" for n in range(40)]
+    overlap = TextOverlap([" ".join(words)])
+    assert overlap.is_in("Before it: " + ", ".join(words[5:18]).upper() + " and after it.")
+    assert not overlap.is_in(" ".join(words[5:17]))
+    assert not overlap.is_in(" ".join([*words[5:17], "other", *words[18:30]]))
+    assert not overlap.is_in(" ".join(reversed(words)))
+
+
+def test_the_fit_finds_a_law_with_an_irreducible_term():
+    def points(noise: float) -> list[tuple[float, float]]:
+        wave = [1, -1, 0.5, -0.5, 1, -1]
+        exact = [0.7 + 3.0 * 10 ** (-0.15 * k) for k in range(6)]
+        return [(10.0 ** (12 + k), exact[k] * (1 + noise * wave[k])) for k in range(6)]
+
+    fit = fit_loss_law(points(0.0))
+    assert (fit.law.irreducible, fit.law.exponent) == pytest.approx((0.7, 0.15), abs=1e-3)
+    assert fit.law.predict(1e20) == pytest.approx(0.7 + 3.0 * 10 ** (-0.15 * 8), abs=1e-3)
+    noisy = fit_loss_law(points(0.002))
+    low, high = noisy.predict_interval(1e19)
+    assert low < 0.7 + 3.0 * 10 ** (-0.15 * 7) < high and high - low < 0.3
+    assert noisy.exponent_interval()[0] < 0.15 < noisy.exponent_interval()[1]
+    assert fit_loss_law(points(0.0)[:3]).predict_interval(1e19) is None
+    with pytest.raises(TooFewPoints, match="2 points for 3 unknowns"):
+        fit_loss_law(points(0.0)[:2])
+
+
+def test_the_optimum_of_a_budget_is_a_parabolas_minimum():
+    """Losses by L = 1 + 400 / N^.34 + 400 / D^.34 with D = C / 6N have their optimum near N = sqrt(C / 6)."""
+    optima = []
+    for budget in (1e15, 1e17):
+        sizes = [(budget / 6) ** 0.5 * factor for factor in (0.5, 0.75, 1.0, 1.5, 2.0)]
+        runs = [(n, budget / 6 / n, 1 + 400 / n**0.34 + 400 / (budget / 6 / n) ** 0.34) for n in sizes]
+        optimum = find_optimum(budget, runs)
+        assert optimum.parameters == pytest.approx((budget / 6) ** 0.5, rel=0.01)
+        assert optimum.tokens == pytest.approx((budget / 6) ** 0.5, rel=0.01)
+        optima.append(optimum)
+    assert fit_optimum_exponent(optima) == pytest.approx(0.5, abs=0.01)
+    assert find_optimum(1.0, [(1, 1, 3.0), (2, 1, 2.0), (3, 1, 1.5)]) is None
 
 
 def test_scaling_trains_every_depth_on_its_share_of_tokens(tmp_path, out, capsys, fails):
     path = tmp_path / "scaling.yaml"
     path.write_text(
-        f"output: {tmp_path}/scaling\ndata: {out}\ndepths: [2, 1]\ntokens_per_parameter: 0.1\ntrain: {{{TRAIN}}}\n"
+        f"output: {tmp_path}/scaling\ndata: {out}\ndepths: [2, 1, 3]\ntokens_per_parameter: 0.1\ntrain: {{{TRAIN}}}\n"
     )
     assert main(["scaling", str(path)]) == 0
-    points = json.loads((tmp_path / "scaling/results.json").read_text())["points"]
-    assert [point["depth"] for point in points] == [1, 2]
+    points = json.loads((tmp_path / "scaling/results.json").read_text())[""]["points"]
+    assert [point["depth"] for point in points] == [1, 2, 3]
     for point in points:
         assert point["tokens"] == pytest.approx(0.1 * point["parameters"], abs=64)
     assert "bits per byte = " in capsys.readouterr().out
-    assert "at least two" in fails("scaling", path, "--set", "depths=[2]")
+    assert "at least 3 depths" in fails("scaling", path, "--set", "depths=[2, 1]")
     assert "train.steps: the study sets it" in fails("scaling", path, "--set", "train.steps=5")
+
+
+def test_budgets_are_spent_on_every_depth_of_a_variant(tmp_path, out, capsys):
+    path = tmp_path / "budgets.yaml"
+    path.write_text(
+        f"output: {tmp_path}/scaling\ndata: {out}\ndepths: [1, 2, 3]\nbudgets: [5.e+7]\n"
+        f"variants: {{lstm: {{model: {{block: lstm, position: none}}}}}}\ntrain: {{{TRAIN}}}\n"
+    )
+    assert main(["scaling", str(path)]) == 0
+    curves = json.loads((tmp_path / "scaling/results.json").read_text())
+    assert list(curves) == ["lstm"]
+    for curve in curves.values():
+        assert all(point["flops"] == pytest.approx(5e7, rel=0.5) for point in curve["points"])
+    assert "5.00e+07 FLOPs: " in capsys.readouterr().out
