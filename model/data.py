@@ -21,7 +21,14 @@ from tokenizers import Tokenizer
 
 from model import tokenizer as tokenizer_files
 from model.config import TrainerConfig, TrainerError
-from model.corpus.token_shards import TokenArray, TokenShards, count_shard_documents, open_token_shards, wrap_tokens
+from model.corpus.token_shards import (
+    TokenArray,
+    TokenShards,
+    count_shard_documents,
+    find_corpus_shards,
+    open_token_shards,
+    wrap_tokens,
+)
 from model.corpus.validation_filter import TokenIds, ValidationDocuments, collect_validation_documents
 
 Rows = npt.NDArray[np.int64]
@@ -347,8 +354,7 @@ def open_published_corpus(path: Path, config: TrainerConfig) -> TokenCorpus:
     cache = Path(config.cache) if config.cache else path / ".cache"
     sets: dict[str, TokenShards] = {}
     for name in ("train", "validation", "anneal"):
-        found = sorted((path / "corpus" / name).glob("*.parquet"))
-        shards = [shard for shard in found if shard.name[0] != "."]  # a hidden file is still being written
+        shards = find_corpus_shards(path / "corpus" / name)
         documents = count_shard_documents(shards)
         if not documents and name != "anneal":
             raise TrainerError(f"data: {path}/corpus/{name} has no documents; run `python -m pipeline publish` first")

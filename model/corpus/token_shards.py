@@ -5,16 +5,19 @@ an old file.
 """
 
 import hashlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 import pyarrow.parquet as pq
+import zstandard
 from tokenizers import Tokenizer
 
 from model import tokenizer as tokenizer_files
@@ -22,6 +25,7 @@ from model.config import TrainerError
 from model.corpus.validation_filter import TokenIds, ValidationDocuments, drop_validation_documents
 from model.file_writing import remove_stale_files, replace_file
 
+JSON_SUFFIX = ".jsonl.zst"
 DOCUMENTS_AT_ONCE = 256  # tokenised together; bounds the memory
 
 
@@ -172,10 +176,19 @@ def write_token_file(shard: Path, tokenizer: Tokenizer, stem: Path, is_closed: C
     replace_file(stem.with_suffix(".json"), lambda file: file.write(content))
 
 
+def find_corpus_shards(folder: Path) -> list[Path]:
+    """Return the shards of a split, sorted: Parquet, or compressed JSON lines."""
+    found = sorted(path for suffix in (".parquet", JSON_SUFFIX) for path in folder.glob(f"*{suffix}"))
+    return [shard for shard in found if shard.name[0] != "."]  # a hidden file is still being written
+
+
 def count_shard_documents(shards: list[Path]) -> int:
-    """Return the number of documents, from the files' footers. Raises TrainerError for a file that is no shard."""
+    """Return the number of documents. Raises TrainerError for a file that is no shard."""
     count = 0
     for shard in shards:
+        if shard.name.endswith(JSON_SUFFIX):
+            count += sum(map(len, read_json_texts(shard)))
+            continue
         try:
             with pq.ParquetFile(shard) as file:
                 file.schema_arrow.field("text")
@@ -185,8 +198,27 @@ def count_shard_documents(shards: list[Path]) -> int:
     return count
 
 
+def read_json_texts(shard: Path) -> Iterator[list[str]]:
+    """Yield the texts of compressed JSON lines, a batch at a time. Raises TrainerError for a file that is no shard."""
+    try:
+        with shard.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as unpacked:
+            lines = io.TextIOWrapper(unpacked, "utf-8")
+            while some := list(islice(lines, DOCUMENTS_AT_ONCE)):
+                texts = [json.loads(line)["text"] for line in some]
+                if not all(isinstance(text, str) for text in texts):
+                    raise TrainerError(f"{shard}: a line has no text")
+                yield texts
+    except TrainerError:
+        raise
+    except (ValueError, KeyError, TypeError, zstandard.ZstdError) as error:
+        raise make_shard_error(shard, error) from error
+
+
 def read_shard_texts(shard: Path) -> Iterator[list[str]]:
     """Yield the shard's texts, a batch at a time. Raises TrainerError for a file that is no shard."""
+    if shard.name.endswith(JSON_SUFFIX):
+        yield from read_json_texts(shard)
+        return
     try:
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(DOCUMENTS_AT_ONCE, columns=["text"]):

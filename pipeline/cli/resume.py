@@ -128,12 +128,14 @@ def compute_stage_key(name: str, config: Config, files: Markers, earlier: Mappin
     if name == "publish":
         from pipeline.publish.dsir import fingerprint_target  # Beam takes seconds to import; extract does without
         from pipeline.publish.extra_sources import fingerprint_sources
+        from pipeline.publish.tokenizer import fingerprint_tokenizer
         from pipeline.publish.topics import fingerprint_topics
 
         read = [*fingerprint_evaluation_sets(config.decontaminate.sets)]
         read += fingerprint_target(config.weights.dsir.target)
         read += fingerprint_sources(config.publish.extra_anneal_sources)
         read += fingerprint_topics(config.weights.topics)
+        read += fingerprint_tokenizer(config.tokenizer)
     settings = {key: values[key] for key in STAGE_SETTINGS[name]}
     return fingerprint_value([settings, files, *read, *([earlier] if earlier else [])])
 

@@ -35,7 +35,7 @@ from pipeline.io.output import WORK, Output
 from pipeline.io.temporary import run_folder
 from pipeline.publish.result import PublishResult, TokenizerResult
 from pipeline.report.facts import RunResults
-from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run
+from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run, is_local
 
 JOBS = ("extract", "dedup", "publish")
 StageResult = TypeVar("StageResult")
@@ -100,8 +100,10 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
     if "publish" in jobs:
         from pipeline.publish.dsir import find_target_files  # Beam takes seconds to import; extract does without
         from pipeline.publish.extra_sources import check_sources
+        from pipeline.publish.tokenizer import fingerprint_tokenizer
         from pipeline.publish.topics import fingerprint_topics
 
+        fingerprint_tokenizer(config.tokenizer)
         find_evaluation_sets(config.decontaminate.sets)
         find_target_files(config.weights.dsir.target)
         check_sources(config.publish.extra_anneal_sources)
@@ -135,11 +137,14 @@ def run_publish(config: Config, output: Output, flags: list[str], files: Markers
     """Return the results of publishing these documents. Runs the job and trains the tokenizer, unless it has."""
 
     def publish_and_train() -> PublishedResults:
+        from pipeline.publish.formats.finish_shards import finish_corpus
         from pipeline.publish.job import publish_corpus
-        from pipeline.publish.tokenizer import train_tokenizer
+        from pipeline.publish.tokenizer import make_tokenizer
 
         published = publish_corpus(output, config, list(files), beam_options(flags, "publish"))
-        return {"publish": published, "tokenizer": train_tokenizer(output, config.tokenizer)}
+        sizes = make_tokenizer(output, config.tokenizer)
+        counts = finish_corpus(output, config, None if is_local(flags) else beam_options(flags, "tokens"))
+        return {"publish": published, "tokenizer": {**sizes, **counts}}
 
     return run_stage("publish", config, output, files, publish_and_train)
 

@@ -39,6 +39,7 @@ class DedupPlan:
     """The cut of one job."""
 
     own_shards: int  # shards of this output
+    shard_names: tuple[str, ...]  # of every shard, by its number
     earlier_roots: tuple[str, ...]  # earlier outputs that have shards
     earlier_starts: tuple[int, ...]  # the number of the first shard of each of them
     batch_ends: tuple[int, ...]  # the number after the last shard of each batch
@@ -48,6 +49,10 @@ class DedupPlan:
     def find_batches(self, places: np.ndarray) -> np.ndarray:
         """Return the number of the batch that each place is in."""
         return np.searchsorted(np.array(self.batch_ends, np.uint64), places >> ROW_BITS, side="right")
+
+    def find_shard_names(self, places: np.ndarray) -> list[str]:
+        """Return the name of the shard that each place is in."""
+        return [self.shard_names[number] for number in (places >> ROW_BITS).tolist()]
 
     def batch_of_shard(self, number: int) -> int:
         """Return the number of the batch that a shard is in."""
@@ -93,6 +98,7 @@ def make_plan(shards: Sequence[DocumentShard], config: DedupConfig) -> DedupPlan
     ]
     return DedupPlan(
         own_shards=sum(not shard.root for shard in shards),
+        shard_names=tuple(shard.name for shard in shards),
         earlier_roots=tuple(shard.root for shard in firsts),
         earlier_starts=tuple(shard.number for shard in firsts),
         batch_ends=tuple(ends),

@@ -43,7 +43,9 @@ def write_shard(shard: DocumentShard, verdicts: pa.Table, job: DedupJob) -> Dedu
     rows, output = rows_of_places(verdicts["page"].to_numpy()), job.output
     ids = [found["id"].combine_chunks() for found in read_parquet_rows(output, "index", shard.name, rows, ["id"])]
     columns = {"id": pa.chunked_array(ids, pa.string()), "row": pa.array(rows)}
-    columns |= {"kept_in": pa.array(find_roots(verdicts["kept"].to_numpy(), job), pa.string())}
+    kept = verdicts["kept"].to_numpy()
+    columns |= {"kept_in": pa.array(find_roots(kept, job), pa.string()), "kept_row": pa.array(rows_of_places(kept))}
+    columns |= {"kept_shard": pa.array(job.plan.find_shard_names(kept), pa.string())}
     columns |= {key: verdicts[key] for key in ("kept_id", "kind", "similarity", "cluster")}
     path = ("duplicates", f"{shard.name}.parquet")
     with output.table_writer(DUPLICATE, *path) as writer:

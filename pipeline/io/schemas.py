@@ -68,10 +68,9 @@ DUPLICATE = pa.schema(
         ("similarity", pa.float32()),  # exact Jaccard of the two; null for url
         ("cluster", pa.string()),  # the smallest id of the connected component
         ("row", pa.int64()),  # of the dropped page in the documents/ shard of the same name
-        (
-            "kept_in",
-            pa.string(),
-        ),  # the earlier output that the kept page is in (dedup.previous_outputs); null: this one
+        ("kept_in", pa.string()),  # the earlier output with the kept page (dedup.previous_outputs); null: this one
+        ("kept_shard", pa.string()),  # the documents/ shard of the kept page, there
+        ("kept_row", pa.int64()),  # and its row
     ]
 )
 
@@ -105,9 +104,14 @@ CORPUS = pa.schema(
         ("id", pa.string()),
         ("url", pa.string()),
         ("date", pa.string()),
+        ("dump", pa.string()),  # Common Crawl's name of the crawl (CC-MAIN-2024-10), if file_path has it; else null
+        ("file_path", pa.string()),  # the input that the page was read from
         ("language", pa.string()),
+        ("language_score", pa.float32()),  # null for a text of an extra source
         ("domain", pa.string()),
         ("quality", pa.float32()),
+        ("token_count", pa.int32()),  # of the text, by the tokenizer in tokenizer/
+        ("minhash_cluster_size", pa.int32()),  # the page and the near duplicates dropped for it; null: not looked for
         ("text", pa.string()),
         ("weight", pa.float32()),  # how often the mixture publishes the page on average; each copy is a row
     ]

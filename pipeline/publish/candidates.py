@@ -5,6 +5,7 @@ the topic classifier and the importance model, where the config has them. Text n
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -43,6 +44,13 @@ CANDIDATE_ROWS = 1024  # pages in memory at a time
 NumberedShard = tuple[int, str]  # the number and the name of a documents shard
 
 
+class ClusterPart(NamedTuple):
+    """How many near duplicates of one documents shard were dropped for the page in a row of another, or of the same."""
+
+    row: int
+    pages: int
+
+
 class CandidatePage(NamedTuple):
     """A page that is no duplicate, without its text. `size` is the UTF-8 bytes of the text that may be published."""
 
@@ -76,6 +84,26 @@ def read_duplicate_rows(output: Output, name: str) -> set[int]:
         return set()
     with output.parquet("duplicates", f"{name}.parquet") as file:
         return set(file.read(columns=["row"]).column("row").to_pylist())
+
+
+def count_cluster_parts(
+    name: str, root: str, config: Config, names: Sequence[str]
+) -> Iterator[tuple[int, ClusterPart]]:
+    """Yield, under the number of the kept page's shard, how many near duplicates of this shard go for each kept page.
+
+    Duplicates of pages in earlier outputs do not count.
+    """
+    output = Output(root, config.documents_from)
+    if not output.exists("duplicates", f"{name}.parquet"):
+        return
+    numbers = {other: number for number, other in enumerate(names)}
+    columns = ["kind", "kept_in", "kept_shard", "kept_row"]
+    with output.parquet("duplicates", f"{name}.parquet") as file:
+        rows = zip(*file.read(columns=columns).to_pydict().values(), strict=True)
+    kept = Counter((shard, row) for kind, root, shard, row in rows if kind == "near" and root is None)
+    for (shard, row), pages in kept.items():
+        if shard in numbers:
+            yield numbers[shard], ClusterPart(row, pages)
 
 
 def remove_repeated_lines(batch: pa.RecordBatch, rows: list[int], lines: RemovedLines | None) -> KeptBatch:

@@ -35,7 +35,8 @@ from pipeline.url.topic_by_address import DOMAINS, find_topic
 
 EXTRA_PREFIX = "clean."  # of a source file's shard; a crawl file's shard ends in a hash, so none has such a name
 EXTRA_FOLDER = f"{WORK}/extra_sources"
-EXTRA_SCHEMA = pa.schema([DOCUMENT.field(n) for n in ("id", "url", "date", "language", "domain", "scores", "text")])
+EXTRA_COLUMNS = ("id", "url", "date", "file", "language", "language_score", "domain", "scores", "text")
+EXTRA_SCHEMA = pa.schema([DOCUMENT.field(name) for name in EXTRA_COLUMNS])
 EXTRA_ROWS = 256  # texts in memory at a time
 
 PageKey = bytes  # what copies of a text share
@@ -184,7 +185,7 @@ def store_texts(shard: SourceShard, root: str, config: Config) -> Iterator[tuple
     with output.table_writer(EXTRA_SCHEMA, EXTRA_FOLDER, f"{shard.name}.parquet") as writer:
         while some := list(islice(texts, EXTRA_ROWS)):
             for text in some:
-                row = text._asdict() | {"url": text.url or None, "scores": {"quality": None}}
+                row = text._asdict() | {"url": text.url or None, "file": shard.path, "scores": {"quality": None}}
                 writer.row(row)
             bodies = [text.text for text in some]
             pages = [ScannedPage(text.id, text.url or None, first + n) for n, text in enumerate(some)]

@@ -15,6 +15,9 @@ from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import CORPUS, add_topic_columns
 from pipeline.publish.partition_pages import NO_ROWS, RowGroup
 
+# What decides the order of rows: rows that are equal in all of these have the same bytes.
+ORDERING = ("order", "url", "date", "text", "file_path", "minhash_cluster_size")
+
 
 def sort_rows(parts: list[pa.Table]) -> Iterator[pa.Table]:
     """Yield the parts' rows in the order of the hash, a row group at a time: a sorted copy would double the memory.
@@ -24,7 +27,7 @@ def sort_rows(parts: list[pa.Table]) -> Iterator[pa.Table]:
     if not parts:
         return
     whole = pa.concat_tables(parts)  # a view; taking rows of it would copy a whole column
-    keys = [(name, "ascending") for name in ("order", "url", "date", "text")]
+    keys = [(name, "ascending") for name in ORDERING]
     places = pc.sort_indices(whole, sort_keys=keys).to_numpy().astype(np.int64)
     text_bytes = max(1, pc.sum(pc.binary_length(whole["text"])).as_py())
     rows = max(1, whole.num_rows * output_module.ROW_GROUP_BYTES // text_bytes)

@@ -23,6 +23,7 @@ from pipeline.publish.extra_sources import (
     find_source_files,
     sum_source_counts,
 )
+from pipeline.publish.formats.token_files import TOKENS_FOLDER
 from pipeline.publish.gather_shards import GatherShards
 from pipeline.publish.partition_pages import PartitionPages
 from pipeline.publish.result import FileCounts, PublishResult, ShardCounts, new_shard_counts, sum_shard_counts
@@ -58,6 +59,7 @@ def publish_corpus(output: Output, config: Config, shards: Sequence[str], option
     Raises EmptyCorpus, EvaluationSetError, ExtraSourceError, DsirTargetError.
     """
     output.remove("corpus")
+    output.remove(TOKENS_FOLDER)
     output.remove(WORK, "publish")
     items = build_contamination_index(output, config.decontaminate)
     write_target_counts(output, config.weights.dsir)

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import apache_beam as beam
 import pyarrow as pa
@@ -24,8 +24,10 @@ from pipeline.config import Config
 from pipeline.io.ledger import AddedTexts
 from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import CORPUS, add_topic_columns
+from pipeline.publish.candidates import ClusterPart, count_cluster_parts
 from pipeline.publish.decontaminate import read_mask_spans
 from pipeline.publish.extra_sources import is_extra_shard, text_folder
+from pipeline.publish.formats.dump_names import find_dump
 from pipeline.publish.line_removal import RemovedLines, read_removed_lines
 from pipeline.publish.result import (
     SPLITS,
@@ -42,14 +44,22 @@ from pipeline.publish.sampling import PlannedPage
 from pipeline.text.line_keys import to_remaining_span
 from pipeline.text.ngram_index import mask_spans
 
-SOURCE_COLUMNS = ["id", "url", "date", "language", "domain", "scores", "text"]
+SOURCE_COLUMNS = ["id", "url", "date", "file", "language", "language_score", "domain", "scores", "text"]
 PARTITION = CORPUS.append(pa.field("order", pa.binary(16)))  # a partition's rows: the corpus's, and their order
 SPILL = PARTITION.append(pa.field("target", pa.int32()))  # the same on the way there
 HELD_BYTES = 64 << 20  # UTF-8 text of a documents shard in memory at a time
 Spans = Mapping[int, list[tuple[int, int]]]  # by row: start and end of spans of its text, in characters
 ShardsBySplit = dict[str, int]  # how many corpus shards each split has
+ShardGroup = tuple[int, "ShardParts"]
 RowGroup = tuple[str, int]  # a corpus shard's name, and the number of the documents shard that has rows for it
 NO_ROWS = -1  # instead of a documents shard's number: it names a corpus shard and adds no rows
+
+
+class ShardParts(TypedDict):
+    """The pages of a documents shard, and the near duplicates that were dropped for some of them."""
+
+    pages: Iterable[PlannedPage]
+    clusters: Iterable[ClusterPart]
 
 
 class CopyPlace(NamedTuple):
@@ -61,6 +71,7 @@ class CopyPlace(NamedTuple):
     size: int
     topic: str = ""
     topic_score: float = 0.0
+    cluster_size: int | None = None
 
 
 def split_sizes(planned: PlannedPage) -> Iterator[tuple[str, int]]:
@@ -91,15 +102,21 @@ def shard_of_order(order: bytes, shards: int) -> int:
     return int.from_bytes(order[:8], "big") * shards >> 64
 
 
-def place_copies(pages: Iterable[PlannedPage], shards: ShardsBySplit, seed: int) -> dict[str, list[CopyPlace]]:
-    """Return the places of the copies of pages, by corpus shard, sorted."""
+def place_copies(
+    pages: Iterable[PlannedPage], shards: ShardsBySplit, seed: int, dropped: Mapping[int, int] | None = None
+) -> dict[str, list[CopyPlace]]:
+    """Return the places of the copies of pages, by corpus shard, sorted.
+
+    `dropped` has the near duplicates that were dropped for the page of each row; None where nobody looked for any.
+    """
     targets: dict[str, list[CopyPlace]] = {}
     for page, decision, _ in pages:
         copies = [(decision.split, copy) for copy in range(decision.copies)] + [("anneal", 0)] * decision.anneal
         for split, copy in copies:
             order = hash_order(seed, split, page.id, copy)
             target = corpus_shard_name(split, shard_of_order(order, shards[split]), shards[split])
-            place = CopyPlace(page.row, order, decision.weight, page.size, page.topic, page.topic_score)
+            cluster_size = None if dropped is None else 1 + dropped.get(page.row, 0)
+            place = CopyPlace(page.row, order, decision.weight, page.size, page.topic, page.topic_score, cluster_size)
             targets.setdefault(target, []).append(place)
     return dict(sorted(targets.items()))
 
@@ -148,15 +165,26 @@ def row_of_copy(place: CopyPlace) -> int:
     return place.row
 
 
+def take_page_columns(table: pa.Table, rows: list[int]) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """Return the columns of corpus/ that follow from a page alone, for some rows of a documents shard."""
+    part = table.take(pa.array(rows, pa.int64()))
+    files = part.column("file")
+    columns = {column: part.column(column) for column in SOURCE_COLUMNS}
+    columns["file_path"] = files
+    columns["dump"] = pa.array([find_dump(file or "") for file in files.to_pylist()], pa.string())
+    columns["quality"] = pc.struct_field(part.column("scores"), "quality")
+    columns["token_count"] = pa.nulls(part.num_rows, pa.int32())  # counted once there is a tokenizer
+    return columns
+
+
 def select_copies(table: pa.Table, first: int, batch: dict[str, list[CopyPlace]], schema: pa.Schema) -> pa.Table:
     """Return the rows of a row group for a batch of corpus shards, each with the shard's number in the batch."""
     wanted: list[tuple[CopyPlace, int]] = []
     for number, places in enumerate(batch.values()):  # sorted by row: the row group's are a run of them
         start, end = (bisect_left(places, row, key=row_of_copy) for row in (first, first + table.num_rows))
         wanted += [(place, number) for place in places[start:end]]
-    part = table.take(pa.array([place.row - first for place, _ in wanted], pa.int64()))
-    columns = {column: part.column(column) for column in SOURCE_COLUMNS if column != "scores"}
-    columns["quality"] = pc.struct_field(part.column("scores"), "quality")
+    columns = take_page_columns(table, [place.row - first for place, _ in wanted])
+    columns["minhash_cluster_size"] = pa.array([place.cluster_size for place, _ in wanted], pa.int32())
     columns["weight"] = pa.array([place.weight for place, _ in wanted], pa.float32())
     columns["order"] = pa.array([place.order for place, _ in wanted], pa.binary(16))
     columns["target"] = pa.array([number for _, number in wanted], pa.int32())
@@ -240,17 +268,26 @@ def count_extra_texts(texts: Iterable[PlannedPage]) -> AddedTexts:
     return counts
 
 
+def sum_cluster_parts(parts: Iterable[ClusterPart]) -> dict[int, int]:
+    """Return how many near duplicates were dropped for the page of each row."""
+    dropped: dict[int, int] = {}
+    for row, pages in parts:
+        dropped[row] = dropped.get(row, 0) + pages
+    return dropped
+
+
 def partition_shard(
-    group: tuple[int, Iterable[PlannedPage]], shards: ShardsBySplit, names: tuple[str, ...], config: Config, root: str
+    group: ShardGroup, shards: ShardsBySplit, names: tuple[str, ...], config: Config, root: str
 ) -> Iterator[RowGroup]:
     """Write the copies of a documents shard's pages, a row group for each corpus shard, then what was counted.
 
     Yields each row group.
     """
-    number, pages = group
+    number, parts = group
     output, name = Output(root, config.documents_from), names[number]
-    pages = sorted(pages, key=lambda planned: planned.page.row)
-    targets = place_copies(pages, shards, config.seed)
+    pages = sorted(parts["pages"], key=lambda planned: planned.page.row)
+    dropped = sum_cluster_parts(parts["clusters"]) if config.dedup.near and not is_extra_shard(name) else None
+    targets = place_copies(pages, shards, config.seed, dropped)
     part, spill = (add_topic_columns(schema, bool(config.weights.topics.model)) for schema in (PARTITION, SPILL))
     spans = read_mask_spans(output, name) if config.decontaminate.sets else {}
     lines = read_removed_lines(output, name, config.dedup.line_params())
@@ -304,7 +341,12 @@ class PartitionPages(beam.PTransform[PCollection[PlannedPage], PCollection[RowGr
     def expand(self, pages: PCollection[PlannedPage]) -> PCollection[RowGroup]:
         """Group the pages by the documents shard that has their text, and cut each shard."""
         shards = pages | "count shards" >> CountShards(self.config.publish.shard_mb)
-        by_shard = pages | "by shard" >> beam.Map(key_by_documents_shard) | "documents shards" >> beam.GroupByKey()
+        every_name = pages.pipeline | "names" >> beam.Create(self.names)
+        by_shard = {
+            "pages": pages | "by shard" >> beam.Map(key_by_documents_shard),
+            "clusters": every_name
+            | "clusters" >> beam.FlatMap(count_cluster_parts, self.root, self.config, self.names),
+        } | "documents shards" >> beam.CoGroupByKey()
         sides = beam.pvalue.AsSingleton(shards), self.names, self.config, self.root
         cut = by_shard | "cut" >> beam.FlatMap(partition_shard, *sides)
         every = shards | "every shard" >> beam.FlatMap(list_corpus_shards)

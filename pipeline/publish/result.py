@@ -77,12 +77,29 @@ class PublishResult(TypedDict):
     added: dict[str, AddedTexts]
 
 
-class TokenizerResult(TypedDict):
-    """The size of the vocabulary, the size asked for, and bytes per token: `all`, then each language."""
+class LanguageTokens(TypedDict):
+    """UTF-8 bytes of texts in one language, and their tokens."""
+
+    bytes: int
+    tokens: int
+
+
+class TokenCounts(TypedDict):
+    """The tokens of each split, and bytes per token in train: `all`, then each language."""
+
+    tokens: dict[str, int]
+    bytes_per_token: dict[str, float]
+
+
+class VocabularySize(TypedDict):
+    """The size of the vocabulary, and the size asked for."""
 
     vocabulary: int
     wanted: int
-    bytes_per_token: dict[str, float]
+
+
+class TokenizerResult(VocabularySize, TokenCounts):
+    """What is known of the tokenizer: its vocabulary, and what it makes of the corpus."""
 
 
 def new_shard_counts() -> ShardCounts:

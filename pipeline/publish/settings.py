@@ -121,12 +121,17 @@ class PublishConfig:
     )
     # of text in a shard, before compression; a worker holds a shard in memory
     shard_mb: Annotated[int, Field(gt=0, le=1024)] = 256
+    format: Literal["parquet", "jsonl.zst"] = "parquet"  # of corpus/; jsonl.zst: JSON lines in Dolma's shape
+    # token files in tokens/: megatron (.bin, .idx), datatrove (.ds, .ds.index; nanotron reads them); null: none
+    tokens: Literal["megatron", "datatrove"] | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
 class TokenizerConfig:
-    """The byte-level BPE trained on the published corpus."""
+    """The tokenizer of the corpus: a byte-level BPE that is trained on it, or a given one."""
 
+    file: str | None = None  # a tokenizer.json, or the folder that has it, to use instead of training one
+    end_of_text: str = "<|endoftext|>"  # the token after each document in tokens/; a given tokenizer must have it
     vocab_size: Annotated[int, Field(ge=300, le=1_000_000)] = 32_768  # tokens, special tokens included
     sample_mb: Positive = 200  # of text to train on, spread evenly over the shards
     max_digits: Annotated[int, Field(ge=1, le=3)] = 2  # digits that one token may hold

@@ -1,4 +1,4 @@
-"""Trains the corpus's tokenizer: byte-level BPE (GPT-2's scheme) on the published train split, read as a stream.
+"""The corpus's tokenizer: byte-level BPE (GPT-2's scheme) trained on the published train split, or a given one.
 
 Numbers are cut into groups of at most `max_digits` digits, so that the vocabulary does not fill with numbers. Two is
 the default, because a small vocabulary has no room for a thousand groups of three. A run of spaces is one piece, so
@@ -8,14 +8,17 @@ piece's length, and a single page of ten million letters without a space would t
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import fsspec
+
 from pipeline.io.output import Output
-from pipeline.publish.result import TokenizerResult
+from pipeline.publish.result import VocabularySize
 from pipeline.publish.settings import TokenizerConfig
+from pipeline.settings import ConfigError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,7 +27,7 @@ SPECIAL = ("<|endoftext|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>"
 VOCABULARY_MULTIPLE = 64  # matrix kernels are fastest for such sizes
 MAX_PIECE = 64  # characters; a longer run is cut, which costs such a text one token in 64
 TOKENIZER_FOLDER = "tokenizer"
-MEASURED_BYTES = 8 << 20  # of the train split, to measure bytes per token
+SPECIAL_FILES = ("tokenizer_config.json", "special_tokens_map.json")  # what transformers reads beside tokenizer.json
 
 
 def split_pattern(max_digits: int) -> str:
@@ -71,7 +74,12 @@ def read_first_texts(output: Output, folder: str, name: str, most_bytes: float) 
                 most_bytes -= len(text.encode())
 
 
-def train_tokenizer(output: Output, settings: TokenizerConfig) -> TokenizerResult:
+def make_tokenizer(output: Output, settings: TokenizerConfig) -> VocabularySize:
+    """Write `tokenizer/`: a trained tokenizer, or a copy of the given one. Returns its sizes. Raises ConfigError."""
+    return copy_tokenizer(output, settings) if settings.file else train_tokenizer(output, settings)
+
+
+def train_tokenizer(output: Output, settings: TokenizerConfig) -> VocabularySize:
     """Train on `corpus/train`, write `tokenizer/`, and return the sizes.
 
     The result depends on the corpus alone: the sample is taken in the order of the shards, and merges are counted
@@ -98,20 +106,63 @@ def train_tokenizer(output: Output, settings: TokenizerConfig) -> TokenizerResul
     output.write_json(special, TOKENIZER_FOLDER, "special_tokens_map.json")
     with output.write(TOKENIZER_FOLDER, "tokenizer.json") as out:  # last: a tokenizer that is there is whole
         out.write(tokenizer.to_str(pretty=True).encode())
-    return {
-        "vocabulary": tokenizer.get_vocab_size(),
-        "wanted": wanted,
-        "bytes_per_token": measure_bytes_per_token(tokenizer, output),
-    }
+    return {"vocabulary": tokenizer.get_vocab_size(), "wanted": wanted}
 
 
-def measure_bytes_per_token(tokenizer: Tokenizer, output: Output) -> dict[str, float]:
-    """Return bytes per token of a sample of the train split: `all`, then each language, the largest first."""
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for language, text in read_split_texts(output, "corpus/train", MEASURED_BYTES):
-        size, tokens = len(text.encode()), len(tokenizer.encode(text).ids)
-        for key in ("all", language):
-            sums[key][0] += size
-            sums[key][1] += tokens
-    ordered = sorted(sums.items(), key=lambda item: (item[0] != "all", -item[1][0], item[0]))
-    return {key: round(size / max(1, tokens), 3) for key, (size, tokens) in ordered}
+def read_given_file(settings: TokenizerConfig, name: str) -> bytes | None:
+    """Return the content of a file beside the given tokenizer.json, or of that; None where there is no such file."""
+    path = settings.file or ""
+    fs, base = fsspec.core.url_to_fs(path.rstrip("/"))
+    folder = base if fs.isdir(base) else base.rpartition("/")[0]
+    wanted = f"{folder}/{name}" if name != "tokenizer.json" or folder == base else base
+    if not fs.isfile(wanted):
+        return None
+    content: bytes = fs.cat_file(wanted)
+    return content
+
+
+def load_given_tokenizer(settings: TokenizerConfig) -> tuple[bytes, Tokenizer]:
+    """Return the content of the given tokenizer.json, and the tokenizer. Raises ConfigError where it cannot be used."""
+    from tokenizers import Tokenizer
+
+    content = read_given_file(settings, "tokenizer.json")
+    if content is None:
+        raise ConfigError(f"tokenizer.file: {settings.file}: no such file, and no folder with a tokenizer.json")
+    try:
+        tokenizer = Tokenizer.from_buffer(content)
+    except Exception as error:  # the library raises a bare Exception for a file that it cannot read
+        raise ConfigError(
+            f"tokenizer.file: {settings.file}: not a tokenizer: {' '.join(str(error).split())}"
+        ) from error
+    find_end_of_text(tokenizer, settings)
+    return content, tokenizer
+
+
+def find_end_of_text(tokenizer: Tokenizer, settings: TokenizerConfig) -> int:
+    """Return the id of the end-of-text token. Raises ConfigError where the tokenizer has no such token."""
+    found: int | None = tokenizer.token_to_id(settings.end_of_text)
+    if found is None:
+        special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+        known = f"; its special tokens are {', '.join(special[:10])}" if special else ""
+        raise ConfigError(f"tokenizer.end_of_text: the tokenizer has no token {settings.end_of_text!r}{known}")
+    return found
+
+
+def fingerprint_tokenizer(settings: TokenizerConfig) -> list[str]:
+    """Return what tells the given tokenizer from another one; [] where one is trained. Raises ConfigError."""
+    return [hashlib.sha256(load_given_tokenizer(settings)[0]).hexdigest()] if settings.file else []
+
+
+def copy_tokenizer(output: Output, settings: TokenizerConfig) -> VocabularySize:
+    """Copy the given tokenizer to `tokenizer/`, and return its size. Raises ConfigError."""
+    content, tokenizer = load_given_tokenizer(settings)
+    output.remove(TOKENIZER_FOLDER)
+    for name in SPECIAL_FILES:
+        beside = read_given_file(settings, name)
+        if beside is not None:
+            with output.write(TOKENIZER_FOLDER, name) as out:
+                out.write(beside)
+    with output.write(TOKENIZER_FOLDER, "tokenizer.json") as out:
+        out.write(content)
+    size = tokenizer.get_vocab_size()
+    return {"vocabulary": size, "wanted": size}

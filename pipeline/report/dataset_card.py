@@ -21,9 +21,14 @@ COLUMNS = {
     "id": "record id in the crawl file (WARC-Record-ID); the key of `documents/`",
     "url": "address of the page",
     "date": "date of the crawl, as in the crawl file",
+    "dump": "name of the Common Crawl dump, if the path of the crawl file has it",
+    "file_path": "the crawl file that the page was read from",
     "language": "ISO code, found by language identification",
+    "language_score": "probability of the language, 0 to 1",
     "domain": "topic of the page, found by the words of its address; one of a fixed list",
     "quality": "score of the quality classifier, 0 to 1; null if the run had no classifier",
+    "token_count": "tokens of the text, by the tokenizer in `tokenizer/`",
+    "minhash_cluster_size": "the page and its near duplicates that were dropped; null if nobody looked for any",
     "text": "main text after the filters; personal data is masked as configured",
     "topic": "topic of the page, found by the topic classifier; the mixture uses it if the score is high enough",
     "topic_score": "probability of the topic, by the topic classifier",
@@ -37,8 +42,11 @@ def write_card(output: Output, config: Config, ledger: Ledger, results: RunResul
     rows = count_rows(ledger.totals)
     folders = [name for name in list_filled_folders(ledger.totals, results) if output.holder(name) is output]
     values = {
-        "header": build_front_matter(config.recipe, languages, rows, folders),
+        "header": build_front_matter(config.recipe, config.publish.format, languages, rows, folders),
         "inputs": len(ledger.files),
+        "format": config.publish.format,
+        "given_tokenizer": config.tokenizer.file,
+        "tokens": config.publish.tokens,
         "rows": rows,
         "added": [describe_source(source, counts) for source, counts in (ledger.totals.added or {}).items()],
         "others": folders,
@@ -81,12 +89,12 @@ def describe_source(source: str, counts: AddedTexts) -> str:
     return f"`{source.rsplit('/', 1)[-1]}` in `anneal`: {texts}{held_out}"
 
 
-def build_front_matter(recipe: str, languages: list[str], rows: dict[str, int], folders: list[str]) -> str:
+def build_front_matter(recipe: str, suffix: str, languages: list[str], rows: dict[str, int], folders: list[str]) -> str:
     """Return the YAML that `datasets` and the hub read: the splits of the corpus, and the other folders by name.
 
     Splits without rows are left out, because `datasets` refuses a folder with an empty split.
     """
-    splits = [{"split": split, "path": f"corpus/{split}/*.parquet"} for split in SPLITS if rows[split]]
+    splits = [{"split": split, "path": f"corpus/{split}/*.{suffix}"} for split in SPLITS if rows[split]]
     others = [{"config_name": name, "data_files": f"{name}/*.parquet"} for name in folders]
     header = {
         "pretty_name": f"Web corpus made by Gristmill ({recipe} recipe)",

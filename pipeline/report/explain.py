@@ -30,7 +30,7 @@ from pipeline.report.stored_rows import (
     RepeatedLine,
     StoredPage,
     find_pages,
-    read_columns,
+    read_published_weights,
     read_stored_rows,
 )
 from pipeline.settings import ConfigError
@@ -176,12 +176,7 @@ def print_copies(output: Output, page: KeptPage, console: Console) -> bool:
 
 def find_copies_of(output: Output, split: str, page_id: str) -> tuple[int, float, str] | None:
     """Return how often a split has a page, with its weight and the shard of its first copy; None if it has none."""
-    copies = [
-        (weight, name)
-        for name in output.list(f"corpus/{split}", ".parquet")
-        for found, weight in read_columns(output, f"corpus/{split}", name, "id", "weight")
-        if found == page_id
-    ]
+    copies = [(weight, name) for name, found, weight in read_published_weights(output, split) if found == page_id]
     return (len(copies), *copies[0]) if copies else None
 
 

@@ -78,7 +78,7 @@ class SharedFacts:
     repeated_lines: dict[str, list[int]]
     contaminated: ContaminationCounts
     train_bytes: int
-    train_tokens: int  # estimated
+    train_tokens: int
     tokenizer: TokenizerResult
     bad_files: dict[str, str]
 
@@ -86,7 +86,6 @@ class SharedFacts:
 def collect_facts(config: Config, ledger: Ledger, results: RunResults) -> SharedFacts:
     """Return what both the dataset card and the report show."""
     train_bytes = count_train_bytes(results.publish)
-    ratio = results.tokenizer["bytes_per_token"].get("all")  # missing if all pages went to validation
     duplicates = ledger.totals.duplicates.items()
     return SharedFacts(
         version=__version__,
@@ -100,7 +99,7 @@ def collect_facts(config: Config, ledger: Ledger, results: RunResults) -> Shared
         repeated_lines=results.dedup.get("lines", {}),
         contaminated=results.publish["contaminated"],
         train_bytes=train_bytes,
-        train_tokens=int(train_bytes / ratio) if ratio else 0,
+        train_tokens=results.tokenizer["tokens"]["train"],
         tokenizer=results.tokenizer,
         bad_files=ledger.bad_files,
     )

@@ -40,6 +40,7 @@ def write_report(output: Output, config: Config, ledger: Ledger, results: RunRes
     values = {
         "mixture": {kind: fold_rows(rows) for kind, rows in facts.mixture.items()},
         "files": ledger.files,
+        "given_tokenizer": config.tokenizer.file,
         "unreadable": list(list_unreadable(ledger)),
         "lengths": count_lengths(output),
         "samples": draw_samples(output, config.pii),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from rich.markup import escape
 
 from pipeline.io.output import Output
+from pipeline.publish.formats.dolma_json import JSON_SUFFIX, read_dolma_lines
 from pipeline.url.canonical import canonical_url
 
 NOT_COLUMNS = ("shard", "row", "kept_url")
@@ -161,6 +162,18 @@ def read_columns(output: Output, folder: str, name: str, *columns: str) -> Itera
     with output.parquet(folder, name) as shard:
         for batch in shard.iter_batches(columns=columns, batch_size=8192):
             yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+
+
+def read_published_weights(output: Output, split: str) -> Iterator[tuple[str, str, float]]:
+    """Yield (shard, id, weight) of each row of a split of the corpus."""
+    folder = f"corpus/{split}"
+    for name in output.list(folder, ".parquet"):
+        for page, weight in read_columns(output, folder, name, "id", "weight"):
+            yield name, page, weight
+    for name in output.list(folder, JSON_SUFFIX):
+        with output.open(folder, name) as source:
+            for row in read_dolma_lines(source):
+                yield name, row["id"], row["weight"]
 
 
 def find_pages(output: Output, column: str, value: str) -> list[StoredPage]:

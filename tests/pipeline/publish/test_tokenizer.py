@@ -15,9 +15,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from pipeline.config import build_config
+from pipeline.config import Config, build_config
 from pipeline.io.output import Output
 from pipeline.io.schemas import CORPUS
+from pipeline.publish.formats.finish_shards import finish_corpus
 from pipeline.publish.settings import TokenizerConfig
 from pipeline.publish.tokenizer import (
     MAX_PIECE,
@@ -33,8 +34,12 @@ from tests.shared import ROOT
 CODE = "def mill(grain):\n    for sack in grain:\n        if sack > 1234567:\n\t\treturn  sack\n\n\n"
 
 
+def whole_config(**over) -> Config:
+    return build_config({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": 500} | over})
+
+
 def settings(**over) -> TokenizerConfig:
-    return build_config({"inputs": ["x"], "output": "x", "tokenizer": {"vocab_size": 500} | over}).tokenizer
+    return whole_config(**over).tokenizer
 
 
 def corpus(root: Path, shards: list[list[tuple[str, str]]]) -> Output:
@@ -56,7 +61,7 @@ def rows(first: int) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[Output, dict]:
     output = corpus(tmp_path_factory.mktemp("tokenizer"), [rows(0), rows(100)])
-    return output, train_tokenizer(output, settings())
+    return output, {**train_tokenizer(output, settings()), **finish_corpus(output, whole_config())}
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +190,6 @@ def test_a_corpus_with_too_few_pairs_ends_with_a_smaller_vocabulary_and_says_so(
 
 
 def test_a_train_split_without_rows_gives_a_tokenizer_of_bytes(tmp_path):
-    facts = train_tokenizer(corpus(tmp_path, [[]]), settings())
-    assert facts["vocabulary"] == 256 + len(SPECIAL)
-    assert facts["bytes_per_token"] == {}
+    output = corpus(tmp_path, [[]])
+    assert train_tokenizer(output, settings())["vocabulary"] == 256 + len(SPECIAL)
+    assert finish_corpus(output, whole_config())["bytes_per_token"] == {}

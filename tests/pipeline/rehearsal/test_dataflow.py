@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.pipeline.cli.test_run import corpus_bytes
+from tests.pipeline.cli.test_run import corpus_rows
 from tests.pipeline.conftest import SETTINGS
 from tests.pipeline.rehearsal.bucket import NAME, EmulatedBucket
 from tests.pipeline.rehearsal.servers import find_tool, free_port, kill_children, started_server
@@ -95,9 +95,9 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def assert_same_output(cluster: Cluster, expected: Path, folder: Path) -> None:
-    """Compare the output in the bucket with that of a local run: corpus bytes, pages with reasons, sums."""
+    """Compare the output in the bucket with that of a local run: rows of the corpus, pages with reasons, sums."""
     cluster.bucket.copy_out("out/", folder)
-    assert corpus_bytes(folder) == corpus_bytes(expected)
+    assert corpus_rows(folder) == corpus_rows(expected)
     for kind in ("documents", "rejected"):
         assert read_rows(folder / kind) == read_rows(expected / kind), kind
     totals = [json.loads((output / "ledger.json").read_text())["totals"] for output in (folder, expected)]

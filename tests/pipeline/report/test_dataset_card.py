@@ -94,7 +94,9 @@ def test_bytes_depend_neither_on_the_place_nor_on_the_workers(done, tmp_path):
 
 
 def test_the_front_matter_quotes_norwegian_and_leaves_out_empty_splits():
-    text = build_front_matter("default", ["no", "en"], {"train": 10**6, "validation": 0, "anneal": 3}, ["documents"])
+    text = build_front_matter(
+        "default", "parquet", ["no", "en"], {"train": 10**6, "validation": 0, "anneal": 3}, ["documents"]
+    )
     header = yaml.safe_load(text)
     assert header["language"] == ["en", "no"]  # not false, as YAML 1.1 has it
     assert header["size_categories"] == ["1M<n<10M"]
@@ -117,9 +119,11 @@ def test_a_config_cannot_break_out_of_its_block_or_cell(done, tmp_path):
 
 def test_a_corpus_of_validation_pages_alone_has_a_card(done, tmp_path):
     config, book, results = read_run(done)
-    results = replace(results, tokenizer={"vocabulary": 300, "wanted": 300, "bytes_per_token": {}})
+    results = replace(
+        results, tokenizer={"vocabulary": 300, "wanted": 300, "bytes_per_token": {}, "tokens": {"train": 0}}
+    )
     write_card(Output(str(tmp_path)), config, book, results)
-    assert "about\n0 tokens" in (tmp_path / "README.md").read_text()
+    assert "UTF-8,\n0 tokens" in (tmp_path / "README.md").read_text()
 
 
 def test_the_line_of_a_stage_says_what_is_set_and_nothing_of_what_is_off():
