@@ -12,7 +12,7 @@ from classifiers.errors import ClassifierError
 def build_classifiers_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line. Every command has `run`, the function that executes it."""
     parser = argparse.ArgumentParser(
-        prog="python -m classifiers",
+        prog="gristmill classifiers",
         description="Train, test and apply the quality classifier and the topic classifier, and prepare their data.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

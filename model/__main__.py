@@ -1,4 +1,4 @@
-"""Command line: python -m model train | sample | chat | evaluate | contamination | export | ablate | scaling | cost."""
+"""The trainer's command line: `gristmill train | sample | chat | evaluate ...`, or `python -m model ...`."""
 
 import argparse
 import json
@@ -11,11 +11,11 @@ from pathlib import Path
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the argument parser."""
-    top = argparse.ArgumentParser(prog="python -m model", description="The bundled GPT trainer.")
+    top = argparse.ArgumentParser(prog="gristmill", description="The bundled GPT trainer.")
     commands = top.add_subparsers(dest="command", required=True)
 
     train = commands.add_parser("train", help="train, or resume, the run that a config describes")
-    train.add_argument("config", type=Path, help="a YAML file; see model/configs/")
+    train.add_argument("config", type=Path, help="a YAML file, or the name of one of model/configs/: demo")
 
     sample = commands.add_parser("sample", help="write text with a trained model")
     sample.add_argument("run", type=Path, metavar="RUN")
@@ -212,6 +212,9 @@ def cost_command(arguments: argparse.Namespace) -> None:
     print(json.dumps(asdict(cost), indent=1) if arguments.json else format_cost(cost, options, arguments.served_tokens))
 
 
+# What the package does not need, and the extra that installs it.
+EXTRA_PACKAGES = {"torch": "model", "safetensors": "model", "matplotlib": "model", "tensorboard": "tensorboard"}
+
 COMMANDS = {
     "train": train_command,
     "sample": sample_command,
@@ -248,6 +251,12 @@ def main(argv: list[str] | None = None) -> int:
         COMMANDS[arguments.command](arguments)
     except TrainerError as error:
         print(f"model: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA_PACKAGES:
+            raise
+        extra = EXTRA_PACKAGES[error.name]
+        print(f"model: {error.name} is not installed; pip install 'gristmill[{extra}]'", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"model: {explain_os_error(error)}", file=sys.stderr)

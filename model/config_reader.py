@@ -41,8 +41,14 @@ def load_trainer_config(path: str | Path, overrides: Sequence[str] = (), stored:
 
     Set `stored` for a run's own config.yaml: it is complete, and the run named by `init_from` is not read again.
     """
-    user = read_yaml_config(Path(path), overrides)
+    user = read_yaml_config(find_trainer_config(Path(path)), overrides)
     return build_trainer_config(user if stored or user.get("init_from") is None else inherit_model(user))
+
+
+def find_trainer_config(path: Path) -> Path:
+    """Return the path of a config: as given, or the one of model/configs/ that has this name."""
+    ours = Path(__file__).parent / "configs" / f"{path.name}.yaml"
+    return ours if path.name == str(path) and not path.exists() and ours.is_file() else path
 
 
 def load_study_config(kind: type[Study], path: Path, overrides: Sequence[str]) -> Study:

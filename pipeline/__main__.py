@@ -1,16 +1,20 @@
-"""The command line: `python -m pipeline COMMAND`.
+"""The command line: `gristmill COMMAND`, or `python -m pipeline COMMAND`.
 
 Each command is a module of `pipeline.cli`. A module imports what its command needs only when the command runs, so that
 `--help` answers at once.
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from pipeline import __version__
 from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
+from pipeline.cli.previews import compare_command, what_if_command
+from pipeline.cli.programs import run_demo
+from pipeline.cli.programs.other_programs import OTHER_PROGRAMS_HELP, find_program, replace_process
 from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
 
 
@@ -19,13 +23,18 @@ def build_pipeline_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gristmill",
         description="Turn web crawls into a pretraining corpus. Every page of the crawl is accounted for.",
+        epilog=OTHER_PROGRAMS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"gristmill {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run_jobs.add_job_commands(commands)
     inspect_command.add_inspect_command(commands)
+    compare_command.add_compare_command(commands)
+    what_if_command.add_what_if_command(commands)
     list_recipes.add_recipes_command(commands)
     compile_blocklists.add_blocklists_command(commands)
+    run_demo.add_demo_command(commands)
     return parser
 
 
@@ -82,6 +91,11 @@ def raise_interrupted(*_: object) -> None:
 
 def run_command() -> int:
     """Run the command of this process's arguments; the installed command `gristmill` calls it."""
+    program = find_program(sys.argv[1:])
+    if program:
+        replace_process(program)
+    if os.getcwd() not in map(os.path.abspath, sys.path):  # last: filters and stages of the user's own are found there
+        sys.path.append(os.getcwd())
     signal.signal(signal.SIGTERM, raise_terminated)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as under nohup
         signal.signal(signal.SIGINT, raise_interrupted)

@@ -36,6 +36,7 @@ from pipeline.io.temporary import run_folder
 from pipeline.publish.result import PublishResult, TokenizerResult
 from pipeline.report.facts import RunResults
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dataflow, is_dry_run, is_local
+from pipeline.runners.progress import show_stage
 
 JOBS = ("extract", "dedup", "publish")
 StageResult = TypeVar("StageResult")
@@ -128,7 +129,8 @@ def run_dedup(config: Config, output: Output, flags: list[str], files: Markers) 
     def start_dedup() -> DedupResult:
         from pipeline.dedup.job import find_duplicates
 
-        return find_duplicates(output, config, list(files), flags)
+        with show_stage("dedup"):
+            return find_duplicates(output, config, list(files), flags)
 
     return run_stage("dedup", config, output, files, start_dedup)
 
@@ -141,9 +143,12 @@ def run_publish(config: Config, output: Output, flags: list[str], files: Markers
         from pipeline.publish.job import publish_corpus
         from pipeline.publish.tokenizer import make_tokenizer
 
-        published = publish_corpus(output, config, list(files), beam_options(flags, "publish"))
-        sizes = make_tokenizer(output, config.tokenizer)
-        counts = finish_corpus(output, config, None if is_local(flags) else beam_options(flags, "tokens"))
+        with show_stage("publish"):
+            published = publish_corpus(output, config, list(files), beam_options(flags, "publish"))
+        with show_stage("tokenizer"):
+            sizes = make_tokenizer(output, config.tokenizer)
+        with show_stage("tokens of the corpus"):
+            counts = finish_corpus(output, config, None if is_local(flags) else beam_options(flags, "tokens"))
         return {"publish": published, "tokenizer": {**sizes, **counts}}
 
     return run_stage("publish", config, output, files, publish_and_train)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 JOB_COMMANDS = {
-    "run": "run extract, dedup and publish, in this order; continues from what is already done",
+    "run": "extract, dedup and publish, in this order; continues from what is done",
     "extract": "crawl files -> documents/ and rejected/",
     "dedup": "documents/ -> duplicates/",
-    "publish": "documents/ without duplicates -> corpus/, tokenizer/, the ledger, the dataset card and the report",
+    "publish": "documents/ without duplicates -> corpus/, tokenizer/, card, report",
 }
 BEAM_HELP = """\
 All other options go to Apache Beam. Without any, worker processes on this machine run the jobs, one for each core
@@ -49,7 +49,15 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
             "config", metavar="CONFIG.yaml", help="the inputs, the output, the recipe, and the settings that differ"
         )
         parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="override one setting")
-        parser.set_defaults(execute=load_and_run, beam=True)
+        if name == "run":
+            parser.add_argument(
+                "--try",
+                type=int,
+                dest="tried",
+                metavar="N",
+                help="only show what becomes of N pages; nothing is written",
+            )
+        parser.set_defaults(execute=load_and_run, beam=True, tried=None)
 
 
 def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
@@ -61,6 +69,10 @@ def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
         config = load_config(args.config, args.set)
     except ConfigError as error:
         return print_error(error, 2)
+    if args.tried is not None:
+        from pipeline.cli.previews.try_pages import try_pages
+
+        return try_pages(config, args.tried)
     return run_jobs(config, flags, args.command)
 
 
@@ -81,6 +93,10 @@ def run_jobs(config: "Config", flags: list[str], command: str) -> int:
         return print_error(error, 1)
     except (ValueError, OSError) as error:
         return print_error(explained(root_cause(error)), 2 if isinstance(error, LaunchError | ConfigError) else 1)
+    except ImportError as error:
+        if "install" not in str(error).lower():
+            raise
+        return print_error(f"{error} (pip install 'gristmill[cloud]')", 1)
     except RuntimeError as error:  # Beam wraps what a transform raises
         cause = root_cause(error)
         if isinstance(cause, KeyboardInterrupt):

@@ -3,11 +3,29 @@
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pipeline.runners.local_pool import Report
 
 LOG_SECONDS = 60.0
+
+
+@contextmanager
+def show_stage(name: str) -> Iterator[None]:
+    """Show on a terminal that a stage runs, and for how long; a log stays quiet."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        bar.add_task(name, total=None)
+        yield
 
 
 class Progress:

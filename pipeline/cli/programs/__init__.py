@@ -1,0 +1,1 @@
+"""Commands that run other programs: the trainer, the classifiers, and the demo, which runs all of them."""

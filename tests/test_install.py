@@ -1,0 +1,118 @@
+"""A wheel and an sdist as a user gets them: what is in them, and that the wheel works from another folder."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.shared import ROOT
+
+SITE = next(path for path in sys.path if path.endswith("site-packages"))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A folder with the wheel and the sdist, built by the setuptools of this environment, without the network."""
+    folder = tmp_path_factory.mktemp("dist")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    source = tmp_path_factory.mktemp("source")
+    for name in listed.decode().split("\0"):
+        if name and not name.startswith(("tests/", "bench/")) and (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    program = (
+        "import sys; from setuptools import build_meta as b; b.build_wheel(sys.argv[1]); b.build_sdist(sys.argv[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=source, capture_output=True, text=True)
+    if "No module named 'setuptools'" in done.stderr:
+        pytest.skip("setuptools is not installed here")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory) -> Path:
+    """The commands of an environment that has the wheel; its dependencies are those of this environment."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    packages = next((folder / "lib").glob("python*")) / "site-packages"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    (wheel,) = built.glob("*.whl")
+    done = subprocess.run([*pip, str(wheel)], capture_output=True, text=True)
+    if "No module named pip" in done.stderr:
+        pytest.skip("pip is not installed here")
+    assert done.returncode == 0, done.stderr
+    (packages / "dependencies.pth").write_text(SITE)
+    return folder / "bin"
+
+
+def run_installed(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command `gristmill` in a folder."""
+    env = {"PATH": f"{installed}:/usr/bin:/bin", "HOME": str(folder)}
+    command = [str(installed / "gristmill"), *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+
+def test_the_wheel_has_all_data_and_no_tests(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
+    data = {name.partition(".data/data/")[2] for name in names if ".data/data/" in name}
+    assert {"share/gristmill/demo/sample.warc.gz", "share/gristmill/demo/wiki.xml.bz2"} <= data
+    assert {f"{package}/py.typed" for package in ("pipeline", "classifiers", "model")} <= names
+    listed = subprocess.run(
+        ["git", "ls-files", "pipeline", "model", "classifiers"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert {name for name in listed.stdout.split() if not name.endswith((".md", ".j2"))} <= names
+    assert not [name for name in names if name.startswith(("tests", "bench", "demo", "docs", "examples"))]
+    assert "Requires-Dist: torch" in metadata and "==" not in metadata.partition("\n\n")[0].replace("extra == ", "")
+
+
+def test_the_sdist_can_build_the_wheel(built):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"setup.cfg", "pyproject.toml", "constraints.txt", "LICENSE", "demo/sample.warc.gz"} <= names
+    assert {"pipeline/recipes/default.yaml", "pipeline/report/templates/report.css", "pipeline/py.typed"} <= names
+
+
+def test_the_command_works_in_a_folder_that_has_folders_of_the_same_names(installed, tmp_path):
+    for name in ("model", "pipeline", "classifiers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    for arguments, expected in (
+        (["--version"], "gristmill "),
+        (["recipes"], "fineweb2"),
+        (["train", "--help"], "usage: gristmill train"),
+        (["classifiers", "train", "--help"], "usage: gristmill classifiers train"),
+    ):
+        done = run_installed(installed, tmp_path, *arguments)
+        assert done.returncode == 0 and expected in done.stdout, done.stderr
+    shown = run_installed(installed, tmp_path, "--help").stdout
+    assert len(shown.splitlines()) <= 32 and max(map(len, shown.splitlines())) <= 100
+
+
+def test_the_demo_starts_from_the_wheel(installed, tmp_path):
+    """Its first step extracts the sample; the others are those of `make demo`."""
+    script = "import pipeline.cli.programs.run_demo as d, pathlib, sys; d.STEPS, d.TRAINER_STEPS = d.STEPS[:1], (); "
+    script += "d.TRAINER_OUTPUTS = (); sys.exit(d.run_demo(pathlib.Path('here')))"
+    (tmp_path / "home").mkdir()
+    done = subprocess.run([str(installed / "python"), "-P", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "here" / "demo" / "out" / "bootstrap" / "documents").glob("*.parquet"))
+
+
+def test_without_pytorch_the_trainer_says_in_a_line_what_to_install(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = [sys.executable, "-m", "model", "sample", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["model: torch is not installed; pip install 'gristmill[model]'"]
