@@ -100,8 +100,13 @@ def judge_kept(row: Mapping[str, Any], config: Config, filters: Sequence[NamedFi
     if found:
         return found.key
     end = hold_thresholds(filters, row)
-    score, least = (row["scores"] or {}).get("quality"), config.quality.min_score
-    return "quality/low-score" if end == KEPT and None not in (score, least) and score < least else end
+    return "quality/low-score" if end == KEPT and is_poor((row["scores"] or {}).get("quality"), config) else end
+
+
+def is_poor(score: float | None, config: Config) -> bool:
+    """Return whether a quality score is below the least that is kept."""
+    least = config.quality.min_score
+    return score is not None and least is not None and score < least
 
 
 def judge_rejected(row: Mapping[str, Any], config: Config, filters: Sequence[NamedFilter]) -> str:
@@ -109,19 +114,15 @@ def judge_rejected(row: Mapping[str, Any], config: Config, filters: Sequence[Nam
     before = f"{row['stage']}/{row['reason']}"
     if row["text"] is None or row["language"] is None or before == "language/gate":
         return before
-    names = {named.name for named in filters}
     found = check_language(row["language"], row["language_score"] or 0.0, config.languages, config.language)
     if found:
         return found.key
-    if row["stage"] in names:
-        failing = next((named for named in filters if named.name == row["stage"]), None)
-        if failing and still_fails(failing, row):
-            return before
+    if any(still_fails(named, row) for named in filters if named.name == row["stage"]):
+        return before
     failure = apply_filters(filters, row["text"], row["language"]).failure
     if failure:
         return failure.reason
-    least = config.quality.min_score
-    return before if row["stage"] == "quality" and least is not None and row["value"] < least else KEPT
+    return before if row["stage"] == "quality" and is_poor(row["value"], config) else KEPT
 
 
 def still_fails(named: NamedFilter, row: Mapping[str, Any]) -> bool:

@@ -60,7 +60,7 @@ def open_corpus_tokenizer(output: Output) -> "Tokenizer":
         return load_corpus_tokenizer(source.read())
 
 
-def list_corpus_shards(output: Output) -> list[CorpusShard]:
+def list_published_shards(output: Output) -> list[CorpusShard]:
     """Return the Parquet shards of the corpus, split by split."""
     names = [(split, name) for split in SPLITS for name in output.list(f"corpus/{split}", ".parquet")]
     return [CorpusShard(split, name.removesuffix(".parquet")) for split, name in names]
@@ -158,7 +158,7 @@ def finish_corpus(output: Output, config: Config, options: PipelineOptions | Non
     """
     output.remove(TOKENS_FOLDER)
     output.remove(COUNTS_FOLDER)
-    shards = list_corpus_shards(output)
+    shards = list_published_shards(output)
     if options is None:
         for shard in shards:
             finish_shard(shard, output.root, config)
