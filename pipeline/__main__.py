@@ -8,6 +8,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 
 from pipeline import __version__
@@ -91,6 +92,9 @@ def raise_interrupted(*_: object) -> None:
 
 def run_command() -> int:
     """Run the command of this process's arguments; the installed command `gristmill` calls it."""
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # libraries warn with their own paths, which helps no user
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     program = find_program(sys.argv[1:])
     if program:
         replace_process(program)

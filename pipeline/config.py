@@ -132,6 +132,8 @@ def build_config(user: Mapping[str, Any]) -> Config:
     merged = merge_settings(base, user)
     if isinstance(merged.get("inputs"), str):
         merged["inputs"] = [merged["inputs"]]
+    if merged.get("inputs") is None and isinstance(merged.get("input"), str | list):
+        raise ConfigError("input: this key has the settings of fetching; did you mean 'inputs'?")
     try:
         config = TypeAdapter(Config).validate_python(merged)
     except ValidationError as error:

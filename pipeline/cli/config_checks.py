@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.cli.errors import RunError
+from pipeline.cli.language_names import find_language_code
 from pipeline.config import Config
 from pipeline.extract.settings import own_stage_files
 from pipeline.filters.custom import custom_filter_files
@@ -110,9 +111,11 @@ def reject_unknown_languages(config: Config) -> None:
     examples = ", ".join(sorted(known, key=lambda code: (len(code), code))[:5])
     for key, names in named.items():
         for name in sorted(set(names) - known):
+            code = find_language_code(name)
+            hint = f"; did you mean {code!r}?" if code in known else suggest_name(name, known)
             raise ConfigError(
                 f"{key}: {name!r} is none of the {len(known)} languages that {model} knows by codes such as "
-                f"{examples}{suggest_name(name, known)}"
+                f"{examples}{hint}"
             )
     if not config.languages:
         return

@@ -23,6 +23,7 @@ DUPLICATE_KINDS = {
     "exact": "a page with the same text is kept, apart from case and white space",
     "near": "a page with nearly the same text is kept; the exact Jaccard similarity of their shingles confirms it",
 }
+DUPLICATE_STAGE = "duplicate"
 
 
 class FunnelRow(NamedTuple):
@@ -123,8 +124,8 @@ def order_stages(config: Config | None) -> tuple[str, ...]:
 def order_losses(totals: LedgerTotals, stages: Sequence[str]) -> list[tuple[str, list[tuple[str, int]]]]:
     """Return the pages dropped at each stage, by reason: [(stage, [(reason, pages), ...]), ...].
 
-    The stages are in the given order, and stages that are not listed follow by name. Then come duplicates and what was
-    held out. The reason with the most pages is first.
+    The stages are in the given order, and stages that are not listed follow by name. Then come duplicates, in the order
+    of their passes, and what was held out. Of all other stages the reason with the most pages is first.
     """
     by_stage: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for key, pages in totals.rejected.items():
@@ -132,10 +133,13 @@ def order_losses(totals: LedgerTotals, stages: Sequence[str]) -> list[tuple[str,
         by_stage[stage].append((reason, pages))
     places = {stage: number for number, stage in enumerate(stages)}
     losses = sorted(by_stage.items(), key=lambda item: (places.get(item[0], len(places)), item[0]))
-    losses += [("duplicates", list(totals.duplicates.items())), ("held out", list(totals.held_out.items()))]
+    losses += [(DUPLICATE_STAGE, [(kind, totals.duplicates[kind]) for kind in DUPLICATE_KINDS])]
+    losses += [("held out", list(totals.held_out.items()))]
     ordered = []
     for stage, counts in losses:
-        reasons = sorted(((reason, n) for reason, n in counts if n), key=lambda item: (-item[1], item[0]))
+        reasons = [(reason, n) for reason, n in counts if n]
+        if stage != DUPLICATE_STAGE:
+            reasons.sort(key=lambda item: (-item[1], item[0]))
         if reasons:
             ordered.append((stage, reasons))
     return ordered

@@ -21,7 +21,7 @@ from pipeline.config import build_config
 from pipeline.io.ledger import Ledger, LedgerTotals
 from pipeline.io.output import Output, open_finished_output
 from pipeline.report.console import new_table, open_console
-from pipeline.report.facts import build_mixture, order_losses, order_stages
+from pipeline.report.facts import build_funnel, build_mixture, order_losses, order_stages
 from pipeline.report.stored_rows import (
     ContaminatedRow,
     DuplicatePage,
@@ -84,27 +84,28 @@ def print_funnel(ledger: Ledger, output: Output) -> None:
     if totals.unreadable_bytes:
         console.print(f"unreadable: {totals.unreadable_bytes:,} bytes (ledger.json lists the files and ranges)")
     table = new_table("funnel", "pages", "of all", "left")
-    pages = left = totals.responses
-    table.add_row("responses", f"{pages:,}", format_percent(pages, pages), f"{left:,}")
-    for name, n in list_losses(totals, read_stage_order(output)):
-        left -= n
-        table.add_row(f"  {escape(name)}", f"-{n:,}", format_percent(n, pages), f"{left:,}")
+    pages = totals.responses
+    table.add_row("responses", f"{pages:,}", format_percent(pages, pages), f"{pages:,}")
+    for stage, reasons in build_funnel(totals, read_stage_order(output)):
+        table.add_row(
+            escape(stage.name), f"-{stage.pages:,}", format_percent(stage.pages, pages), f"{stage.left:,}", style="bold"
+        )
+        for reason in reasons:
+            name = f"  {escape(stage.name)}/{escape(reason.name)}"
+            table.add_row(name, f"-{reason.pages:,}", format_percent(reason.pages, pages), "")
     for split, n in (totals.published or Counter[str]()).items():
         copies = (totals.repeated or Counter[str]())[split]
         name = f"published {split}{f' (and {copies:,} repeats)' if copies else ''}"
         table.add_row(name, f"{n:,}", format_percent(n, pages), "")
     console.print(table)
     print_notes(totals, console)
+    print_contamination(output, console)
 
 
 def list_losses(totals: LedgerTotals, stages: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Yield (stage/reason, pages) of everything that was dropped, in the order in which pages pass the stages."""
     for stage, reasons in order_losses(totals, stages):
-        if stage == "duplicates":  # url, exact, near: the order of the passes
-            kept = [(kind, n) for kind, n in totals.duplicates.items() if n]
-            yield from ((f"duplicate/{kind}", n) for kind, n in kept)
-        else:
-            yield from ((f"{stage}/{reason}", n) for reason, n in reasons)
+        yield from ((f"{stage}/{reason}", n) for reason, n in reasons)
 
 
 def print_notes(totals: LedgerTotals, console: Console) -> None:
@@ -124,6 +125,18 @@ def print_notes(totals: LedgerTotals, console: Console) -> None:
             f"check of the language prefilter: of {checked:,} rejected pages that were processed in full, "
             f"{missed:,} would have been kept"
         )
+
+
+def print_contamination(output: Output, console: Console) -> None:
+    """Print what was found of evaluation sets, also where it is nothing."""
+    if not output.exists(".work", "publish.json"):
+        return
+    found = output.read_json(".work", "publish.json")["result"]["publish"]["contaminated"]
+    if found["sets"]:
+        items, hits = (sum(counts[key] for counts in found["sets"].values()) for key in ("items", "found"))
+        sets = f"{len(found['sets']):,} evaluation sets with {items:,} items"
+        pages = f"{hits:,} items found, {found['dropped']:,} pages dropped, {found['masked']:,} masked"
+        console.print(f"{sets}: {pages if hits else 'no page has any of them'}")
 
 
 def print_mixture(output: Output) -> None:
@@ -183,7 +196,8 @@ def print_reason(output: Output, ledger: Ledger, reason: str, sample: int) -> No
     known = [*rejected, *duplicates, *others]
     chosen = {key for key in known if key == reason or key.startswith(f"{reason}/")}
     if not chosen:
-        hint = suggest_name(reason, known)
+        stages = dict.fromkeys(key.partition("/")[0] for key in known)
+        hint = suggest_name(reason, [*known, *stages])
         raise InspectError(f"--reason {reason}: no page was dropped for it{hint} (known: {', '.join(known)})")
     pages: list[Iterator[StoredRow]] = [read_stored_rows(output, others[key]) for key in chosen & others.keys()]
     if chosen & set(duplicates):

@@ -71,6 +71,7 @@ def test_one_input_may_be_a_plain_string():
         ({"inputs": []}, ["inputs", "at least 1"]),
         ({"output": ""}, ["output", "at least 1"]),
         ({"rules": {"fineweb": {"min_wrods": 1}}}, ["rules.fineweb.min_wrods"]),
+        ({"inputs": None, "input": ["a.warc.gz"]}, ["input", "mean 'inputs'?"]),
         ({"workers": 0}, ["workers", "0", "greater than 0"]),
         ({"input": {"concurrency": 1000}}, ["input.concurrency", "1000"]),
         ({"languages": ["en", False]}, ["languages.1", "False", '"no" for Norwegian']),

@@ -11,8 +11,9 @@ from tests.pipeline.conftest import config
     ("asked", "needles"),
     [
         ({"languages": ["en", "xx"]}, ["languages: 'xx'", "176 languages"]),
+        ({"languages": ["english"]}, ["languages: 'english'", "mean 'en'?"]),
         ({"weights": {"languages": {"eng": 2}}}, ["weights.languages: 'eng'", "mean 'en'?"]),
-        ({"language": {"by_language": {"deu": 0.5}}}, ["language.by_language: 'deu'"]),
+        ({"language": {"by_language": {"deu": 0.5}}}, ["language.by_language: 'deu'", "mean 'de'?"]),
         ({"languages": ["en"], "weights": {"languages": {"fr": 2}}}, ["weights.languages: 'fr'", "`languages`"]),
         ({"weights": {"topics": {"model": "absent"}}}, ["weights.topics.model: absent"]),
         (

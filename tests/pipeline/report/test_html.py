@@ -162,8 +162,8 @@ def test_the_funnel_ends_at_what_was_published(done):
     steps = build_funnel(book.totals, stages)
     assert steps[-1].stage.left == book.totals.published.total()
     names = [step.stage.name for step in steps]
-    assert names == [name for name in (*stages, "duplicates") if name in names]  # as a page meets them
-    assert {"http", "robots", "duplicates"} <= set(names)
+    assert names == [name for name in (*stages, "duplicate") if name in names]  # as a page meets them
+    assert {"http", "robots", "duplicate"} <= set(names)
     for step in steps:
         assert sum(reason.pages for reason in step.reasons) == step.stage.pages
         assert step.reasons[-1].left == step.stage.left
