@@ -2,7 +2,8 @@
 
 NAMES = """
 ar arabic ara; bg bulgarian bul; bn bengali ben; ca catalan cat; cs czech ces; da danish dan; de german deu
-el greek ell; en english eng; es spanish spa; et estonian est; eu basque eus; fa persian fas; fi finnish fin; fr french fra
+el greek ell
+en english eng; es spanish spa; et estonian est; eu basque eus; fa persian fas; fi finnish fin; fr french fra
 he hebrew heb; hi hindi hin; hr croatian hrv; hu hungarian hun; id indonesian ind; is icelandic isl; it italian ita
 ja japanese jpn; ko korean kor; lt lithuanian lit; lv latvian lav; ms malay msa; nl dutch nld; no norwegian nor
 pl polish pol; pt portuguese por; ro romanian ron; ru russian rus; sk slovak slk; sl slovenian slv; sr serbian srp
