@@ -12,14 +12,14 @@ from pipeline.io.output import Output
 from pipeline.report.what_if import change_config, find_changes
 from tests.pipeline.conftest import config
 
-STRICTER = "rules.gopher_quality.min_words=150"
+STRICTER = "rules.gopher_quality.min_words=360"
 
 
 @pytest.fixture(scope="module")
 def stricter(crawl, tmp_path_factory) -> Path:
     """What extraction makes of the crawl with a higher threshold."""
     output = tmp_path_factory.mktemp("stricter") / "out"
-    run(config(crawl, output, rules={"gopher_quality": {"min_words": 150}}, workers=1), jobs=("extract",))
+    run(config(crawl, output, rules={"gopher_quality": {"min_words": 360}}, workers=1), jobs=("extract",))
     return output
 
 
@@ -58,7 +58,7 @@ def test_what_if_refuses_what_only_a_run_can_tell(done, override, capsys):
 def test_compare_names_the_pages_that_end_in_another_way(done, stricter, capsys):
     assert main(["compare", str(done), str(stricter), "--sample", "1"]) == 0
     shown = capsys.readouterr().out
-    assert "rules.gopher_quality.min_words: 50 -> 150" in shown
+    assert "rules.gopher_quality.min_words: 50 -> 360" in shown
     assert "published" in shown and "gopher_quality/too-few-words" in shown and "https://" in shown
     assert main(["compare", str(done), str(done)]) == 0
     shown = capsys.readouterr().out
