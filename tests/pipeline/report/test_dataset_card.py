@@ -82,7 +82,7 @@ def test_every_reason_split_and_column_is_in_the_card(done):
         assert f"| `{column}` |" in card
     assert "min_words 50" in card  # a threshold
     assert "threshold 0.8" in card
-    last = re.findall(r"\| duplicates/.* \| ([\d,]+) \|$", card, re.M)[-1]
+    last = re.findall(r"\| duplicate/.* \| ([\d,]+) \|$", card, re.M)[-1]
     assert int(last.replace(",", "")) == book.totals.published.total()  # what is left is what is published
 
 
