@@ -25,9 +25,8 @@ def built(tmp_path_factory) -> Path:
         if name and not name.startswith(("tests/", "bench/")) and (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    program = (
-        "import sys; from setuptools import build_meta as b; b.build_wheel(sys.argv[1]); b.build_sdist(sys.argv[1])"
-    )
+    program = "import sys; from setuptools import build_meta as backend; folder = sys.argv[1]; "
+    program += "backend.build_wheel(folder); backend.build_sdist(folder)"
     done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=source, capture_output=True, text=True)
     if "No module named 'setuptools'" in done.stderr:
         pytest.skip("setuptools is not installed here")
