@@ -43,7 +43,8 @@ def installed(built, tmp_path_factory) -> Path:
     packages = next((folder / "lib").glob("python*")) / "site-packages"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     (wheel,) = built.glob("*.whl")
-    done = subprocess.run([*pip, str(wheel)], capture_output=True, text=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([*pip, str(wheel)], capture_output=True, text=True, cwd=folder, env=env)
     if "No module named pip" in done.stderr:
         pytest.skip("pip is not installed here")
     assert done.returncode == 0, done.stderr
@@ -103,7 +104,9 @@ def test_the_demo_starts_from_the_wheel(installed, tmp_path):
     script = "import pipeline.cli.programs.run_demo as d, pathlib, sys; d.STEPS, d.TRAINER_STEPS = d.STEPS[:1], (); "
     script += "d.TRAINER_OUTPUTS = (); sys.exit(d.run_demo(pathlib.Path('here')))"
     (tmp_path / "home").mkdir()
-    done = subprocess.run([str(installed / "python"), "-P", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home")}
+    command = [str(installed / "python"), "-P", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "here" / "demo" / "out" / "bootstrap" / "documents").glob("*.parquet"))
 
