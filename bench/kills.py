@@ -100,7 +100,14 @@ def find_processes(main: int) -> dict[str, list[int]]:
 def start_run(config: Path) -> subprocess.Popen[str]:
     """Start a run."""
     command = [sys.executable, "-m", "pipeline", "run", str(config)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
 
 
 def attack(process: subprocess.Popen[str], output: Path, plan: Attack, draw: random.Random) -> bool:
@@ -169,7 +176,9 @@ def run(crawl: str, count: int = 40) -> None:
         plans, outputs, different, orphans = itertools.cycle(ATTACKS), 0, 0, 0
         while hits.total() < count:
             orphans += disturb(folder, f"killed-{outputs}", inputs, plans, hits)
-            different += digest_output(folder / f"killed-{outputs}") != wanted
+            same = digest_output(folder / f"killed-{outputs}") == wanted
+            print(f"killed-{outputs} {'is that of' if same else 'DIFFERS from'} an undisturbed run", flush=True)
+            different += not same
             outputs += 1
         partial = sum(1 for _ in folder.glob("killed-*/**/*.partial"))
         print("| job | process | signal | kills that hit |\n|---|---|---|---|")

@@ -97,6 +97,23 @@ def test_what_a_lost_worker_means(tmp_path: Path) -> None:
     assert load_charges(output, "größe-1", 0).pages == {}  # another split
 
 
+HANGING = """
+import re
+from pipeline.runners.page_watch import start_watch, watch_pages
+start_watch(0.001)
+with watch_pages(1):
+    pass
+with watch_pages(1):
+    re.match(r"(\\w+\\s?)*$", "word " * 40 + "!")
+"""
+
+
+def test_on_another_runner_a_batch_that_never_ends_ends_its_process() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGING], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr and "re/__init__.py" in done.stderr  # where it hung
+
+
 @pytest.mark.parametrize(("note", "code"), [(bytes(512), -9), (Turn("a", 0, 1, 1, 1, "s").pack(), 1)])
 def test_what_is_no_pages_fault_is_charged_to_none(note: bytes, code: int) -> None:
     assert read_loss(WorkerLoss("task", code, note)) is None
