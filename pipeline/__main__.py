@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline import __version__
-from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
+from pipeline.cli import compile_blocklists, explain_page_command, inspect_command, list_recipes, run_jobs
 from pipeline.cli.previews import compare_command, what_if_command
 from pipeline.cli.programs import run_demo
 from pipeline.cli.programs.other_programs import OTHER_PROGRAMS_HELP, find_program, replace_process
@@ -33,6 +33,7 @@ def build_pipeline_parser() -> argparse.ArgumentParser:
     inspect_command.add_inspect_command(commands)
     compare_command.add_compare_command(commands)
     what_if_command.add_what_if_command(commands)
+    explain_page_command.add_explain_page_command(commands)
     list_recipes.add_recipes_command(commands)
     compile_blocklists.add_blocklists_command(commands)
     run_demo.add_demo_command(commands)

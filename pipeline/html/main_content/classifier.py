@@ -75,12 +75,19 @@ def choose_blocks(score: np.ndarray, length: np.ndarray, threshold: float) -> np
     The best set for F1 holds what scores above half of the F1 it reaches (Lipton et al. 2014, "Optimal thresholding of
     classifiers to maximize F1 measure"), so that a page of which little is certain is read more generously.
     """
+    found: np.ndarray = score > threshold * expect_f1(score, length)
+    return found
+
+
+def expect_f1(score: np.ndarray, length: np.ndarray) -> float:
+    """Return the highest F1 that is expected of any choice of blocks."""
+    if not len(score):
+        return 0.0
     order = np.argsort(-score, kind="stable")
     kept = np.cumsum(length[order])
     right = np.cumsum((score * length)[order])
     reached = 2 * right / np.maximum(kept + right[-1], 1e-9)
-    found: np.ndarray = score > threshold * np.max(reached, initial=0.0)
-    return found
+    return float(np.max(reached))
 
 
 def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.ndarray:
@@ -111,15 +118,34 @@ def effective_threshold(threshold: float, objective: str) -> float:
 
 def extract_main_content(html: str, threshold: float, comments: bool, markdown: bool, model: MainContentModel) -> str:
     """Return the main content of a page as text or Markdown; "" for a page without any text."""
+    judged = judge_page(html, threshold, model)
+    if judged is None:
+        return ""
+    kept = judged.kept
+    if comments:
+        kept = kept | find_comment_blocks(judged.page, judged.layout)
+    return (render_markdown if markdown else render_text)(judged.page, kept)
+
+
+class JudgedPage(NamedTuple):
+    """The blocks of a page, their scores, the score that a block needs by itself, and which blocks are kept."""
+
+    page: PageBlocks
+    layout: BlockLayout
+    scores: np.ndarray
+    cut: float
+    kept: np.ndarray
+
+
+def judge_page(html: str, threshold: float, model: MainContentModel) -> JudgedPage | None:
+    """Return the blocks of a page with their scores, and which of them are its main content; None without any text."""
     page = read_page_blocks(html)
     if not page.text:
-        return ""
+        return None
     layout = BlockLayout(page)
     scores = score_blocks(compute_block_features(page, layout), layout, model)
-    kept = select_blocks(scores, page, layout, threshold)
-    if comments:
-        kept |= find_comment_blocks(page, layout)
-    return (render_markdown if markdown else render_text)(page, kept)
+    cut = threshold * expect_f1(scores, layout.length)
+    return JudgedPage(page, layout, scores, cut, select_blocks(scores, page, layout, threshold))
 
 
 def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, threshold: float) -> np.ndarray:
