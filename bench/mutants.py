@@ -78,13 +78,14 @@ def list_sources(crawl: str) -> list[CrawlSource]:
     arc = [make_arc_record(n, record.partition(b"\r\n\r\n")[2]) for n, record in enumerate(texts)]
     zstd = zstandard.ZstdCompressor(level=3, write_checksum=True)
     unzstd = zstandard.ZstdDecompressor()
-    head = b"filedesc://a.arc 1.1.1.1 20260501120000 text/plain 76\n1 0 Test\nURL IP-address Archive-date Content-type"
+    about = b"1 0 Test\nURL IP-address Archive-date Content-type Archive-length\n"
+    head = b"filedesc://a.arc 1.1.1.1 20260501120000 text/plain %d\n" % len(about) + about + b"\n"
     found = [
         CrawlSource("sample", members, gzip.compress, gzip.decompress),
         CrawlSource("plain", plain, None, None),
         CrawlSource("zstd", [zstd.compress(piece) for piece in plain], zstd.compress, unzstd.decompress),
         CrawlSource("wet", [gzip.compress(piece) for piece in wet], gzip.compress, gzip.decompress),
-        CrawlSource("arc", [gzip.compress(piece) for piece in [head + b" Archive-length\n\n", *arc]],
+        CrawlSource("arc", [gzip.compress(piece) for piece in [head, *arc]],
                     gzip.compress, gzip.decompress),
     ]  # fmt: skip
     real = Path(crawl).parent.parent / "real"

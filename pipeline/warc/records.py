@@ -7,7 +7,15 @@ length is believed where the next record, or the end of the data, follows it; el
 import re
 from typing import NamedTuple
 
-from pipeline.warc.containers import MAGIC, ArchiveMember, ByteReader, find_matches, holds_only_zeros, member_kind
+from pipeline.warc.containers import (
+    CORRUPT,
+    MAGIC,
+    ArchiveMember,
+    ByteReader,
+    find_matches,
+    holds_only_zeros,
+    member_kind,
+)
 
 LONGEST_HEADER = 1 << 13  # bytes that one match of HEADER can have
 MAX_HEADER = 1 << 20  # bytes of one record's header lines; more is damage
@@ -123,12 +131,16 @@ def read_up_to(reader: ByteReader, start: int, end: int, limit: int) -> bytes:
 
 
 def join_next_member(reader: ByteReader) -> bool:
-    """Let a member that ends inside a record go on with the next one, unless a record begins there. True if it does."""
+    """Let a member that ends inside a record go on with the next one. True if it does.
+
+    It does not where a record begins in the next one, or where that is damaged, which would take this record along.
+    """
     if not isinstance(reader, ArchiveMember) or reader.status != "end" or reader.end is None:
         return False
     if member_kind(reader.window.peek(reader.end, 4)) != reader.kind:
         return False
-    if is_header_at(ArchiveMember(reader.window, reader.end, reader.kind, reader.dictionary), 0):
+    following = ArchiveMember(reader.window, reader.end, reader.kind, reader.dictionary)
+    if is_header_at(following, 0) or following.status == CORRUPT:
         return False
     reader.join()
     return True

@@ -275,6 +275,15 @@ def test_what_is_no_crawl_file():
     assert len(unread(read(bad * 3 + gzip.compress(PAGES[0])))) == 3
 
 
+def test_a_record_that_ends_too_early_does_not_take_damage_behind_it_along():
+    short = warc("http://a.test/short", b"x" * 100, length=150)
+    damaged = bytearray(gzip.compress(PAGES[1]))
+    damaged[30:60] = bytes(30)
+    items = read(gzip.compress(short) + bytes(damaged) + gzip.compress(PAGES[2]))
+    assert [getattr(i, "url", i) for i in items if isinstance(i, CrawlRecord)] == ["http://a.test/short", WANTED[2]]
+    assert [reason for _, _, reason in unread(items)] == ["corrupt-gzip"]
+
+
 @pytest.mark.parametrize("how", [gzip.compress, bytes])
 def test_what_took_too_long_is_passed_over_and_counted(how):
     records = [how(item) for item in PAGES[:3]]
