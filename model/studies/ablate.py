@@ -33,7 +33,7 @@ from model.studies.study_arms import (
     PreparedCorpus,
     TextOverlap,
     prepare_corpus,
-    read_texts,
+    read_scored_texts,
     shuffle_words,
     take_half,
 )
@@ -121,7 +121,7 @@ def check_study(study: AblationStudy) -> None:
 
 def prepare_arms(study: AblationStudy) -> dict[str, PreparedCorpus]:
     """Return the corpus of each arm, those of the study's own included."""
-    overlap = TextOverlap(read_texts(study.texts)) if study.remove_overlaps else None
+    overlap = TextOverlap(read_scored_texts(study.texts)) if study.remove_overlaps else None
     folder, base = Path(study.output) / "corpora", next(iter(study.arms.values()))
     arms = {
         name: prepare_corpus(data, folder / name, overlap, None) if overlap else PreparedCorpus(data, 0, 0)

@@ -90,7 +90,7 @@ def prepare_corpus(source: str, folder: Path, overlap: TextOverlap | None, chang
     A corpus that needs no change is used as it is. One that was prepared before is not prepared again. Raises
     TrainerError for what is no output of the pipeline.
     """
-    shards = list_shards(source)
+    shards = list_corpus_files(source)
     facts = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in shards]
     texts = None if overlap is None else overlap.known.tobytes()
     key = hashlib.blake2b(repr((facts, texts)).encode(), digest_size=16).hexdigest()
@@ -119,7 +119,7 @@ def prepare_corpus(source: str, folder: Path, overlap: TextOverlap | None, chang
     return prepared
 
 
-def list_shards(source: str) -> list[Path]:
+def list_corpus_files(source: str) -> list[Path]:
     """Return the Parquet files of a corpus that are trained on, sorted. Raises TrainerError where there are none."""
     shards = [path for name in SETS for path in sorted((Path(source) / "corpus" / name).glob("*.parquet"))]
     if not shards or not (Path(source) / "corpus" / "validation").is_dir():
@@ -149,7 +149,7 @@ def change_shard(path: Path, overlap: TextOverlap | None, change: Change | None)
         return pa.concat_tables([file.schema_arrow.empty_table(), *tables]), dropped
 
 
-def read_texts(paths: Iterable[str]) -> Iterator[str]:
+def read_scored_texts(paths: Iterable[str]) -> Iterator[str]:
     """Yield the texts that are scored."""
     for path in paths:
         yield Path(path).read_text("utf-8")

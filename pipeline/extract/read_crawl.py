@@ -162,7 +162,7 @@ def read_text_page(page: Page, text: InputText, urls: UrlFilter, settings: Input
     return replace(page, text=clean_plain_text(text.text), encoding="utf-8")
 
 
-def read_texts(source: BinaryIO, split: Split, settings: InputConfig, counts: FileLedger) -> Iterator[InputText]:
+def read_split_texts(source: BinaryIO, split: Split, settings: InputConfig, counts: FileLedger) -> Iterator[InputText]:
     """Yield the rows of a split of a text input; count them, and what cannot be read, in `counts`."""
     longest = settings.max_record_mb << 20
     try:
@@ -202,7 +202,7 @@ def read_split(
     charges = charges or SplitCharges()
     reading = ReaderTurns(split)
     with open_input(split.path, settings) as source:
-        records = read_records(source, split, settings, counts, charges, reading)
+        records = read_split_records(source, split, settings, counts, charges, reading)
         for number in count():
             reading.begin()
             record = next(records, None)
@@ -243,7 +243,7 @@ class ReaderTurns:
             watch.end()
 
 
-def read_records(
+def read_split_records(
     source: BinaryIO,
     split: Split,
     settings: InputConfig,
@@ -253,7 +253,7 @@ def read_records(
 ) -> Iterator[CrawlRecord | InputText]:
     """Yield the records of a split of a crawl file, or the rows of one of a text input."""
     if input_text_format(split.path):
-        yield from read_texts(source, split, settings, counts)
+        yield from read_split_texts(source, split, settings, counts)
     else:
         yield from read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
 

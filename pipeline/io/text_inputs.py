@@ -83,9 +83,9 @@ def read_input_texts(
     if kind in PLAIN:
         yield read_whole_text(source, path, longest)
     elif kind in LINES:
-        yield from read_lines(source, path, start, end, columns, longest)
+        yield from read_json_lines(source, path, start, end, columns, longest)
     else:
-        yield from read_table(source, path, start, end, columns)
+        yield from read_table_rows(source, path, start, end, columns)
 
 
 def read_whole_text(source: IO[bytes], path: str, longest: int) -> InputText | UnreadableText:
@@ -104,7 +104,7 @@ def file_size(source: IO[bytes]) -> int:
     return size
 
 
-def read_lines(
+def read_json_lines(
     source: IO[bytes], path: str, start: int, end: int | None, columns: TextColumns, longest: int
 ) -> Iterator[InputText | UnreadableText]:
     """Yield the objects of JSON lines. A line that is none, or is too long, is unreadable; the others are read."""
@@ -137,7 +137,7 @@ def read_lines(
         yield UnreadableText(place, max(0, left), "broken-compression")
 
 
-def parse_line(line: bytes) -> dict[str, Any] | str:
+def parse_line(line: bytes) -> Mapping[str, Any] | str:
     """Return the object of a line, or why it is none."""
     try:
         row = json.loads(line)
@@ -146,7 +146,7 @@ def parse_line(line: bytes) -> dict[str, Any] | str:
     return row if isinstance(row, dict) else "not-an-object"
 
 
-def read_table(
+def read_table_rows(
     source: IO[bytes], path: str, start: int, end: int | None, columns: TextColumns
 ) -> Iterator[InputText | UnreadableText]:
     """Yield the rows of a Parquet or Arrow file. Raises NotATextInput where it is none, or has no texts."""
@@ -248,7 +248,7 @@ def find_value(row: Mapping[str, Any], key: str, columns: TextColumns) -> Any:
     return next((value for place in list_columns(columns)[key] if (value := look_up(row, place)) is not None), None)
 
 
-def pick_values(row: Mapping[str, Any], columns: TextColumns) -> dict[str, Any]:
+def pick_values(row: Mapping[str, Any], columns: TextColumns) -> Mapping[str, Any]:
     """Return what a row has for "text", "id", "url" and "date"."""
     return {key: replace_surrogates(find_value(row, key, columns)) for key in KNOWN_COLUMNS}
 
