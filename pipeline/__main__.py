@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline import __version__
-from pipeline.cli import compile_blocklists, explain_page_command, inspect_command, list_recipes, run_jobs
-from pipeline.cli.previews import compare_command, what_if_command
+from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
+from pipeline.cli.previews import compare_command, explain_page_command, what_if_command
 from pipeline.cli.programs import run_demo
 from pipeline.cli.programs.other_programs import OTHER_PROGRAMS_HELP, find_program, replace_process
 from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory

@@ -22,9 +22,9 @@ from pipeline.html.main_content.blocks import (
 )
 from pipeline.html.main_content.class_hints import HINTS
 from pipeline.html.main_content.classifier import (
-    JudgedPage,
+    JudgedBlocks,
     effective_threshold,
-    judge_page,
+    judge_blocks,
     load_main_content_model,
 )
 from pipeline.html.main_content.render import render_text
@@ -56,18 +56,18 @@ class ShownBlock(NamedTuple):
     hints: str
 
 
-def explain_page(source: str, objective: str, threshold: float) -> tuple[str, str]:
+def render_page_explanation(source: str, objective: str, threshold: float) -> tuple[str, str]:
     """Return the explanation of a page as HTML, and what was kept in one line.
 
     `source` is a file or an http(s) address. Raises ExplainError or OSError, one line.
     """
-    body, content_type = read_source(source)
+    body, content_type = read_page_source(source)
     html, encoding = decode_body(body, content_type)
     if len(html) > MAX_CHARACTERS:
         raise ExplainError(f"{source}: {len(html):,} characters are more than an engine is given")
     options = EngineOptions(objective=objective, threshold=threshold)
     url = source if is_address(source) else ""
-    judged = judge_page(html, effective_threshold(options.threshold, options.objective), load_main_content_model())
+    judged = judge_blocks(html, effective_threshold(options.threshold, options.objective), load_main_content_model())
     if judged is None:
         raise ExplainError(f"{source}: the page has no text")
     blocks = list(describe_blocks(judged))
@@ -97,7 +97,7 @@ def is_address(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def read_source(source: str) -> tuple[bytes, str]:
+def read_page_source(source: str) -> tuple[bytes, str]:
     """Return the bytes of a page and its Content-Type, "" for a file. Raises ExplainError or OSError."""
     body, content_type = fetch_page(source) if is_address(source) else (read_page_file(source), "")
     if not body.strip():
@@ -138,7 +138,7 @@ def fetch_page(url: str) -> tuple[bytes, str]:
         raise ExplainError(f"{url}: cannot be fetched: {' '.join(str(error).split())[:300]}") from error
 
 
-def describe_blocks(judged: JudgedPage) -> Iterator[ShownBlock]:
+def describe_blocks(judged: JudgedBlocks) -> Iterator[ShownBlock]:
     """Yield the blocks of a page as they are shown."""
     page = judged.page
     reasons = find_reasons(judged)
@@ -158,7 +158,7 @@ def describe_blocks(judged: JudgedPage) -> Iterator[ShownBlock]:
         )
 
 
-def find_reasons(judged: JudgedPage) -> list[str]:
+def find_reasons(judged: JudgedBlocks) -> list[str]:
     """Return for each block why it was kept or left out, in a few words."""
     high = judged.scores > judged.cut
     names = {

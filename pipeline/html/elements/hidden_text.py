@@ -25,6 +25,7 @@ NO_SCALE = re.compile(r"scale[xy3d]*\(\s*0(?:\.0*)?\s*[,)]")
 TRANSLATE = re.compile(r"translate[xy3d]*\(\s*(-[^)]*)\)")
 # What appears by and by: its first state is no sight, but a reader sees it soon.
 APPEARS = re.compile(r"wow|anim|fade|aos|reveal|appear|motion|scroll|slide|framer|w-id|elementor|transition", re.I)
+MOVEMENTS = ("animation", "transition", "transform", "will-change")
 # What opens at a click: the answer of a question, the panel of a tab.
 OPENS = re.compile(r"accordion|collaps|panel|toggle|tab|faq|answer|expand|details|drop|content", re.I)
 MAX_CHILDREN = 20  # children of an element that are looked at
@@ -69,28 +70,37 @@ def classify_style(style: str) -> int:
     for declaration in style.split(";"):
         name, _, value = declaration.partition(":")
         declared[name.strip()] = value.replace("!important", "").strip()
-    get = declared.get
-    appears = "animation" in style or "transition" in style or "transform" in style or "will-change" in style
-    if get("display") == "none" or get("content-visibility") == "hidden":
+    if declared.get("display") == "none" or declared.get("content-visibility") == "hidden":
         return HIDDEN
-    if get("visibility") in ("hidden", "collapse"):
+    if declared.get("visibility") in ("hidden", "collapse"):
         return MAY_APPEAR if "animation" in style else HIDDEN
-    if moves_far(declared) or "line-through" in (get("text-decoration", "") + get("text-decoration-line", "")):
+    if moves_far(declared) or is_cut_away(declared):
         return UNSEEN
-    if NO_CLIP.match(get("clip", "")) or NO_CLIP.match(get("clip-path", "")):
-        return UNSEEN
-    if get("overflow", "").startswith(("hidden", "clip")) and any(is_tiny(get(size, "")) for size in SIZES):
+    cut = declared.get("overflow", "").startswith(("hidden", "clip"))
+    if cut and any(is_tiny(declared.get(size, "")) for size in SIZES):
         return MAY_OPEN
-    if "opacity" in declared and is_zero(declared["opacity"]):
-        return SHOWN if appears else MAY_APPEAR
-    if NO_SCALE.search(get("transform", "")):
+    return classify_appearance(declared, style)
+
+
+def classify_appearance(declared: Mapping[str, str], style: str) -> int:
+    """Return what opacity, scale, size and colour make of an element that has its place in the page."""
+    if is_zero(declared.get("opacity", "")):
+        return SHOWN if any(word in style for word in MOVEMENTS) else MAY_APPEAR
+    if NO_SCALE.search(declared.get("transform", "")):
         return HIDDEN
-    if "font-size" in declared and is_tiny(declared["font-size"]):
+    if is_tiny(declared.get("font-size", "")):
         return NO_FONT
-    background = get("background-color") or get("background")
-    if background and get("color") == background != "inherit":
+    background = declared.get("background-color") or declared.get("background")
+    if background and declared.get("color") == background != "inherit":
         return UNSEEN
-    return PRESERVES if get("white-space") == "pre" else SHOWN
+    return PRESERVES if declared.get("white-space") == "pre" else SHOWN
+
+
+def is_cut_away(declared: Mapping[str, str]) -> bool:
+    """Tell whether declarations clip an element to nothing, or strike its text out."""
+    lines = declared.get("text-decoration", "") + declared.get("text-decoration-line", "")
+    clipped = NO_CLIP.match(declared.get("clip", "")) or NO_CLIP.match(declared.get("clip-path", ""))
+    return "line-through" in lines or clipped is not None
 
 
 def is_shown_later(kind: int, attributes: Mapping[str, str | None], node: LexborNode) -> bool:

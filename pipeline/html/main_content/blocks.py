@@ -87,6 +87,7 @@ SKIPPED = frozenset(
 )
 HIDING = frozenset(("noscript", "template"))
 MARKED = {"strong": STRONG, "b": STRONG, "em": EMPHASIS, "i": EMPHASIS, "code": CODE, "tt": CODE, "kbd": CODE}
+TELLING = frozenset(("aria-expanded", "data-toggle", "role", "style", "hidden"))
 NAMING = frozenset(("id", "role", "itemprop"))
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
 # What the walk does at a tag; at any other, it opens a container.
@@ -438,22 +439,33 @@ class DomWalker:
         if tag != "span" and tag != "a" and not NAMING.isdisjoint(attributes):
             names = join_names(names, attributes)
         hints = find_name_hints(names) if names else 0
-        if hints & SPECIAL_BITS:
-            if hints & COPY_OF_MATHS:
-                self.read_copied_maths(node)
-                return -1
-            if hints & SOURCE_OF_MATHS:
-                return hints
-            if hints & UNSEEN_NAME or (hints & LINE_NUMBERS and holds_only_digits(node)):
-                return -1  # words for screen readers; numbers beside code, which would not run with them
+        if hints & SPECIAL_BITS and self.is_left_out(node, hints):
+            return -1
+        if TELLING.isdisjoint(attributes) or hints & SOURCE_OF_MATHS:
+            return hints
+        return self.hints_of_attributes(node, tag, hints)
+
+    def is_left_out(self, node: LexborNode, hints: int) -> bool:
+        """Tell whether an element is left out for its names: words for screen readers, numbers beside code, which
+        would not run with them, and rendered formulas, of which the MathML in them is taken.
+        """
+        if hints & COPY_OF_MATHS:
+            self.read_copied_maths(node)
+            return True
+        if hints & SOURCE_OF_MATHS:
+            return False
+        return bool(hints & UNSEEN_NAME) or (bool(hints & LINE_NUMBERS) and holds_only_digits(node))
+
+    def hints_of_attributes(self, node: LexborNode, tag: str, hints: int) -> int:
+        """Return an element's hints with what its role, style and state add; -1 if they hide it."""
+        attributes = self.attributes
         if "aria-expanded" in attributes or "data-toggle" in attributes or attributes.get("role") == "button":
             hints |= TOGGLE
-        if "style" in attributes or "hidden" in attributes:
-            seen = classify_visibility(attributes, node)
-            if seen == PRESERVES:
-                return hints | CODE_NAME | PRESERVED
-            if seen == UNSEEN or (seen == HIDDEN and (not self.everything or tag in NEVER_OPENED)):
-                return -1
+        seen = classify_visibility(attributes, node)
+        if seen == PRESERVES:
+            return hints | CODE_NAME | PRESERVED
+        if seen == UNSEEN or (seen == HIDDEN and (not self.everything or tag in NEVER_OPENED)):
+            return -1
         return hints
 
     def enter(self, tag: str, outer: int) -> None:

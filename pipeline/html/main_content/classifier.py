@@ -118,7 +118,7 @@ def effective_threshold(threshold: float, objective: str) -> float:
 
 def extract_main_content(html: str, threshold: float, comments: bool, markdown: bool, model: MainContentModel) -> str:
     """Return the main content of a page as text or Markdown; "" for a page without any text."""
-    judged = judge_page(html, threshold, model)
+    judged = judge_blocks(html, threshold, model)
     if judged is None:
         return ""
     kept = judged.kept
@@ -127,7 +127,7 @@ def extract_main_content(html: str, threshold: float, comments: bool, markdown: 
     return (render_markdown if markdown else render_text)(judged.page, kept)
 
 
-class JudgedPage(NamedTuple):
+class JudgedBlocks(NamedTuple):
     """The blocks of a page, their scores, the score that a block needs by itself, and which blocks are kept."""
 
     page: PageBlocks
@@ -137,7 +137,7 @@ class JudgedPage(NamedTuple):
     kept: np.ndarray
 
 
-def judge_page(html: str, threshold: float, model: MainContentModel) -> JudgedPage | None:
+def judge_blocks(html: str, threshold: float, model: MainContentModel) -> JudgedBlocks | None:
     """Return the blocks of a page with their scores, and which of them are its main content; None without any text."""
     page = read_page_blocks(html)
     if not page.text:
@@ -145,7 +145,7 @@ def judge_page(html: str, threshold: float, model: MainContentModel) -> JudgedPa
     layout = BlockLayout(page)
     scores = score_blocks(compute_block_features(page, layout), layout, model)
     cut = threshold * expect_f1(scores, layout.length)
-    return JudgedPage(page, layout, scores, cut, select_blocks(scores, page, layout, threshold))
+    return JudgedBlocks(page, layout, scores, cut, select_blocks(scores, page, layout, threshold))
 
 
 def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, threshold: float) -> np.ndarray:

@@ -34,6 +34,7 @@ TABLES = {"mtr": ("", " & ", ""), "mtable": ("\\begin{matrix}", " \\\\ ", "\\end
 LONGEST_ALT = 3000  # characters of a picture's text that are read
 MAYBE_TEX = re.compile(r"te[xX](?![tiu])|math|Math|formula|equation|cht=tx|codecogs|[$\\\\]")
 TEX_IMAGE = re.compile(r"(?<![a-z])(?:latex|tex|mathtex|mimetex|mwe-math|math|equation|formula)(?![a-z])", re.I)
+FALLBACK = "fallback"  # in the names of pictures that go with MathML
 WEAK_NAMES = frozenset(("math", "equation", "formula"))  # of pictures of other things, too
 TEX_SERVICE = re.compile(
     r"latex\.php\?(?:latex=)?|codecogs\.com/[\w.]{1,20}\?|(?:math|mime)tex\.cgi\?|cht=tx&(?:amp;)?chl="
@@ -105,21 +106,29 @@ def read_image_latex(node: LexborNode) -> str:
     if not MAYBE_TEX.search(f"{names} {source} {text}"):
         return ""
     named, drawn = TEX_IMAGE.search(names), TEX_SERVICE.search(source)
-    stated = STATED_LATEX.match(text.strip())
-    if not (named or drawn or stated):
+    if not (named or drawn or STATED_LATEX.match(text.strip())) or (FALLBACK in names and follows_maths(node)):
         return ""
-    if "fallback" in names and (before := node.prev) is not None and before.css_first("math") is not None:
-        return ""  # the formula that stands before it as MathML
     if drawn and not text.strip():
         text = unquote_plus(source[drawn.end() :].partition("&" if drawn[0][-1] == "=" else "#")[0])
-    latex = " ".join(text.split())
-    for before_it, after_it in DELIMITERS:
-        if latex.startswith(before_it) and latex.endswith(after_it) and len(latex) > len(before_it) + len(after_it):
-            latex = latex[len(before_it) : -len(after_it)].strip()
-            break
-    if not latex or (named and named[0].lower() in WEAK_NAMES and not drawn and not TEX_SIGN.search(latex)):
+    latex = remove_delimiters(" ".join(text.split()))
+    weak = named is not None and named[0].lower() in WEAK_NAMES and not drawn
+    if not latex or (weak and not TEX_SIGN.search(latex)):
         return ""
     return f" $${latex}$$ " if "display" in names or "block" in names else f"${latex}$"
+
+
+def follows_maths(node: LexborNode) -> bool:
+    """Tell whether the element before a picture holds MathML, of which it is the picture."""
+    before = node.prev
+    return before is not None and before.css_first("math") is not None
+
+
+def remove_delimiters(latex: str) -> str:
+    """Return LaTeX without dollar signs or other delimiters around it."""
+    for opening, closing in DELIMITERS:
+        if latex.startswith(opening) and latex.endswith(closing) and len(latex) > len(opening) + len(closing):
+            return latex[len(opening) : -len(closing)].strip()
+    return latex
 
 
 def _translate_token(tag: str, text: str) -> str:

@@ -25,13 +25,13 @@ def add_explain_page_command(commands: "argparse._SubParsersAction[argparse.Argu
 def run_explain_page(args: argparse.Namespace, flags: list[str]) -> int:
     """Write the page. Returns the exit code."""
     from pipeline.html.engines import EngineOptions
-    from pipeline.report.explain_page import ExplainError, explain_page
+    from pipeline.report.explain_page import ExplainError, render_page_explanation
 
     threshold = EngineOptions().threshold if args.threshold is None else args.threshold
     if not 0 <= threshold <= 1:
         return print_error(f"--threshold {args.threshold}: must be from 0 to 1", 2)
     try:
-        shown, summary = explain_page(args.source, args.objective, threshold)
+        shown, summary = render_page_explanation(args.source, args.objective, threshold)
         Path(args.output).write_text(shown, encoding="utf-8")
     except (ExplainError, OSError) as error:
         return print_error(error, 1)
