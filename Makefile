@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup tools demo test rehearsal lint check bench clean
+.PHONY: setup tools demo test rehearsal lint docs check bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -51,7 +51,11 @@ lint: setup
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-cache
 
-check: lint test
+# the site of docs/, in site/; a broken link or reference fails
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+check: lint docs test
 
 bench: setup
 	$(PY) -m bench
