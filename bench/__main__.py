@@ -12,6 +12,7 @@ NAMES = (
     "extraction",
     "pii",
     "rules",
+    "keep",
     "agreement",
     "scoring",
     "minhash",

@@ -1,4 +1,4 @@
-"""Read the pages of crawl files with their main texts, as the engine resiliparse extracts them."""
+"""Read the pages of crawl files with their main texts."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,19 +12,23 @@ class CrawlPage(NamedTuple):
     text: str
 
 
-def read_crawl_pages(paths: Iterable[str]) -> list[CrawlPage]:
+def read_crawl_pages(paths: Iterable[str], engine_name: str = "resiliparse") -> list[CrawlPage]:
     """Return the responses of WARC files in their order. A page without main text has the text ""."""
     from pipeline.html.charset import decode_body
-    from pipeline.html.engines import load_engine
+    from pipeline.html.engines import PageError, load_engine
     from pipeline.html.http import parse_response
     from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
-    engine, pages = load_engine("resiliparse"), []
+    engine, pages = load_engine(engine_name), []
     for path in paths:
         with open(path, "rb") as source:
             for record in read_crawl_records(source):
                 if isinstance(record, CrawlRecord) and record.type == "response":
                     response = parse_response(record.block)
                     html = decode_body(response.body, response.header("content-type"))[0]
-                    pages.append(CrawlPage(record.id, record.url, engine(html, record.url).text))
+                    try:
+                        text = engine(html, record.url).text
+                    except PageError:
+                        text = ""
+                    pages.append(CrawlPage(record.id, record.url, text))
     return pages

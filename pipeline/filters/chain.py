@@ -23,6 +23,7 @@ from pipeline.filters.gopher_quality import GopherQualityFilter
 from pipeline.filters.gopher_repetition import GopherRepetitionFilter
 from pipeline.filters.refinedweb_lines import RefinedWebLineFilter
 from pipeline.filters.statistics import TextStatistics
+from pipeline.filters.text_shape import TextShapeFilter
 from pipeline.settings import STRICT
 from pipeline.text.tokenize.words import SPLITTER, TextSplitter
 
@@ -33,9 +34,9 @@ OTHER_STAGES = ("record", "url", "http", "mime", "robots", "extract", "language"
 class RulesConfig:
     """The filters that are applied, in this order. None leaves one out.
 
-    It is FineWeb's order (repetition, quality, C4, FineWeb). DCLM's heuristics change the text before all others,
-    RefinedWeb's line rules come after the rules on whole pages, and C4 looks for bad words at the end, each as its
-    source has it.
+    It is FineWeb's order (repetition, quality, C4, FineWeb). DCLM's heuristics change the text before all others, The
+    shape of the text is the recipe `default`'s own. RefinedWeb's line rules come after the rules on whole pages, and
+    C4 looks for bad words at the end, each as its source has it.
     """
 
     dclm: DclmFilter | None = None
@@ -43,6 +44,7 @@ class RulesConfig:
     gopher_quality: GopherQualityFilter | None = None
     c4: C4Filter | None = None
     fineweb: FineWebFilter | None = None
+    text_shape: TextShapeFilter | None = None
     refinedweb_lines: RefinedWebLineFilter | None = None
     bad_words: BadWordsFilter | None = None
     custom: tuple[dict[str, Any], ...] = ()  # filters of your own, each {use: "package.module:MyFilter", its settings}

@@ -84,7 +84,7 @@ def test_filters_apply_in_the_order_of_the_config() -> None:
     order = list(
         dict.fromkeys(check.filter for check in check_filters(load_filters(ALL), "Some text. More of it.", "en"))
     )
-    assert order == ["dclm", "gopher_repetition", "gopher_quality", "c4", "fineweb", "refinedweb_lines"]
+    assert order == ["dclm", "gopher_repetition", "gopher_quality", "c4", "fineweb", "text_shape", "refinedweb_lines"]
     assert filter_names(ALL) == [*order, "bad_words"]
 
 
@@ -172,7 +172,7 @@ def test_the_default_recipe_keeps_prose_of_many_languages_and_drops_it_said_over
     page = PAGES[language]
     assert [check for check in check_filters(load_filters(recipe("default")), page, language) if not check.passed] == []
     failure = apply_filters(load_filters(recipe("default")), "\n".join([page] * 4), language)[2]
-    assert failure is not None and failure.reason == "gopher_repetition/duplicate-lines"
+    assert failure is not None and failure.reason == "gopher_repetition/duplicate-line-characters"
     menu = "\n".join(sorted(set(split_words(page))))  # each word on a line of its own
     assert apply_filters(load_filters(recipe("default")), menu, language)[2] is not None
 

@@ -1,0 +1,107 @@
+"""What the recipe `default` keeps: by page type, of pages with human gold, and of pages labelled by reading.
+
+Page types and gold are those of the shared data. `quality.tsv` has 200 pages of the public crawl, one a site, labelled
+by a reader: keep, borderline or drop, and why. Sites fall into two halves by a hash: thresholds of the recipe were
+chosen on the first and only measured on the second.
+"""
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.crawl_pages import read_crawl_pages
+from bench.jobs import find_crawl_files
+
+LABELS = Path(__file__).parent / "quality.tsv"
+GOLD_CHARACTERS = 1500  # of human gold, from which on a page is counted as a good one
+BARS = {"article": 0.96, "documentation": 0.85, "forum": 0.88}
+TYPES = (*BARS, "service", "product", "listing", "collection")
+
+
+class GoldPage(NamedTuple):
+    """What people say of a page: its type ("" where unknown), and the characters of its main text."""
+
+    type: str
+    characters: int
+
+
+class JudgedText(NamedTuple):
+    """A page and whether the recipe keeps it."""
+
+    id: str
+    half: int
+    reason: str  # "" where it is kept
+
+
+def read_gold(paths: Iterable[Path]) -> dict[str, GoldPage]:
+    """Return the pages with human gold by id."""
+    found = {}
+    for path in paths:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                meta = row["meta"] or {}
+                meta = json.loads(meta) if isinstance(meta, str) else meta
+                if row["gold_kind"] == "human":
+                    found[row["record_id"]] = GoldPage(meta.get("page_type", ""), len(row["gold_text"] or ""))
+    return found
+
+
+def read_labels() -> dict[str, str]:
+    """Return the label of each page that was read."""
+    with LABELS.open(encoding="utf-8") as lines:
+        return {row["id"]: row["label"] for row in csv.DictReader(lines, delimiter="\t")}
+
+
+def judge_pages(paths: Iterable[str], recipe: str) -> list[JudgedText]:
+    """Return what a recipe makes of each page of crawl files."""
+    from pipeline.config import build_config
+    from pipeline.extract.identify_language import check_language
+    from pipeline.filters.chain import apply_filters, load_filters
+    from pipeline.language.identify import LanguageModel
+    from pipeline.url.canonical import url_domain
+
+    config = build_config({"inputs": ["none"], "output": "none", "recipe": recipe})
+    filters, pages = load_filters(config.rules), read_crawl_pages(paths, "gristmill")
+    languages = LanguageModel.load().identify([page.text for page in pages])
+    judged = []
+    for page, (language, score) in zip(pages, languages, strict=True):
+        site = url_domain(page.url) or page.url
+        rejection = check_language(language, score, (), config.language)
+        failure = apply_filters(filters, page.text, language).failure
+        reason = "extract" if not page.text.strip() else "language" if rejection else failure.reason if failure else ""
+        judged.append(JudgedText(page.id, blake2b(site.encode(), digest_size=1).digest()[0] % 2, reason))
+    return judged
+
+
+def show_kept(name: str, pages: list[JudgedText], bar: float = 0.0) -> None:
+    """Print the share of pages that are kept, of all and of each half."""
+    shares = [
+        sum(not page.reason for page in some) / max(1, len(some))
+        for some in (pages, *([page for page in pages if page.half == half] for half in (0, 1)))
+    ]
+    missed = f"  missed: {bar}" if shares[0] < bar else ""
+    print(f"{name:28} {len(pages):6}" + "".join(f" {share:7.3f}" for share in shares) + missed)
+
+
+def run(crawl: str) -> None:
+    """Print the shares that the recipe `default` keeps."""
+    files = find_crawl_files(crawl)
+    folder = Path(files[0]).parent
+    extra = folder.parent / "extraction"
+    judged = judge_pages([*files, *map(str, sorted(extra.glob("*.warc.gz")))], "default")
+    gold = read_gold(path for path in (folder / "gold.jsonl.gz", extra / "gold.jsonl.gz") if path.exists())
+    labels = read_labels()
+    print(f"{'kept':28} {'pages':>6} {'all':>7} {'first':>7} {'second':>7}")
+    for name in TYPES:
+        show_kept(name, [page for page in judged if page.id in gold and gold[page.id].type == name], BARS.get(name, 0))
+    good = [page for page in judged if page.id in gold and gold[page.id].characters >= GOLD_CHARACTERS]
+    show_kept(f"human gold of {GOLD_CHARACTERS} or more", good, 0.94)
+    for label in ("keep", "borderline", "drop"):
+        show_kept(f"read: {label}", [page for page in judged if labels.get(page.id) == label])
+    kept = [labels[page.id] for page in judged if page.id in labels and not page.reason]
+    print(f"{'junk among kept pages':28} {len(kept):6} {kept.count('drop') / max(1, len(kept)):7.3f}")
