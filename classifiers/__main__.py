@@ -1,4 +1,4 @@
-"""The command line: `python -m classifiers COMMAND`. Every command imports its libraries only when it runs."""
+"""The command line: `gristmill classifiers COMMAND`. Every command imports its libraries only when it runs."""
 
 import argparse
 import json

@@ -357,7 +357,7 @@ def open_published_corpus(path: Path, config: TrainerConfig) -> TokenCorpus:
         shards = find_corpus_shards(path / "corpus" / name)
         documents = count_shard_documents(shards)
         if not documents and name != "anneal":
-            raise TrainerError(f"data: {path}/corpus/{name} has no documents; run `python -m pipeline publish` first")
+            raise TrainerError(f"data: {path}/corpus/{name} has no documents; run `gristmill publish` first")
         if documents:
             sets[name] = open_token_shards(shards, tokenizer, cache)
     keys = {name: shards.fingerprint for name, shards in sets.items()}

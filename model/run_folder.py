@@ -40,7 +40,7 @@ class TrainedRun:
 def load_trained_run(folder: Path, device: str = "auto") -> TrainedRun:
     """Load the newest checkpoint of a run. Raises TrainerError if there is no run, or no checkpoint yet."""
     if not (folder / "config.yaml").is_file():
-        raise TrainerError(f"{folder}: no run here (a run has a config.yaml); `python -m model train` makes one")
+        raise TrainerError(f"{folder}: no run here (a run has a config.yaml); `gristmill train` makes one")
     found = find_newest_checkpoint(folder / "checkpoints")
     if found is None:
         raise TrainerError(f"{folder}: this run has no undamaged checkpoint")

@@ -12,7 +12,7 @@ SEPARATOR = "<|endoftext|>"  # the token before every document
 def load_tokenizer_file(path: Path) -> Tokenizer:
     """Read a tokenizer.json. Text that spells a special token is encoded as plain text. Raises TrainerError."""
     if not path.is_file():
-        raise TrainerError(f"{path}: no tokenizer here; run `python -m pipeline publish` first, or set `tokenizer`")
+        raise TrainerError(f"{path}: no tokenizer here; run `gristmill publish` first, or set `tokenizer`")
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # the library raises a bare Exception for a file that it cannot read

@@ -87,7 +87,7 @@ class QualityModel(ABC):
 
 
 class FastTextQualityModel(QualityModel):
-    """The classifier of one folder that `python -m classifiers train` wrote."""
+    """The classifier of one folder that `gristmill classifiers train` wrote."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """An engine of your own: it takes only headings and paragraphs, with BeautifulSoup.
 
-Run `PYTHONPATH=. python -m pipeline extract config.yaml` in this folder, after you have named a crawl file in
+Run `PYTHONPATH=. gristmill extract config.yaml` in this folder, after you have named a crawl file in
 `config.yaml`. An engine is a function of the page's HTML and address. It returns the main text, and the pipeline adds
 title, author, date and licence; return a `pipeline.Extraction` instead to set these as well. What the function raises
 rejects the page as `extract/parse-error`. Large pages are extracted in a sandbox process, which limits time and memory.

@@ -1,6 +1,6 @@
 """A stage of your own, named in the config: it removes salutations, and rejects pages that are little else.
 
-Run `PYTHONPATH=. python -m pipeline extract config.yaml` in this folder, after you have named a crawl file in
+Run `PYTHONPATH=. gristmill extract config.yaml` in this folder, after you have named a crawl file in
 `config.yaml`. A stage is a class with a method `process_pages`; its fields are settings in the config. It gets the
 pages that no earlier stage rejected, some hundred at a time, and returns all of them: changed copies, made by
 `dataclasses.replace`, or with a `rejection`. The ledger counts these as `remove_salutations/too-short`.

@@ -1,1 +1,1 @@
-"""Commands: what `python -m pipeline` runs."""
+"""Commands: what `gristmill` runs."""

@@ -1,4 +1,4 @@
-"""`python -m pipeline lists SOURCE ... --output FILE`: compile lists of domains and addresses for `url.blocklists`."""
+"""`gristmill lists SOURCE ... --output FILE`: compile lists of domains and addresses for `url.blocklists`."""
 
 import argparse
 from collections.abc import Iterator, Sequence

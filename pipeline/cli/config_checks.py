@@ -79,7 +79,7 @@ def reject_scores_without_model(config: Config) -> None:
         if needed and not config.quality.model:
             raise ConfigError(
                 f"{key}: has no effect without scores; set quality.model to the folder that "
-                "`python -m classifiers train` wrote, or leave this out"
+                "`gristmill classifiers train` wrote, or leave this out"
             )
 
 

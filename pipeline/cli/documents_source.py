@@ -26,7 +26,7 @@ def check_documents_source(config: Config, output: Output) -> None:
         raise RunError(f"{key}: it has no documents of its own; give the output that has them: {old['documents_from']}")
     for job in ("extract", "dedup"):
         if not source.exists(WORK, f"{job}.json"):
-            raise RunError(f"{key}: the {job} job has not ended there; run `python -m pipeline {job}` for it first")
+            raise RunError(f"{key}: the {job} job has not ended there; run `gristmill {job}` for it first")
     changed = find_earlier_changes(old, config)
     if changed:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""`python -m pipeline inspect OUT`: look into an output."""
+"""`gristmill inspect OUT`: look into an output."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""`python -m pipeline recipes`: print the built-in recipes."""
+"""`gristmill recipes`: print the built-in recipes."""
 
 import argparse
 

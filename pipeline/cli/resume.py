@@ -146,4 +146,4 @@ def read_finished_stage(name: str, config: Config, output: Output, files: Marker
         done = output.read_json(WORK, f"{name}.json")
         if done["key"] == compute_stage_key(name, config, files, fingerprint_earlier_outputs(config, output.documents)):
             return done["result"]
-    raise RunError(f"{output.root}: the {name} job has not ended here; run `python -m pipeline {name}` first")
+    raise RunError(f"{output.root}: the {name} job has not ended here; run `gristmill {name}` first")

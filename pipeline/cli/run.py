@@ -87,7 +87,7 @@ def select_jobs(config: Config, jobs: Sequence[str]) -> Sequence[str]:
         return jobs
     if "publish" not in jobs:
         raise RunError(
-            f"documents_from: {config.documents_from}: the {jobs[0]} job does not run with it; run `python -m pipeline "
+            f"documents_from: {config.documents_from}: the {jobs[0]} job does not run with it; run `gristmill "
             "publish`, or leave documents_from out"
         )
     return ("publish",)

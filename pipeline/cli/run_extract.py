@@ -133,6 +133,6 @@ class FollowingMerges:
 def read_markers(output: Output) -> Markers:
     """Return each extracted file's marker by shard name. Raises RunError if the extract job has not ended."""
     if not output.exists(WORK, "extract.json"):
-        raise RunError(f"{output.root}: the extract job has not ended here; run `python -m pipeline extract` first")
+        raise RunError(f"{output.root}: the extract job has not ended here; run `gristmill extract` first")
     names = output.read_json(WORK, "extract.json")["files"]
     return {name: output.read_json(WORK, "extract", f"{name}.json") for name in sorted(names)}

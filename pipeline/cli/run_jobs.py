@@ -1,4 +1,4 @@
-"""`python -m pipeline run | extract | dedup | publish CONFIG.yaml`: run the jobs."""
+"""`gristmill run | extract | dedup | publish CONFIG.yaml`: run the jobs."""
 
 import argparse
 import sys

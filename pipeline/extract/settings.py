@@ -26,7 +26,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 class QualityConfig:
     """The Wikipedia-reference classifier: its score is a column and a weight, never a default cut."""
 
-    model: str | None = None  # the folder that `python -m classifiers train` wrote
+    model: str | None = None  # the folder that `gristmill classifiers train` wrote
     min_score: Fraction | None = None  # a page with a lower score is dropped; null: scores drop nothing
 
 

@@ -83,7 +83,7 @@ def publish_corpus(output: Output, config: Config, shards: Sequence[str], option
         output.remove("corpus")
         raise EmptyCorpus(
             f"{output.root}: no page is left to publish: {explain_empty_corpus(output, shards, whole['held_out'])}; "
-            f"see `python -m pipeline inspect {output.root}`"
+            f"see `gristmill inspect {output.root}`"
         )
     return result
 

@@ -41,7 +41,7 @@ TOP = 15  # rows of a table
 
 
 def inspect_output(output: Output, args: argparse.Namespace) -> None:
-    """Print what `python -m pipeline inspect` asks for, except `--explain`. Raises InspectError."""
+    """Print what `gristmill inspect` asks for, except `--explain`. Raises InspectError."""
     ledger = Ledger.from_json(output.read_json("ledger.json"))
     if args.html:
         copy_report(output, args.html)
@@ -250,7 +250,7 @@ def print_pages(pages: Sequence[StoredRow], nothing: str) -> None:
 def copy_report(output: Output, path: str) -> None:
     """Copy the run's report to a file. Raises InspectError if there is none, or if the file cannot be written."""
     if not output.exists("report.html"):
-        raise InspectError(f"{output.root}: no report.html; run `python -m pipeline publish` first")
+        raise InspectError(f"{output.root}: no report.html; run `gristmill publish` first")
     with output.open("report.html") as source:
         try:
             with open(path, "wb") as target:

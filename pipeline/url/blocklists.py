@@ -146,9 +146,7 @@ def read_table(path: Path) -> NameTable | None:
         size = path.stat().st_size
         facts: dict[str, Any] = json.loads(source.read(length)) if start <= size else {"names": -1}
     if size != start + 10 * facts["names"]:
-        raise ListError(
-            f"{path}: this compiled list is cut or damaged; compile it again with `python -m pipeline lists`"
-        )
+        raise ListError(f"{path}: this compiled list is cut or damaged; compile it again with `gristmill lists`")
     hashes, owners = np.empty(0, np.uint64), np.empty(0, np.uint16)
     if facts["names"]:
         hashes = np.memmap(path, "<u8", "r", start, (facts["names"],))

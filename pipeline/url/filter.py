@@ -38,7 +38,7 @@ SEPARATORS = re.compile("[-.]")
 class UrlRules:
     """Which addresses are dropped.
 
-    `blocklists` are compiled lists (`python -m pipeline lists`), or what those are made from: files of domains (one a
+    `blocklists` are compiled lists (`gristmill lists`), or what those are made from: files of domains (one a
     line), folders in UT1's shape, archives of such folders. `word_lists` are files with a word a line, matched as
     RefinedWeb does: strict anywhere in the address without `-` and `.`, hard as a whole word, soft if two differ.
     """

@@ -141,6 +141,6 @@ def test_documents_from_that_cannot_be_used_is_one_line(done, crawl, mixes, tmp_
 
 
 def test_extract_does_not_run_with_documents_from(done, crawl, tmp_path):
-    with pytest.raises(RunError, match="the extract job does not run with it; run `python -m pipeline publish`"):
+    with pytest.raises(RunError, match="the extract job does not run with it; run `gristmill publish`"):
         run(config(crawl, tmp_path / "out", documents_from=str(done)), jobs=("extract",))
     assert not (tmp_path / "out").exists()

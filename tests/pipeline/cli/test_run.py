@@ -122,10 +122,10 @@ def test_a_finished_file_is_not_done_again(done, crawl):
 
 def test_the_three_jobs_one_by_one_are_the_run(done, crawl, tmp_path):
     settings = config(crawl, tmp_path / "out")
-    with pytest.raises(RunError, match="python -m pipeline extract"):
+    with pytest.raises(RunError, match="gristmill extract"):
         run(settings, jobs=("dedup",))
     run(settings, jobs=("extract",))
-    with pytest.raises(RunError, match="python -m pipeline dedup"):
+    with pytest.raises(RunError, match="gristmill dedup"):
         run(settings, jobs=("publish",))
     run(settings, jobs=("dedup",))
     run(settings, jobs=("publish",))

@@ -10,7 +10,7 @@ from tests.shared import ROOT
 
 
 def shown(capsys, *args) -> str:
-    """Return what `python -m pipeline inspect` prints; it must succeed."""
+    """Return what `gristmill inspect` prints; it must succeed."""
     assert main(["inspect", *map(str, args)]) == 0
     return capsys.readouterr().out
 
