@@ -48,7 +48,7 @@ def load_trainer_config(path: str | Path, overrides: Sequence[str] = (), stored:
 def find_trainer_config(path: Path) -> Path:
     """Return the path of a config: as given, or the one of model/configs/ that has this name."""
     ours = Path(__file__).parent / "configs" / f"{path.name}.yaml"
-    return ours if path.name == str(path) and not path.exists() and ours.is_file() else path
+    return ours if path.name == str(path) and not path.is_file() and ours.is_file() else path
 
 
 def load_study_config(kind: type[Study], path: Path, overrides: Sequence[str]) -> Study:

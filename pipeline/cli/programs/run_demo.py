@@ -23,19 +23,23 @@ DATA_FILES = ("sample.warc.gz", "wiki.xml.bz2", "bootstrap.yaml", "demo.yaml")
 
 
 class DemoStep(NamedTuple):
-    """A step of the demo: its title, and its command."""
+    """A step of the demo: its title, its command, and whether what it prints is left out: a later step shows it."""
 
     title: str
     command: str
+    is_quiet: bool = False
 
 
 STEPS = (
     DemoStep(
-        "Extract the sample once, so that the classifiers can learn from it", "gristmill extract demo/bootstrap.yaml"
+        "Extract the sample once, so that the classifiers can learn from it",
+        "gristmill extract demo/bootstrap.yaml",
+        is_quiet=True,
     ),
     DemoStep(
         "Find duplicates, so that no copy of a good page serves as a bad example",
         "gristmill dedup demo/bootstrap.yaml",
+        is_quiet=True,
     ),
     DemoStep(
         "Find the pages that an encyclopedia refers to",
@@ -50,7 +54,9 @@ STEPS = (
         "Train the topic classifier on labels from URLs and seed words",
         "gristmill classifiers topics --documents demo/out/bootstrap/documents --output demo/out/topics",
     ),
-    DemoStep("Extract, remove duplicates, publish, and train the tokenizer", "gristmill run demo/demo.yaml"),
+    DemoStep(
+        "Extract, remove duplicates, publish, and train the tokenizer", "gristmill run demo/demo.yaml", is_quiet=True
+    ),
     DemoStep("Inspect the output", "gristmill inspect demo/out/corpus"),
 )
 TRAINER_STEPS = (
@@ -121,7 +127,8 @@ def run_demo(folder: Path) -> int:
     for number, step in enumerate(steps, 1):
         print(f"\n[{number}/{len(steps)}] {step.title}\n$ {step.command}", flush=True)
         command = [sys.executable, "-P", "-m", "pipeline", *shlex.split(step.command)[1:]]
-        done = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path})
+        output = subprocess.DEVNULL if step.is_quiet else None
+        done = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=output)
         if done.returncode:
             print(f"error: step {number} of the demo failed (exit {done.returncode})", file=sys.stderr)
             return done.returncode
