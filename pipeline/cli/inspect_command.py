@@ -7,7 +7,7 @@ from pipeline.cli.errors import print_error
 
 def add_inspect_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    text = "look into an output: the funnel, samples of dropped pages, one page in detail"
+    text = "the funnel, samples of dropped pages, one page in detail"
     parser = commands.add_parser("inspect", help=text, description=text)
     parser.add_argument("output", metavar="OUT", help="the output of a run")
     parser.add_argument(

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 JOB_COMMANDS = {
-    "run": "extract, dedup and publish, in this order; continues from what is done",
+    "run": "extract, dedup and publish; continues from what is done",
     "extract": "crawl files -> documents/ and rejected/",
     "dedup": "documents/ -> duplicates/",
-    "publish": "documents/ without duplicates -> corpus/, tokenizer/, card, report",
+    "publish": "without duplicates -> corpus/, tokenizer/, card, report",
 }
 BEAM_HELP = """\
 All other options go to Apache Beam. Without any, worker processes on this machine run the jobs, one for each core

@@ -7,7 +7,7 @@ from pipeline.cli.errors import print_error
 
 def add_compare_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    text = "two outputs: their settings, funnels and mixtures, and which pages changed"
+    text = "how two outputs differ, and which pages changed"
     parser = commands.add_parser("compare", help=text, description=text)
     parser.add_argument("first", metavar="A", help="the output of a run")
     parser.add_argument("second", metavar="B", help="the output of another run")

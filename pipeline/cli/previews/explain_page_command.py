@@ -1,4 +1,4 @@
-"""`python -m pipeline explain-page URL|FILE`: show one page's blocks, their scores and what is kept, as HTML."""
+"""`gristmill explain-page URL|FILE`: show one page's blocks, their scores and what is kept, as HTML."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ DEFAULT_OUTPUT = "explained.html"
 
 def add_explain_page_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    text = "show the blocks of one page, their scores and what the engine gristmill keeps, as HTML"
+    text = "the blocks of one page, their scores, and what is kept"
     parser = commands.add_parser("explain-page", help=text, description=text)
     parser.add_argument("source", metavar="URL|FILE", help="an http(s) address, or an HTML file")
     parser.add_argument(

@@ -7,7 +7,7 @@ from pipeline.cli.errors import print_error
 
 def add_what_if_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    text = "what other thresholds would keep and drop; nothing is extracted"
+    text = "what other thresholds would keep and drop"
     parser = commands.add_parser("what-if", help=text, description=text)
     parser.add_argument("output", metavar="OUT", help="the output of a run, or of extract")
     parser.add_argument(
