@@ -143,7 +143,6 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "SELECTOR": (".a ",),
     },
     "html/main_content/mathml.py": {
-        "MAYBE_TEX": ("<img alt=te>",),
         "TEX_IMAGE": ("<img class='tex latex' alt=x>",),
         "TEX_SERVICE": ("<img src=latex.php?latex=x>", "codecogs.com/a."),
         "STATED_LATEX": ("<img alt='$x$'>", "$"),

@@ -31,7 +31,9 @@ OPENS = re.compile(r"accordion|collaps|panel|toggle|tab|faq|answer|expand|detail
 MAX_CHILDREN = 20  # children of an element that are looked at
 CAROUSEL = 10  # times farther must a transformation move: it shows the parts of a strip
 GATES = ("-99", "000px")  # without which no style sheet moves text out of the page
-FAR_RULE = re.compile(r"(?:left|top|right|text-indent|margin-left|margin-top)\s*:\s*-\d{3,6}(?:px|em|rem|%)")
+FAR_RULE = re.compile(
+    r"(?:left|top|right|text-indent|margin-left|margin-top)\s{0,9}:\s{0,9}(?:-\d{1,4})?$"
+)  # before a gate
 SELECTOR = re.compile(r"[\w-]*(?:[.#][\w-]+)+(?: [\w-]*(?:[.#][\w-]+)+)?")
 MAX_SHEET = 200_000  # characters of a style sheet that are read
 MAX_RULES = 30
@@ -174,9 +176,12 @@ def find_moving_rules(html: str) -> list[str]:
     while position >= 0 and len(found) < MAX_RULES:
         start = html.find(">", position, position + 300)
         end = html.find("</", start, start + MAX_SHEET) if start >= 0 else -1
-        if end >= 0 and any(html.find(gate, start, end) >= 0 for gate in GATES):
-            for match in FAR_RULE.finditer(html, start, end):
-                found |= dict.fromkeys(read_selectors(html, start, match.start()))
+        for gate in GATES if end >= 0 else ():
+            at = html.find(gate, start, end)
+            while at >= 0 and len(found) < MAX_RULES:
+                if FAR_RULE.search(html, max(start, at - 40), at):
+                    found |= dict.fromkeys(read_selectors(html, start, at))
+                at = html.find(gate, at + len(gate), end)
         position = html.find("<style", end if end >= 0 else start + MAX_SHEET) if start >= 0 else -1
     return list(found)[:MAX_RULES]
 

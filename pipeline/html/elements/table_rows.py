@@ -14,12 +14,7 @@ MOST_SPANNED = 1000  # rows that a cell may span; HTML's own limit is 65,534
 PRESENTATION = frozenset(("presentation", "none"))
 
 
-class TableCell(NamedTuple):
-    """A cell: its column, the columns that it spans, and its first block."""
-
-    column: int
-    width: int
-    start: int
+TableCell = tuple[int, int, int]  # its column, the columns that it spans, its first block
 
 
 @dataclass
@@ -52,7 +47,8 @@ class OpenTable:
         """End the row before a block; columns are taken by cells from above for one row less."""
         if self.rows:
             self.rows[-1].end = block
-        self.spans = {column: left - 1 for column, left in self.spans.items() if left > 1}
+        if self.spans:
+            self.spans = {column: left - 1 for column, left in self.spans.items() if left > 1}
 
     def open_cell(self, attributes: Mapping[str, str | None], block: int) -> None:
         """Begin a cell at a block, in the next column that no cell from above takes."""
@@ -61,15 +57,15 @@ class OpenTable:
         cells = self.rows[-1].cells
         if not self.spans and "colspan" not in attributes and "rowspan" not in attributes:
             if len(cells) < MOST_COLUMNS:
-                cells.append(TableCell(cells[-1].column + cells[-1].width if cells else 0, 1, block))
+                cells.append((cells[-1][0] + cells[-1][1] if cells else 0, 1, block))
             return
-        column = cells[-1].column + cells[-1].width if cells else 0
+        column = cells[-1][0] + cells[-1][1] if cells else 0
         while column in self.spans:
             column += 1
         width, height = read_span(attributes, "colspan", MOST_COLUMNS), read_span(attributes, "rowspan", MOST_SPANNED)
         if column >= MOST_COLUMNS:
             return
-        cells.append(TableCell(column, width, block))
+        cells.append((column, width, block))
         if height > 1:
             self.spans |= dict.fromkeys(range(column, min(column + width, MOST_COLUMNS)), height)
 
@@ -98,8 +94,10 @@ def plan_rows(table: OpenTable, texts: Sequence[str], kinds: Sequence[int], plai
     wide = sum(sum(end > start for start, end in cells) > 1 for _, cells in parted)
     if not wide:
         return []
-    compact = len(parted) > 2 and all(
-        sum(map(len, texts[cells[0][0] : cells[-1][1]])) <= LONGEST_CELL for _, cells in parted
+    compact = (
+        wide < 2
+        and len(parted) > 2
+        and all(sum(map(len, texts[cells[0][0] : cells[-1][1]])) <= LONGEST_CELL for _, cells in parted)
     )
     trusted = not table.layout and (table.headed or wide > 1 or compact)
     joined = []
@@ -113,16 +111,16 @@ def plan_rows(table: OpenTable, texts: Sequence[str], kinds: Sequence[int], plai
             is_joinable(start, end, texts, kinds, plain, trusted) for start, end in filled
         ):
             continue
-        columns = [""] * (row.cells[-1].column + row.cells[-1].width)
-        for cell, (start, end) in zip(row.cells, cells, strict=True):
-            columns[cell.column] = " ".join(texts[start:end])
+        columns = [""] * (row.cells[-1][0] + row.cells[-1][1])
+        for (column, _, _), (start, end) in zip(row.cells, cells, strict=True):
+            columns[column] = texts[start] if end == start + 1 else " ".join(texts[start:end])
         joined.append(JoinedRow(row, columns))
     return drop_empty_columns(joined)
 
 
 def part_row(row: TableRow, start: int) -> list[tuple[int, int]]:
     """Return the first block of each cell and the one after its last, counted from a block."""
-    starts = [cell.start - start for cell in row.cells]
+    starts = [cell[2] - start for cell in row.cells]
     return list(zip(starts, [*starts[1:], row.end - start], strict=True))
 
 
@@ -130,20 +128,21 @@ def is_joinable(
     start: int, end: int, texts: Sequence[str], kinds: Sequence[int], plain: frozenset[int], trusted: bool
 ) -> bool:
     """Tell whether the blocks of a cell can be part of a line."""
-    if any("\n" in texts[number] for number in range(start, end)):  # code of several lines
-        return False
     if end - start == 1:
-        return True
+        return "\n" not in texts[start]  # code of several lines
     return (
         trusted
         and plain.issuperset(kinds[start:end])
-        and sum(len(texts[number]) for number in range(start, end)) <= LONGEST_CELL
+        and sum(map(len, texts[start:end])) <= LONGEST_CELL
+        and not any("\n" in text for text in texts[start:end])
     )
 
 
 def drop_empty_columns(rows: list[JoinedRow]) -> list[JoinedRow]:
     """Return the rows, all as wide as the widest, without the columns that are empty in each: they hold pictures."""
     width = max((len(row.columns) for row in rows), default=0)
+    if all(len(row.columns) == width for row in rows) and all(all(row.columns) for row in rows[:1]):
+        return rows
     full = [row._replace(columns=row.columns + [""] * (width - len(row.columns))) for row in rows]
     kept = [column for column in range(width) if any(row.columns[column] for row in full)]
     return [row._replace(columns=[row.columns[column] for column in kept]) for row in full]

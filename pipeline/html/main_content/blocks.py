@@ -91,7 +91,7 @@ TELLING = frozenset(("aria-expanded", "data-toggle", "role", "style", "hidden"))
 NAMING = frozenset(("id", "role", "itemprop"))
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
 # What the walk does at a tag; at any other, it opens a container.
-TEXT, LINE, SKIP, SCRIPT, LINK, MARK, SPAN, THROUGH, MATHS, IMAGE, RAISED, MORE, OPEN = range(13)
+TEXT, SKIP, LINE, SCRIPT, MATHS, IMAGE, LINK, MARK, SPAN, THROUGH, RAISED, MORE, OPEN = range(13)
 DOES = (
     dict.fromkeys(SKIPPED, SKIP)
     | dict.fromkeys(INLINE, THROUGH)
@@ -105,19 +105,19 @@ OPENED = frozenset(
     header hgroup hr html legend main nav optgroup option p search section tbody tfoot thead ul""".split()
 )  # other tags whose numbers are worth knowing
 CODE_TAGS = frozenset(("pre", "table", "ol"))  # which may hold code whatever their names say
+# Links whose attributes are worth reading: hidden ones, words for screen readers, buttons.
+TOLD_LINKS = 'a[style], a[data-toggle], a[class*="sr-"], a[class*="creen"], a[class*="isually"], a[hidden]'
 STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
 SHOWN_APART = frozenset("span b strong em i code small label time data a output mark abbr var tt kbd samp".split())
 FLOWING = frozenset("p h1 h2 h3 h4 h5 h6 b strong em i u font blockquote sup sub code pre".split())
 BOXES = frozenset("span small label time data a output code kbd samp".split())
 FEW_SIBLINGS = 12  # nodes that are looked at around an element
 MARKS_ALONE = frozenset((STRONG, EMPHASIS, CODE, AFTER_LINK))
-LEAVES = frozenset((LINE, SCRIPT, MATHS, IMAGE))
 PUNCTUATION = frozenset(".,;:!?)")
 FLOWING_NAMES = re.compile(r"c\d+|[a-z]{1,3}\d+")  # class names that programs number: fonts, not boxes
 
 
 Block = tuple[str, int, int, int, int, tuple[int, int, int]]  # text, kind, container, link_characters, links, layout
-FIRST, END = -2, -1  # of a container
 
 
 @dataclass
@@ -204,7 +204,6 @@ class DomWalker:
         """Walk the body; `everything` includes hidden, template and noscript content."""
         self.page = PageBlocks()
         self.blocks: list[Block] = []  # PageBlocks' columns, as rows
-        self.containers: list[list[int]] = []  # likewise: parent, depth, sign, hints, path_hints, first, end
         self.parser = parser
         self.everything = everything
         self.maths_scripts: bool | None = None  # whether the page has its formulas in scripts, once it is asked
@@ -218,6 +217,7 @@ class DomWalker:
         self.preserved = True  # whether the code that is being read shows the line breaks of its source
         self.tables: list[OpenTable] = []
         self.signs: dict[tuple[str, str | None], int] = defaultdict(count(1).__next__)
+        self.told_links = {node.mem_id for node in parser.css(TOLD_LINKS)}
         self.attributes: Mapping[str, str | None] = {}  # of the element that was looked at last
         # What comes after each open element, its tag where leaving it means something, its container or -1.
         self.following: list[tuple[LexborNode | None, str, int]] = []
@@ -226,7 +226,7 @@ class DomWalker:
             self.open_container(0, "p")  # the class names of <body> speak of the page, not of a part of it
             self.walk(root)
             self.flush()
-            self.containers[0][END] = len(self.blocks)
+            self.page.end[0] = len(self.blocks)
             self.fill_page()
 
     def walk(self, node: LexborNode) -> None:
@@ -338,7 +338,7 @@ class DomWalker:
         self.flush()
         for _, _, outer in self.following[::-1]:
             if outer >= 0:
-                self.containers[self.container][END] = len(self.blocks)
+                self.page.end[self.container] = len(self.blocks)
                 self.container = outer
         self.following.clear()
 
@@ -346,15 +346,17 @@ class DomWalker:
         """End the innermost container, after which `outer` is it."""
         if self.fragments:
             self.flush()
-        self.containers[self.container][END] = len(self.blocks)
+        self.page.end[self.container] = len(self.blocks)
         self.container = outer
 
     def pass_inline(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
         """Take in an element that is part of a line; return the node to visit next."""
-        if does in LEAVES:
+        if does <= IMAGE:
             self.read_leaf(node, tag, does)
             return node.next
-        hints = self.hints_of(node, tag)
+        hints = 0
+        if does != LINK or (self.told_links and node.mem_id in self.told_links):
+            hints = self.hints_of(node, tag)
         if hints < 0:
             return node.next
         self.opens_text = self.opens_text or bool(hints & TOGGLE)
@@ -488,16 +490,12 @@ class DomWalker:
             role = (self.attributes.get("role") or "").lower()
             self.tables.append(OpenTable(self.container, len(self.blocks), role in PRESENTATION))
         elif self.tables:
-            self.enter_table_part(tag, outer)
-
-    def enter_table_part(self, tag: str, outer: int) -> None:
-        """Note a row, cell or caption of the innermost table."""
-        table, block = self.tables[-1], len(self.blocks)
-        if tag == "tr":
-            table.open_row(outer, block)
-        else:
-            table.headed = table.headed or tag == "th"
-            table.open_cell(self.attributes, block)
+            table = self.tables[-1]
+            if tag == "tr":
+                table.open_row(outer, len(self.blocks))
+            else:
+                table.headed = table.headed or tag == "th"
+                table.open_cell(self.attributes, len(self.blocks))
 
     def find_kind(self, tag: str) -> int:
         """Return the kind of blocks in an element; a button that opens text is its title."""
@@ -537,26 +535,24 @@ class DomWalker:
 
     def open_container(self, hints: int, tag: str) -> int:
         """Add a container and return its number; `self.attributes` are the element's."""
-        containers, parent, start = self.containers, self.container, len(self.blocks)
-        sign = 0 if tag in PROSE else self.signs[tag, self.attributes.get("class")]
-        number = len(containers)
-        if number:
-            _, depth, _, _, path, _, _ = containers[parent]
-            containers.append([parent, depth + 1, sign, hints, hints | path, start, start])
-        else:
-            containers.append([0, 0, sign, hints, 0, start, start])
+        page, parent, start = self.page, self.container, len(self.blocks)
+        number = len(page.parent)
+        page.parent.append(parent)
+        page.depth.append(page.depth[parent] + 1 if number else 0)
+        page.sign.append(0 if tag in PROSE else self.signs[tag, self.attributes.get("class")])
+        page.hints.append(hints)
+        page.path_hints.append(hints | page.path_hints[parent] if number else 0)
+        page.first.append(start)
+        page.end.append(start)
         return number
 
     def fill_page(self) -> None:
-        """Hand the rows over to the page, as columns."""
+        """Hand the blocks over to the page, as columns."""
         page = self.page
         if self.blocks:
             page.text, page.kind, page.container, page.link_characters, page.links, page.layout = map(
                 list, zip(*self.blocks, strict=True)
             )
-        page.parent, page.depth, page.sign, page.hints, page.path_hints, page.first, page.end = map(
-            list, zip(*self.containers, strict=True)
-        )
 
     def maths_script(self, node: LexborNode) -> None:
         """Take LaTeX from a MathJax script; other scripts are left out."""
@@ -618,16 +614,19 @@ class DomWalker:
             self.blocks.append(join_blocks(read[number : len(places)], joined) if joined else read[number])
             number = len(places)
         places.append(len(self.blocks))
-        for container in self.containers[table.container :]:
-            first, end = container[FIRST] - start, container[END] - start
-            container[FIRST] = places[first]
-            container[END] = places[end - 1] + 1 if end > first else places[first]
+        page = self.page
+        for container in range(table.container, len(page.first)):
+            first, end = page.first[container] - start, page.end[container] - start
+            page.first[container] = places[first]
+            page.end[container] = places[end - 1] + 1 if end > first else places[first]
         self.page.tables.append((start, len(self.blocks)))
 
 
 def join_blocks(blocks: list[Block], joined: JoinedRow) -> Block:
     """Return the blocks of a row as one."""
-    text = CELL.join(" ".join(column.replace(BREAK, " ").split()) for column in joined.columns)
+    text = CELL.join(joined.columns)
+    if BREAK in text or "  " in text:
+        text = CELL.join(" ".join(column.replace(BREAK, " ").split()) for column in joined.columns)
     link_characters, links = sum(block[3] for block in blocks), sum(block[4] for block in blocks)
     return text, ROW, joined.row.container, link_characters, links, blocks[0][5]
 

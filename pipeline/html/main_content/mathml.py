@@ -32,7 +32,6 @@ FUNCTIONS = frozenset(
 TOKENS = frozenset(("mi", "mn", "mo"))
 TABLES = {"mtr": ("", " & ", ""), "mtable": ("\\begin{matrix}", " \\\\ ", "\\end{matrix}")}
 LONGEST_ALT = 3000  # characters of a picture's text that are read
-MAYBE_TEX = re.compile(r"te[xX](?![tiu])|math|Math|formula|equation|cht=tx|codecogs|[$\\\\]")
 TEX_IMAGE = re.compile(r"(?<![a-z])(?:latex|tex|mathtex|mimetex|mwe-math|math|equation|formula)(?![a-z])", re.I)
 FALLBACK = "fallback"  # in the names of pictures that go with MathML
 WEAK_NAMES = frozenset(("math", "equation", "formula"))  # of pictures of other things, too
@@ -103,7 +102,7 @@ def read_image_latex(node: LexborNode) -> str:
     attributes = node.attributes
     names, source = attributes.get("class") or "", (attributes.get("src") or attributes.get("data-src") or "")[:4000]
     text = (attributes.get("alt") or attributes.get("title") or "")[:LONGEST_ALT]
-    if not MAYBE_TEX.search(f"{names} {source} {text}"):
+    if not names and "tex" not in source and "cht=tx" not in source and "\\" not in text and "$" not in text:
         return ""
     named, drawn = TEX_IMAGE.search(names), TEX_SERVICE.search(source)
     if not (named or drawn or STATED_LATEX.match(text.strip())) or (FALLBACK in names and follows_maths(node)):
