@@ -10,6 +10,7 @@ NAMES = (
     "memory",
     "gate",
     "extraction",
+    "wcxb",
     "pii",
     "rules",
     "keep",

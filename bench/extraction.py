@@ -7,16 +7,14 @@ on it. The reference is the better of trafilatura's default and precision settin
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
 
-from classifiers.main_content.block_labels import BlockExample, prepare_example
-from classifiers.main_content.gold_pages import GoldPage, load_gold_pages, load_taught_pages
+from bench.main_text import Validation, validate_main_text
+from classifiers.main_content.gold_pages import GoldPage
 from classifiers.main_content.validate import (
     THRESHOLD,
     AgreementScore,
-    cross_validate_by_site,
     score_extraction,
     score_page,
     tabulate_scores,
@@ -69,37 +67,35 @@ def measure_speed(pages: list[GoldPage]) -> None:
 
 
 def run(crawl: str) -> None:
-    """Cross-validate, leave each corpus out in turn, and time the engines. The gold is in the folder of the WARCs."""
-    folder = Path(crawl).parent
-    pages = load_gold_pages(folder)
+    """Cross-validate, leave each corpus out in turn, and time the engines, on the pages of the crawl with gold."""
+    found = validate_main_text(crawl)
+    pages, scores = found.crawl, found.scores
     engines: dict[str, dict[str, AgreementScore]] = {}
     for name, objective in RIVALS.items():
         _, texts = time_engine(ENGINES["trafilatura"](EngineOptions(objective=objective)), pages)
         engines[name] = {page.id: score_extraction(texts[page.id], page.gold) for page in pages}
-    examples = [prepare_example(page) for page in pages + load_taught_pages(folder)]
-    marked = {example.page.id: example for example in examples if not example.page.taught}
-    scores = cross_validate_by_site(examples)
-    ours = {number: score_page(marked[number], found) for number, found in scores.items()}
+    ours = {page.id: score_page(found.marked[page.id], scores[page.id]) for page in pages}
     print(f"\nCross-validated by site, threshold {THRESHOLD}:\n")
     print_table(pages, engines | {"gristmill": ours})
     print("\n| threshold | P | R | F1 |\n|---|---|---|---|")
     for threshold in THRESHOLDS:
-        means = np.mean([score_page(marked[number], found, threshold) for number, found in scores.items()], axis=0)
+        means = np.mean([score_page(found.marked[page.id], scores[page.id], threshold) for page in pages], axis=0)
         print(f"| {threshold} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |")
-    print_left_out(examples, engines)
+    print_left_out(found, engines)
     measure_speed(pages)
 
 
-def print_left_out(examples: list[BlockExample], engines: dict[str, dict[str, AgreementScore]]) -> None:
+def print_left_out(validated: Validation, engines: dict[str, dict[str, AgreementScore]]) -> None:
     """Print for each corpus the F1 of trafilatura, and of models that were trained without the corpus, by threshold."""
-    marked = {example.page.id: example for example in examples if not example.page.taught}
     print("\nTrained without the corpus that is tested:\n")
     print("| corpus | trafilatura default | precision |" + "".join(f" {threshold} |" for threshold in THRESHOLDS))
     print("|---" * (3 + len(THRESHOLDS)) + "|")
-    for corpus in sorted({example.page.set for example in marked.values()}):
-        found = validate_by_corpus(examples, corpus)
+    tested = {page.id for page in validated.crawl}
+    for corpus in sorted({page.set for page in validated.crawl}):
+        found = validate_by_corpus(validated.examples, corpus)
+        found = {number: scores for number, scores in found.items() if number in tested}
         line = [float(np.mean([engines[name][number][2] for number in found])) for name in RIVALS]
         for threshold in THRESHOLDS:
-            f1 = [score_page(marked[number], scores, threshold)[2] for number, scores in found.items()]
+            f1 = [score_page(validated.marked[number], scores, threshold)[2] for number, scores in found.items()]
             line.append(float(np.mean(f1)))
         print(f"| {corpus} | " + " | ".join(f"{mean:.3f}" for mean in line) + " |", flush=True)

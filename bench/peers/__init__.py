@@ -10,6 +10,7 @@ FOLDER = HERE.parent / ".peers"
 REQUIREMENTS = {
     "datatrove": ("datatrove[io,processing]==0.10.1", "xxhash<4", "lxml_html_clean", "spacy"),
     "text-dedup": ("text-dedup==0.4.0",),
+    "rs-trafilatura": ("rs-trafilatura==0.1.1", "trafilatura==2.3.1", "lxml_html_clean"),
 }
 
 

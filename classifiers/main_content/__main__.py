@@ -1,4 +1,4 @@
-"""The command line: `python -m classifiers.main_content --crawl FOLDER [--output FILE]` trains the shipped model."""
+"""Train the shipped model: `python -m classifiers.main_content --crawl FOLDER --benchmark FOLDER [--output FILE]`."""
 
 import argparse
 import sys
@@ -13,14 +13,19 @@ def main() -> int:
     parser.add_argument(
         "--crawl", required=True, type=Path, metavar="FOLDER", help="index.jsonl.gz, gold.jsonl.gz, WARCs"
     )
+    parser.add_argument(
+        "--benchmark", type=Path, metavar="FOLDER", help="gold.jsonl.gz and one WARC: the development split of WCXB"
+    )
     parser.add_argument("--output", type=Path, default=MODEL, metavar="FILE")
     args = parser.parse_args()
     try:
         from classifiers.main_content.block_labels import prepare_example
-        from classifiers.main_content.gold_pages import load_gold_pages, load_taught_pages
+        from classifiers.main_content.gold_pages import load_benchmark_pages, load_gold_pages, load_taught_pages
         from classifiers.main_content.train import describe_training, train_block_model, write_block_model
 
         pages = load_gold_pages(args.crawl) + load_taught_pages(args.crawl)
+        if args.benchmark:
+            pages += load_benchmark_pages(args.benchmark)
         examples = [prepare_example(page) for page in pages]
     except (OSError, ValueError, ImportError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -49,14 +49,14 @@ class BlockExample:
     page: GoldPage
     blocks: PageBlocks
     layout: BlockLayout | None
-    rows: np.ndarray  # float32, features (in the order of their NAMES) x blocks
+    rows: np.ndarray  # float32, features (in the order of their NAMES) x blocks; those of WORDS are 0
     label: np.ndarray
     weight: np.ndarray
 
 
 def prepare_example(page: GoldPage) -> BlockExample:
     """Read and label the blocks of a page. Pages of one kind have equal weight, shared by the blocks' word counts."""
-    blocks = read_page_blocks(page.html)
+    blocks = read_page_blocks(page.html, page.url)
     if not blocks.text:
         return BlockExample(page, blocks, None, np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0))
     layout = BlockLayout(blocks)
@@ -65,4 +65,4 @@ def prepare_example(page: GoldPage) -> BlockExample:
         share = (share + label_blocks(blocks, page.generous)[0]) / 2
     weight = sizes + EXTRA_WORDS
     weight = weight / weight.sum() * (TAUGHT_WEIGHT if page.taught else 1)
-    return BlockExample(page, blocks, layout, compute_block_features(blocks, layout), share, weight)
+    return BlockExample(page, blocks, layout, compute_block_features(blocks, layout, None), share, weight)

@@ -1,7 +1,8 @@
 """Read pages with gold main content.
 
-The data are WARC files and two files of JSON lines, one line a page: the index (`record_id`, `file`, `offset`, `enc`,
-`url`, `site`, `set`, `lang`) and the gold (`record_id`, `gold_kind`, `gold_text`, `meta`).
+The data of a crawl are WARC files and two files of JSON lines, one line a page: the index (`record_id`, `file`,
+`offset`, `enc`, `url`, `site`, `set`, `lang`) and the gold (`record_id`, `gold_kind`, `gold_text`, `meta`). A benchmark
+is a folder with the gold (which holds the addresses, too) and one WARC file with bodies in UTF-8.
 """
 
 import gzip
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
-from fastwarc.warc import ArchiveIterator
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from pipeline.url.canonical import url_domain
 
 TAUGHT_PER_SITE = 3
 MIN_TAUGHT_CHARACTERS = 300  # of trafilatura's text; a shorter text is no reliable gold
+HELD_OUT = ("wcxb",)  # benchmarks whose pages without gold are their test split: nothing is learned from these
 LANGUAGES = {"Chinese": "zh", "English": "en", "Russian": "ru", "Greek": "el", "Polish": "pl"}
 
 
@@ -39,7 +43,9 @@ class GoldEntry(TypedDict, total=False):
     record_id: str
     gold_kind: str
     gold_text: str | None
-    meta: dict[str, str | None]
+    url: str
+    set: str
+    meta: dict[str, str | None] | str  # as a dictionary, or its JSON
 
 
 class GoldTables(NamedTuple):
@@ -73,11 +79,43 @@ def load_gold_pages(folder: Path) -> list[GoldPage]:
     pages = []
     for entry, html in zip(index, read_page_bodies(folder, index), strict=True):
         marked = gold[entry["record_id"]]
-        language = LANGUAGES.get(marked["meta"].get("lang_gold") or "", entry["lang"])
-        kind = marked["meta"].get("page_type") or ""
+        meta = read_meta(marked)
+        language = LANGUAGES.get(meta.get("lang_gold") or "", entry["lang"])
+        kind = meta.get("page_type") or ""
         about = (entry["url"], entry["site"], entry["set"], language, kind)
         pages.append(GoldPage(entry["record_id"], html, *about, marked["gold_text"] or ""))
     return sorted(pages, key=lambda page: page.id)
+
+
+def load_benchmark_pages(folder: Path) -> list[GoldPage]:
+    """Return the pages of a benchmark of English pages with human gold, sorted by id. Those with empty gold are left
+    out.
+
+    Raises ValueError if the folder holds no WARC file, or several.
+    """
+    with gzip.open(folder / "gold.jsonl.gz", "rt", encoding="utf-8") as lines:
+        gold: dict[str, GoldEntry] = {entry["record_id"]: entry for entry in map(json.loads, lines)}
+    files = sorted(folder.glob("*.warc.gz"))
+    if len(files) != 1:
+        raise ValueError(f"{folder}: {len(files)} WARC files; a benchmark has one")
+    pages = []
+    with open(files[0], "rb") as stream:
+        for record in ArchiveIterator(stream, record_types=WarcRecordType.response):
+            entry = gold.get(f"<{str(record.record_id).strip('<>')}>")
+            if entry is None or not entry["gold_text"]:
+                continue
+            html = record.reader.read().decode("utf-8", "replace")
+            kind = read_meta(entry).get("page_type") or ""
+            about = (entry["url"], url_domain(entry["url"]), entry["set"], "en", kind)
+            pages.append(GoldPage(entry["record_id"], html, *about, entry["gold_text"]))
+    return sorted(pages, key=lambda page: page.id)
+
+
+def read_meta(entry: GoldEntry) -> dict[str, str | None]:
+    """Return what else is known of a page with gold."""
+    meta = entry["meta"]
+    found: dict[str, str | None] = json.loads(meta) if isinstance(meta, str) else meta
+    return found
 
 
 def load_taught_pages(folder: Path) -> list[GoldPage]:
@@ -93,7 +131,7 @@ def load_taught_pages(folder: Path) -> list[GoldPage]:
     seen: Counter[str] = Counter()
     chosen = []
     for page in sorted(index, key=lambda page: page["record_id"]):
-        if gold.get(page["record_id"], {}).get("gold_kind") != "human":
+        if page["set"] not in HELD_OUT and gold.get(page["record_id"], {}).get("gold_kind") != "human":
             seen[page["site"]] += 1
             if seen[page["site"]] <= TAUGHT_PER_SITE:
                 chosen.append(page)

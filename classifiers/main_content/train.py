@@ -6,18 +6,23 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from classifiers.main_content.block_labels import BlockExample
-from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, context_features
+from classifiers.main_content.draw import draw_blocks
+from classifiers.main_content.fit_vocabulary import fit_vocabulary, hash_example
+from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, WORDS, context_features, word_features
 from pipeline.html.main_content.boosted_trees import LEAF_UNIT, BoostedForest
+from pipeline.html.main_content.classifier import MainContentModel, build_main_content_model
+from pipeline.html.main_content.vocabulary import Vocabulary, write_weights
 
 TREES = (160, 350)
-BLOCKS_PER_PAGE = 250  # of a long page, about: its light blocks are sampled, and weigh more in return
 DEPTH = 6
-INNER_FOLDS = 3
+FOLDS = 5  # of the sites
+SECOND_NAMES = (*NAMES, *CONTEXT_NAMES)
 SETTINGS = {
     "loss_function": "CrossEntropy",  # labels are shares
     "depth": DEPTH,
@@ -100,56 +105,95 @@ def select_feature_rows(forest: BoostedForest, names: Sequence[str], rows: np.nd
     return rows[[place[name] for name in forest.features]]
 
 
-def draw_blocks(example: BlockExample) -> tuple[np.ndarray, np.ndarray]:
-    """Sample the blocks of a page, and return them with weights whose expectation equals that of all blocks."""
-    chance = np.minimum(1.0, example.weight * BLOCKS_PER_PAGE)
-    seed = int.from_bytes(hashlib.sha256(example.page.id.encode()).digest()[:8], "big")
-    drawn = np.flatnonzero(np.random.default_rng(seed).random(len(chance)) < chance)
-    return drawn, (example.weight / chance)[drawn]
-
-
 def stack_blocks(
-    examples: Sequence[BlockExample], rows: Sequence[np.ndarray]
+    examples: Sequence[BlockExample], rows: Sequence[Sequence[np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows, labels and weights of the sampled blocks of all pages."""
+    """Return the rows (each page has them in several parts), labels and weights of the sampled blocks of all pages."""
     drawn = [draw_blocks(example) for example in examples]
     return (
-        np.concatenate([part[:, blocks] for part, (blocks, _) in zip(rows, drawn, strict=True)], axis=1),
+        np.concatenate(
+            [
+                np.concatenate([part[:, blocks] for part in parts])
+                for parts, (blocks, _) in zip(rows, drawn, strict=True)
+            ],
+            axis=1,
+        ),
         np.concatenate([example.label[blocks] for example, (blocks, _) in zip(examples, drawn, strict=True)]),
         np.concatenate([weight for _, weight in drawn]),
     )
 
 
-def build_second_rows(example: BlockExample, score: np.ndarray) -> np.ndarray:
-    """Return the features of the second stage: those of the first, and the first scores of the blocks around."""
+def compute_word_rows(example: BlockExample, vocabulary: Vocabulary) -> np.ndarray:
+    """Return the rows of WORDS of a page."""
     assert example.layout is not None  # pages without blocks are not trained on
-    return np.concatenate((example.rows, context_features(example.layout, score)))
+    return word_features(example.layout, vocabulary).astype(np.float32)
 
 
-def train_block_model(examples: Sequence[BlockExample]) -> dict[str, BoostedForest]:
-    """Fit both stages. The second learns from scores of models that saw no page of the same site."""
+class StackedRows(NamedTuple):
+    """What the second stage sees of each page, by models that saw no page of its site."""
+
+    examples: list[BlockExample]  # those with blocks
+    rows: list[tuple[np.ndarray, ...]]  # of each: the features, the rows of WORDS, those of CONTEXT_NAMES
+    hashed: list[csr_array]
+
+
+def stack_first_stage(examples: Sequence[BlockExample]) -> StackedRows:
+    """Score all pages by vocabularies and first stages of other sites: one of each for every fold of the sites."""
     examples = [example for example in examples if example.layout is not None]
-    first = fit_first_stage(examples)
-    scores: dict[int, np.ndarray] = {}
-    for fold in range(INNER_FOLDS):
-        held = [assign_fold("inner " + example.page.site, INNER_FOLDS) == fold for example in examples]
-        model = fit_first_stage([example for example, out in zip(examples, held, strict=True) if not out])
-        for number in np.flatnonzero(held).tolist():
-            scores[number] = model.score(select_feature_rows(model, NAMES, examples[number].rows))
-    seconds = [build_second_rows(example, scores[number]) for number, example in enumerate(examples)]
-    second = fit_forest((*NAMES, *CONTEXT_NAMES), *stack_blocks(examples, seconds), TREES[1])
-    return {"first": first, "second": second}
+    fold_of = [assign_fold(example.page.site, FOLDS) for example in examples]
+    hashed = [hash_example(example) for example in examples]
+    folds = [split_fold(fold_of, fold) for fold in sorted(set(fold_of))]
+    words: list[np.ndarray] = [np.zeros(0)] * len(examples)
+    for held, others in folds:
+        vocabulary = fit_vocabulary([examples[number] for number in others], [hashed[number] for number in others])
+        for number in held:
+            words[number] = compute_word_rows(examples[number], vocabulary)
+    rows = [(example.rows[: -len(WORDS)], found) for example, found in zip(examples, words, strict=True)]
+    stacked: list[tuple[np.ndarray, ...]] = [()] * len(examples)
+    for held, others in folds:
+        model = fit_forest(
+            NAMES, *stack_blocks([examples[number] for number in others], [rows[number] for number in others]), TREES[0]
+        )
+        for number in held:
+            layout = examples[number].layout
+            assert layout is not None
+            score = model.score(select_feature_rows(model, NAMES, np.concatenate(rows[number])))
+            stacked[number] = (*rows[number], context_features(layout, score))
+    return StackedRows(examples, stacked, hashed)
 
 
-def fit_first_stage(examples: Sequence[BlockExample]) -> BoostedForest:
-    """Fit the first stage."""
-    return fit_forest(NAMES, *stack_blocks(examples, [example.rows for example in examples]), TREES[0])
+def split_fold(fold_of: Sequence[int], fold: int) -> tuple[list[int], list[int]]:
+    """Return the numbers that are in a fold, and the others."""
+    numbers = range(len(fold_of))
+    return [n for n in numbers if fold_of[n] == fold], [n for n in numbers if fold_of[n] != fold]
 
 
-def write_block_model(forests: dict[str, BoostedForest], path: Path, about: str) -> None:
-    """Write the forests as text, after comment lines with `about`."""
+def fit_second_stage(stacked: StackedRows, numbers: Sequence[int]) -> BoostedForest:
+    """Fit the second stage on some of the pages."""
+    examples, rows = [stacked.examples[number] for number in numbers], [stacked.rows[number] for number in numbers]
+    return fit_forest(SECOND_NAMES, *stack_blocks(examples, rows), TREES[1])
+
+
+def train_block_model(examples: Sequence[BlockExample]) -> MainContentModel:
+    """Fit the vocabulary and both stages.
+
+    The first stage learns from the words' scores, and the second from the first's, by models that saw no page of the
+    same site.
+    """
+    stacked = stack_first_stage(examples)
+    rows = [parts[:2] for parts in stacked.rows]
+    first = fit_forest(NAMES, *stack_blocks(stacked.examples, rows), TREES[0])
+    second = fit_second_stage(stacked, range(len(stacked.examples)))
+    vocabulary = fit_vocabulary(stacked.examples, stacked.hashed)
+    return build_main_content_model(vocabulary, {"first": first, "second": second})
+
+
+def write_block_model(model: MainContentModel, path: Path, about: str) -> None:
+    """Write a model as text, after comment lines with `about`."""
     lines = [f"# {line}" for line in about.splitlines()]
-    for name, forest in forests.items():
+    lines.append("words " + write_weights(model.vocabulary.words))
+    lines.append("names " + write_weights(model.vocabulary.names))
+    for name, forest in (("first", model.first), ("second", model.second)):
         lines += [f"forest {name}", "features " + " ".join(forest.features), f"bias {forest.bias}"]
         for feature, border, leaves in zip(forest.feature, forest.border, forest.leaves, strict=True):
             asked = " ".join(f"{forest.features[f]}>{format(b, '.9g')}" for f, b in zip(feature, border, strict=True))
@@ -161,7 +205,7 @@ def describe_training(examples: Sequence[BlockExample]) -> str:
     """Return the comment of a model file: what it is, and which pages it was trained on."""
     sets = Counter(example.page.set for example in examples if not example.page.taught)
     return (
-        "The block model of the engine gristmill: two forests of symmetric trees "
+        "The block model of the engine gristmill: weights of words and of class names, two forests of symmetric trees "
         "(pipeline/html/main_content/boosted_trees.py).\n"
         f"Trained by `python -m classifiers.main_content` on {sets.total()} pages with human gold ("
         + ", ".join(f"{name} {count}" for name, count in sorted(sets.items()))

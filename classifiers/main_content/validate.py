@@ -1,5 +1,6 @@
 """Test models on sites that they have not seen: cross-validation by site, and training without one of the corpora."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -8,16 +9,25 @@ import numpy as np
 
 from classifiers.main_content.block_labels import BlockExample, split_gold_words
 from classifiers.main_content.gold_pages import GoldPage
-from classifiers.main_content.train import assign_fold, train_block_model
+from classifiers.main_content.train import (
+    FOLDS,
+    SECOND_NAMES,
+    assign_fold,
+    compute_word_rows,
+    fit_second_stage,
+    select_feature_rows,
+    split_fold,
+    stack_first_stage,
+    train_block_model,
+)
 from pipeline.html.engines import EngineOptions
-from pipeline.html.main_content.boosted_trees import BoostedForest
-from pipeline.html.main_content.classifier import build_main_content_model, score_blocks, select_blocks
+from pipeline.html.main_content.classifier import MainContentModel, score_blocks, select_blocks, smooth_scores
 from pipeline.html.main_content.render import render_text
 
-FOLDS = 5
 THRESHOLD = EngineOptions().threshold  # the default of the engine
 MIN_GROUP = 30  # pages
 GRAM = 4  # words
+BENCHMARK_WORD = re.compile(r"\w+")
 
 AgreementScore = tuple[float, float, float]  # precision, recall, F1 of the bags of 4-grams
 
@@ -30,24 +40,33 @@ class ScoreRow(NamedTuple):
     scores: dict[str, AgreementScore]
 
 
-def predict_blocks(model: Mapping[str, BoostedForest], example: BlockExample) -> np.ndarray:
+def predict_blocks(model: MainContentModel, example: BlockExample) -> np.ndarray:
     """Return the score of each block, from the second stage of a model."""
     if example.layout is None:
         return np.zeros(0)
-    return score_blocks(example.rows, example.layout, build_main_content_model(model))
+    words = compute_word_rows(example, model.vocabulary)
+    return score_blocks(np.concatenate((example.rows[: -len(words)], words)), example.layout, model)
 
 
 def cross_validate_by_site(
     examples: Sequence[BlockExample], report: Callable[[str], None] = print
 ) -> dict[str, np.ndarray]:
-    """Return the block scores of every page with human gold, by a model that was trained on other sites."""
-    scores: dict[str, np.ndarray] = {}
-    for fold in range(FOLDS):
-        model = train_block_model([example for example in examples if assign_fold(example.page.site, FOLDS) != fold])
-        tested = [
-            example for example in examples if assign_fold(example.page.site, FOLDS) == fold and not example.page.taught
-        ]
-        scores |= {example.page.id: predict_blocks(model, example) for example in tested}
+    """Return the block scores of every page with human gold, by models that were trained on other sites.
+
+    The stages are stacked: the first stage's score of a page is that of a model without its site, both where the second
+    stage learns from it and where it is tested. (The models that score what the second stage learns from may have seen
+    the sites that are tested.)
+    """
+    scores = {example.page.id: np.zeros(0) for example in examples if not example.page.taught}
+    stacked = stack_first_stage(examples)
+    fold_of = [assign_fold(example.page.site, FOLDS) for example in stacked.examples]
+    for fold in sorted(set(fold_of)):
+        held, others = split_fold(fold_of, fold)
+        model = fit_second_stage(stacked, others)
+        tested = [number for number in held if not stacked.examples[number].page.taught]
+        for number in tested:
+            rows = select_feature_rows(model, SECOND_NAMES, np.concatenate(stacked.rows[number]))
+            scores[stacked.examples[number].page.id] = smooth_scores(model.score(rows))
         report(f"fold {fold + 1} of {FOLDS}: {len(tested)} pages")
     return scores
 
@@ -64,10 +83,24 @@ def validate_by_corpus(examples: Sequence[BlockExample], corpus: str) -> dict[st
 
 def score_page(example: BlockExample, scores: np.ndarray, threshold: float = THRESHOLD) -> AgreementScore:
     """Return how well the chosen blocks of a page agree with its gold."""
+    return score_extraction(extract_kept_text(example, scores, threshold), example.page.gold)
+
+
+def extract_kept_text(example: BlockExample, scores: np.ndarray, threshold: float = THRESHOLD) -> str:
+    """Return the text of the blocks that are chosen by their scores."""
     if example.layout is None:
-        return score_extraction("", example.page.gold)
-    kept = select_blocks(scores, example.blocks, example.layout, threshold)
-    return score_extraction(render_text(example.blocks, kept), example.page.gold)
+        return ""
+    return render_text(example.blocks, select_blocks(scores, example.blocks, example.layout, threshold))
+
+
+def measure_word_f1(text: str, gold: str) -> float:
+    """Return the F1 of the bags of words in lower case, the measure of WCXB (Foley 2026, arXiv 2605.21097)."""
+    found, truth = (Counter(BENCHMARK_WORD.findall(part.lower())) for part in (text, gold))
+    if not found or not truth:
+        return float(bool(found) == bool(truth))
+    common = (found & truth).total()
+    precision, recall = common / found.total(), common / truth.total()
+    return 2 * precision * recall / (precision + recall) if common else 0.0
 
 
 def score_extraction(text: str, gold: str) -> AgreementScore:

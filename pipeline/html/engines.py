@@ -253,7 +253,7 @@ def _build_gristmill(options: EngineOptions) -> Engine:
     threshold = effective_threshold(options.threshold, options.objective)
 
     def engine(html: str, url: str) -> Extraction:
-        text = extract_main_content(html, threshold, options.comments, markdown, model)
+        text = extract_main_content(html, url, threshold, options.comments, markdown, model)
         return Extraction(remove_invisible(text), *extract_metadata(html, url))
 
     return engine

@@ -141,7 +141,7 @@ def _read_head(html: str) -> HeadStatements:
 def extract_metadata(html: str, url: str) -> PageMetadata:
     """Return what the page says of itself. Deterministic: nothing depends on today's date. Never raises."""
     head = _read_head(html)
-    linked = [item for script in _find_json_ld_scripts(html) for item in _parse_json_ld(script)]
+    linked = [item for script in find_json_ld_scripts(html) for item in parse_json_ld(script)]
     author = _first_value(head.meta, AUTHORS) or next(filter(None, map(_read_ld_author, linked)), "")
     dates = [head.meta.get(name, "") for name in DATES] + [str(item.get("datePublished", "")) for item in linked]
     return PageMetadata(
@@ -162,7 +162,7 @@ def _clean_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text[:2000]).split())[:500]
 
 
-def _find_json_ld_scripts(html: str) -> Iterator[str]:
+def find_json_ld_scripts(html: str) -> Iterator[str]:
     """Yield the texts of the JSON-LD scripts of a whole page, the first few."""
     position = 0
     for _ in range(MAX_JSON_LD):
@@ -175,7 +175,7 @@ def _find_json_ld_scripts(html: str) -> Iterator[str]:
         yield html[opening.end() : position]
 
 
-def _parse_json_ld(text: str) -> list[dict[str, object]]:
+def parse_json_ld(text: str) -> list[dict[str, object]]:
     """Return the objects of a JSON-LD script: the top ones, those of a list, and those of an @graph."""
     try:
         found = json.loads(text, strict=False)

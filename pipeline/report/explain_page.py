@@ -67,7 +67,8 @@ def render_page_explanation(source: str, objective: str, threshold: float) -> tu
         raise ExplainError(f"{source}: {len(html):,} characters are more than an engine is given")
     options = EngineOptions(objective=objective, threshold=threshold)
     url = source if is_address(source) else ""
-    judged = judge_blocks(html, effective_threshold(options.threshold, options.objective), load_main_content_model())
+    effective = effective_threshold(options.threshold, options.objective)
+    judged = judge_blocks(html, url, effective, load_main_content_model())
     if judged is None:
         raise ExplainError(f"{source}: the page has no text")
     blocks = list(describe_blocks(judged))

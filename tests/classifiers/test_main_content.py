@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers.main_content import train
+from classifiers.main_content import draw, train
 from classifiers.main_content.block_labels import BlockExample, label_blocks, prepare_example, split_gold_words
 from classifiers.main_content.gold_pages import GoldPage
 from classifiers.main_content.validate import (
@@ -16,7 +16,7 @@ from classifiers.main_content.validate import (
     score_page,
 )
 from pipeline.html.main_content.blocks import read_page_blocks
-from pipeline.html.main_content.boosted_trees import parse_forests
+from pipeline.html.main_content.classifier import parse_main_content_model
 
 pytest.importorskip("catboost", reason="the extra `extraction` is not installed")
 pytest.importorskip("rapidfuzz", reason="the extra `extraction` is not installed")
@@ -61,10 +61,10 @@ def test_the_same_data_give_the_same_bytes_and_the_file_gives_the_same_scores(
     examples: list[BlockExample], tmp_path: Path
 ) -> None:
     model = train.train_block_model(examples[:20])
-    for name, forests in (("a", model), ("b", train.train_block_model(examples[:20]))):
-        train.write_block_model(forests, tmp_path / name, train.describe_training(examples[:20]))
+    for name, trained in (("a", model), ("b", train.train_block_model(examples[:20]))):
+        train.write_block_model(trained, tmp_path / name, train.describe_training(examples[:20]))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    again = parse_forests((tmp_path / "a").read_text().splitlines())
+    again = parse_main_content_model((tmp_path / "a").read_text().splitlines())
     for example in examples[20:]:
         assert predict_blocks(again, example).tolist() == predict_blocks(model, example).tolist()
 
@@ -77,8 +77,8 @@ def test_a_model_of_other_sites_finds_the_text(examples: list[BlockExample]) -> 
 def test_light_blocks_of_long_pages_are_drawn_without_bias(
     examples: list[BlockExample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "BLOCKS_PER_PAGE", 4)
-    drawn = [train.draw_blocks(example) for example in examples]
+    monkeypatch.setattr(draw, "BLOCKS_PER_PAGE", 4)
+    drawn = [draw.draw_blocks(example) for example in examples]
     assert sum(len(blocks) for blocks, _ in drawn) < sum(len(example.label) for example in examples)
     assert np.mean([weight.sum() for _, weight in drawn]) == pytest.approx(1, abs=0.25)
 

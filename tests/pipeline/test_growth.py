@@ -110,6 +110,7 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     "html/main_content/blocks.py": {
         "MARKS": ("\x01", "\x02", "a<b>", "<br>"),
         "FLOWING_NAMES": ("<span class=c12>ab</span>",),
+        "OPENS": ("<p hidden id=S:1>", "<p hidden class=tab>", "<p hidden class=detail>", "tabtable"),
         "split_breaks": ("<br>", "<br> ", "<br><br>", "a<br> <br>"),
     },
     "html/main_content/class_hints.py": {
@@ -165,6 +166,14 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "LAST_PARENTHESIS": ("(a)<sup>2</sup>",),
         "WORDY": ("(abc)<sup>2</sup>",),
         "PLAIN": ("1<sup>+1,1</sup>",),
+    },
+    "html/main_content/page_facts.py": {
+        "STATED": (
+            *('"@type"', '"@type":"', '"@type": ["', '"@type" : "https://schema.org/Article"', "application/ld+json"),
+            *('"text":"', '"description": "\\\\', '"text":"a" ', "application/ld+json>", '"articleBody":"' + "a" * 50),
+        ),
+        "TAG": ("<", "<a", '"text":"<'),
+        "LONG_NUMBER": NUMBERS,
     },
     "html/main_content/render.py": {
         "PAIRS": ("<b> a", "a<b>b</b> ", "<code>`", "<i><br>", "<b> </b>"),
@@ -454,7 +463,7 @@ def run_filters(rules: RulesConfig, text: str) -> object:
 
 def extract_markdown(model: MainContentModel, html: str) -> object:
     """Extract a page without the limits that send it to the sandbox."""
-    return extract_main_content(html, 0.0, True, True, model)
+    return extract_main_content(html, "https://example.org/a/b", 0.0, True, True, model)
 
 
 def run_engine(engine: engines.Engine, html: str) -> object:

@@ -4,60 +4,50 @@ Lengths count a character of a script without spaces as three, so that a sentenc
 Only sums, ratios and comparisons are used, which every machine rounds alike; trees need no logarithms.
 """
 
+from functools import cached_property
+from itertools import chain
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pipeline.html.main_content.blocks import CAPTION, ITEM, PARAGRAPH, PRE, ROW, PageBlocks, remove_marks
+from pipeline.html.main_content.blocks import BUTTON, CAPTION, ITEM, PARAGRAPH, PRE, ROW, PageBlocks, remove_marks
+from pipeline.html.main_content.characters import (
+    COMMA,
+    DENSE,
+    DIGIT,
+    END,
+    LETTER,
+    LOWER,
+    MONEY,
+    SIGN,
+    SPACE,
+    UPPER,
+    read_characters,
+)
 from pipeline.html.main_content.class_hints import CLASS_BIT, HINTS, TAG_BIT, TAG_HINTS
+from pipeline.html.main_content.page_facts import FACTS
+from pipeline.html.main_content.records import (
+    RECORD_CONTEXT_NAMES,
+    RECORD_NAMES,
+    find_records,
+    record_context,
+    record_features,
+)
+from pipeline.html.main_content.vocabulary import HashedWords, Vocabulary, hash_tags, hash_words
 
 Array = np.ndarray
 
-# Classes of characters; the rest is 0.
-LOWER, UPPER, DIGIT, SPACE, COMMA, END, DENSE, LETTER, SIGN = range(1, 10)
-CLASSES = 10
 ANCESTORS = 8  # containers looked at around a block, innermost first
 DOUBLINGS = 5  # of the way up: 32 levels
+POOLS = (-1, 3)  # blocks that are alike, in the whole page or in one of the containers around
+PLACE_FACTOR = 0x1E3779B97F4A7C15
 NOWHERE = -1000.0  # the place of a title that is no block
 DESCRIBED = 30  # characters that a block and the description have in common at the beginning of one
+WORDS_ENOUGH = 200  # characters of a block above which its words weigh no more
+SHORTEST_STATED = 20  # characters of a block that is looked for in JSON-LD
 SEPARATOR = "\0"  # which the parser leaves in no text
+NO_HEADING = 99  # blocks without a heading
 LONG_SENTENCE = 80  # characters: a block that long, hardly linked, or one that ends a sentence, is prose
-
-
-def _character_classes() -> Array:
-    """Return the class of every character of the basic plane."""
-    table = np.zeros(0x10000, np.uint8)
-    for code in range(0x10000):
-        char = chr(code)
-        if char.isalpha():
-            table[code] = UPPER if char.isupper() else LOWER if char.islower() else LETTER
-        elif char.isdigit():
-            table[code] = DIGIT
-    for chars, name in (
-        (" \u00a0\n\x01", SPACE),
-        (",;:،、，；：", COMMA),
-        (".!?…。！？।؟։", END),
-        ("|»›→/•·©–—>", SIGN),
-    ):
-        table[[ord(char) for char in chars]] = name
-    for start, end in ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7A3), (0x0E00, 0x0E7F), (0xF900, 0xFAFF)):
-        table[start : end + 1] = DENSE
-    return table
-
-
-CHARACTER_CLASSES: Array | None = None  # filled when first used
-
-
-def count_character_classes(texts: list[str]) -> tuple[Array, Array]:
-    """Return the counts (texts x CLASSES) of the classes of characters, and the class of each text's last character."""
-    global CHARACTER_CLASSES
-    if CHARACTER_CLASSES is None:
-        CHARACTER_CLASSES = _character_classes()
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), np.uint32)
-    classes = CHARACTER_CLASSES[np.minimum(codes, 0xFFFF)]
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    owner = np.repeat(np.arange(len(texts)) * CLASSES, lengths)
-    counts = np.bincount(owner + classes, minlength=len(texts) * CLASSES).reshape(len(texts), CLASSES)
-    return counts, classes[np.cumsum(lengths) - 1]
 
 
 def int_column(values: list[int]) -> Array:
@@ -76,8 +66,9 @@ class BlockLayout:
     def __init__(self, page: PageBlocks):
         """Count the characters and find the containers around each block."""
         self.texts = texts = remove_marks(SEPARATOR.join(page.text)).split(SEPARATOR)
-        self.counts, self.last = count_character_classes(texts)
-        counts = self.counts
+        read = read_characters(texts)
+        counts = self.counts = read.counts
+        self.last = read.classes[np.cumsum(read.lengths) - 1]
         self.characters = counts.sum(1)
         self.length = (self.characters - counts[:, SPACE] + 2 * counts[:, DENSE]).astype(np.float64)
         self.link = np.minimum(1.0, int_column(page.link_characters) / np.maximum(self.characters, 1))
@@ -97,16 +88,48 @@ class BlockLayout:
         self.prose = self.length * (
             (self.link < 0.3) & (((self.last == END) & (self.length > 25)) | (self.length > LONG_SENTENCE))
         )
+        self.tag = hash_tags(page.tag)
+        sizes = np.fromiter(map(len, page.name_values), np.int64, len(page.name_values))
+        values = np.fromiter(chain.from_iterable(page.name_values), np.int64, sizes.sum())
+        self.names = HashedWords(np.repeat(np.arange(len(sizes)), sizes), values)
+        self.records = find_records(self.tag, self.hints, self.parent, self.end > self.first, self.container)
+        self.alike = self.find_alike()
+        heading = (self.kind >= 1) & (self.kind <= 6)
+        position = np.arange(len(self.kind))
+        latest = np.maximum.accumulate(np.where(heading, position, -1))
+        self.above = np.where(heading, np.concatenate(([-1], latest[:-1])), latest)  # the heading before; -1 for none
+
+    def find_alike(self) -> list[tuple[Array, Array]]:
+        """Return for each of POOLS the group of each block, of blocks of one kind in containers of one shape, and the
+        sizes of the groups.
+        """
+        place = (self.records.shape[self.container] << 4) ^ self.kind
+        found = []
+        for pool in POOLS:
+            key = place if pool < 0 else place ^ (self.around[pool] * PLACE_FACTOR)
+            _, group, size = np.unique(key, return_inverse=True, return_counts=True)
+            found.append((group, size))
+        return found
+
+    @cached_property
+    def words(self) -> HashedWords:
+        """The hashed words of the blocks."""
+        return hash_words(self.texts)
 
 
 OWN = (
     "length words link links commas ends sentence colon digits upper letters signs depth kind heading position "
     "position_share from_end text_before text_after prose_before prose_after list_depth quotes times again title_share "
-    "after_h1 after_title described after_described group group_text group_length group_link group_prose "
-    "page_length page_blocks page_link page_prose h1_count articles as_article as_website as_product"
+    "after_h1 after_title described after_described "
+    "page_length page_blocks page_link page_prose h1_count articles as_article as_website as_product "
+    "money page_money page_buttons page_rows page_headings heading_level heading_far heading_length heading_link "
+    "section_length alike alike_text alike_length alike_link alike_prose alike_distinct "
+    "stated after_stated stated_found"
 ).split()
 AROUND = "text link prose prose_share text_share blocks mean".split()
 LEVELS = (0, 1, 2, 3, 5)
+WORDS = ("words_say", "names_say", "names_say_1", "names_say_2", "names_say_3", "names_say_4", "heading_says",
+         "words_near", "words_alike", "names_alike", "words_page", "words_record", "names_heading")  # fmt: skip
 FAR = range(-3, 4)
 NEARER = (-2, -1, 1, 2)
 WINDOWS = (4, 10)
@@ -120,6 +143,9 @@ NAMES = (
     *(f"in_{name}" for name in HINTS),
     *(f"at_{name}" for name in HINTS),
     *(f"page_is_{name}" for name in CLASS_BIT),
+    *FACTS,
+    *RECORD_NAMES,
+    *WORDS,
 )
 BEFORE_AFTER = (2, 5, 12)
 SCORED_KINDS = (PARAGRAPH, ITEM, PRE, ROW, CAPTION)
@@ -130,12 +156,18 @@ CONTEXT_NAMES = (
     *(f"score_share_{level}" for level in LEVELS),
     *("score_sum_before", "score_sum_after", "score_max", "score_page", "score_total"),
     *(f"score_kind_{kind}" for kind in SCORED_KINDS),
+    *RECORD_CONTEXT_NAMES,
+    *(f"score_alike_{name}_{pool}" for pool in POOLS for name in ("mean", "max", "share", "count")),
+    *("score_heading", "score_section"),
 )
 HINT_NUMBERS = np.arange(len(HINTS))[:, None]
 
 
-def compute_block_features(page: PageBlocks, layout: BlockLayout) -> Array:
-    """Return what the first stage may ask for: NAMES x blocks, in single precision."""
+def compute_block_features(page: PageBlocks, layout: BlockLayout, vocabulary: Vocabulary | None) -> Array:
+    """Return what the first stage may ask for: NAMES x blocks, in single precision.
+
+    Without a vocabulary, the rows of WORDS, which are the last, are 0.
+    """
     found = np.empty((len(NAMES), len(layout.length)), np.float32)
     at = 0
     for part in (
@@ -143,9 +175,46 @@ def compute_block_features(page: PageBlocks, layout: BlockLayout) -> Array:
         hint_bits(int_column(page.path_hints)[layout.container]),
         hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]),
         hint_bits(np.array([page.names]))[len(TAG_HINTS) :],  # one column, for all blocks
+        np.array(page.facts)[:, None],
+        record_features(
+            layout.records,
+            layout.first,
+            layout.end,
+            np.stack((layout.length, layout.length * layout.link, layout.prose, layout.counts[:, MONEY])),
+        ),
     ):  # fmt: skip
         found[at : at + len(part)] = part
         at += len(part)
+    found[at:] = 0 if vocabulary is None else word_features(layout, vocabulary)
+    return found
+
+
+def word_features(layout: BlockLayout, vocabulary: Vocabulary) -> Array:
+    """What the words of a block, of its heading, of its neighbours and of the names around it say: WORDS x blocks."""
+    blocks = len(layout.length)
+    says = vocabulary.weigh_words(layout.words, blocks)
+    names = vocabulary.weigh_names(layout.tag, layout.names)
+    found = np.empty((len(WORDS), blocks))
+    found[0] = says
+    around = layout.container
+    found[1] = names[around]
+    for level in range(4):
+        around = layout.parent[around]
+        found[2 + level] = names[around]
+    found[6] = np.where(layout.above >= 0, says[layout.above], 0)
+    weight = np.minimum(layout.length, WORDS_ENOUGH)
+    sums = np.zeros((2, blocks + 1))
+    np.cumsum((says * weight, weight), axis=1, out=sums[:, 1:])
+    position = np.arange(blocks)
+    near = sums[:, np.minimum(position + 3, blocks)] - sums[:, np.maximum(position - 2, 0)]
+    found[7] = safe_ratio(near[0], near[1])
+    group, size = layout.alike[0]
+    found[8] = (np.bincount(group, says * weight) / np.maximum(np.bincount(group, weight), 1e-9))[group]
+    found[9] = found[1:5].sum(0)
+    found[10] = safe_ratio(sums[0, -1], sums[1, -1])
+    inside = sums[:, layout.end] - sums[:, layout.first]
+    found[11] = safe_ratio(inside[0], inside[1])[layout.records.records[1]]
+    found[12] = np.where(layout.above >= 0, found[9][layout.above], 0)
     return found
 
 
@@ -201,28 +270,52 @@ def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
         "articles": ((layout.hints & TAG_BIT["article"]) != 0).sum(),
         "as_article": page.sort in ("article", "blog", "news"),
         "as_website": page.sort in ("website", "blog"),
+        "money": counts[MONEY],
+        "page_money": counts[MONEY].sum(),
+        "page_buttons": (layout.kind == BUTTON).sum(),
+        "page_rows": (layout.kind == ROW).sum(),
+        "page_headings": ((layout.kind >= 1) & (layout.kind <= 6)).sum(),
         "as_product": page.sort.startswith("product") or page.sort.endswith(":item"),
     }
-    known |= template_features(page, layout)
+    known |= (
+        stated_features(page.stated, layout) | alike_features(layout, earlier == position) | heading_features(layout)
+    )
     found = np.empty((len(OWN), blocks), np.float32)
     for row, name in zip(found, OWN, strict=True):
         row[:] = known[name]
     return found
 
 
-def template_features(page: PageBlocks, layout: BlockLayout) -> dict[str, Array]:
-    """The blocks of one kind, at one depth, in containers of one sort: what a template writes again and again is alike
-    in these, menus and comments as well as a page's own paragraphs.
+def alike_features(layout: BlockLayout, new: Array) -> dict[str, Array]:
+    """The blocks of one kind in containers of one shape: tag and hints of all elements around are equal.
+
+    What a template writes again and again is alike in these, menus and comments as well as a page's own paragraphs.
+
+    `new` tells which blocks have a text that none before has.
     """
-    place = (int_column(page.path_hints) << 4 ^ int_column(page.depth) << 50)[layout.container] ^ layout.kind
-    _, group, size = np.unique(place, return_inverse=True, return_counts=True)
+    group, size = layout.alike[0]
     text = np.bincount(group, layout.length)
     return {
-        "group": size[group] / len(group),
-        "group_text": (text / max(layout.length.sum(), 1e-9))[group],
-        "group_length": (text / size)[group],
-        "group_link": safe_ratio(np.bincount(group, layout.length * layout.link), text)[group],
-        "group_prose": safe_ratio(np.bincount(group, layout.prose), text)[group],
+        "alike": size[group],
+        "alike_text": (text / max(layout.length.sum(), 1e-9))[group],
+        "alike_length": (text / size)[group],
+        "alike_link": safe_ratio(np.bincount(group, layout.length * layout.link), text)[group],
+        "alike_prose": safe_ratio(np.bincount(group, layout.prose), text)[group],
+        "alike_distinct": (np.bincount(group, new) / size)[group],
+    }
+
+
+def heading_features(layout: BlockLayout) -> dict[str, Array]:
+    """The heading before each block, and the length of the text between it and the next one."""
+    above, position = layout.above, np.arange(len(layout.length))
+    has = above >= 0
+    section = np.cumsum((layout.kind >= 1) & (layout.kind <= 6))
+    return {
+        "heading_level": np.where(has, layout.kind[above], 0),
+        "heading_far": np.where(has, position - above, NO_HEADING),
+        "heading_length": np.where(has, layout.length[above], 0),
+        "heading_link": np.where(has, layout.link[above], 0),
+        "section_length": np.bincount(section, layout.length)[section],
     }
 
 
@@ -257,6 +350,21 @@ def description_share(description: str, layout: BlockLayout) -> Array:
         elif text[:DESCRIBED] in description:
             found[number] = 0.5
     return found
+
+
+def stated_features(stated: str, layout: BlockLayout) -> dict[str, Array | float]:
+    """Whether the beginning of a block is in the texts that JSON-LD states, how far behind the first of them it is, and
+    the share of these texts that is found.
+    """
+    found = np.zeros(len(layout.texts))
+    if not stated:
+        return {"stated": found, "after_stated": NOWHERE, "stated_found": -1}
+    stated = stated.casefold()
+    for number in np.flatnonzero(layout.characters >= SHORTEST_STATED).tolist():
+        if " ".join(layout.texts[number][: 2 * DESCRIBED].casefold().split())[:DESCRIBED] in stated:
+            found[number] = 1.0
+    share = (found * layout.characters).sum() / len(stated)
+    return {"stated": found, "after_stated": distance_from_best(found), "stated_found": min(share, 2.0)}
 
 
 def container_features(layout: BlockLayout) -> Array:
@@ -350,4 +458,17 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
         same = layout.kind == kind
         mass = weighted[same].sum()
         found[at + number] = np.where(same, mass / max(length[same].sum(), 1e-9), -1)
+    at += len(SCORED_KINDS)
+    found[at : at + len(RECORD_CONTEXT_NAMES)] = record_context(layout.records, layout.first, layout.end, sums)
+    at += len(RECORD_CONTEXT_NAMES)
+    for group, size in layout.alike:
+        mass, whole = np.bincount(group, weighted), np.bincount(group, length)
+        best = np.zeros(len(size))
+        np.maximum.at(best, group, score)
+        for values in (mass / whole, best, mass / max(total, 1e-9), size):
+            found[at] = values[group]
+            at += 1
+    section = np.cumsum((layout.kind >= 1) & (layout.kind <= 6))
+    found[at] = np.where(layout.above >= 0, score[layout.above], -1)
+    found[at + 1] = (np.bincount(section, weighted) / np.maximum(np.bincount(section, length), 1e-9))[section]
     return found

@@ -41,9 +41,12 @@ from pipeline.html.elements.superscripts import (
 )
 from pipeline.html.elements.table_rows import PRESENTATION, JoinedRow, OpenTable, plan_rows
 from pipeline.html.main_content.class_hints import (
+    CLOSED_BIT,
     CODE_NAME,
     COPY_OF_MATHS,
     LINE_NUMBERS,
+    NEVER_OPENS,
+    NO_VALUES,
     PRESERVED,
     SOURCE_OF_MATHS,
     SPECIAL_BITS,
@@ -51,8 +54,10 @@ from pipeline.html.main_content.class_hints import (
     TOGGLE,
     UNSEEN_NAME,
     find_name_hints,
+    read_names,
 )
 from pipeline.html.main_content.mathml import read_image_latex, render_copied_maths, render_maths
+from pipeline.html.main_content.page_facts import FACTS, find_page_facts
 
 LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content
 MAX_BLOCKS = 100_000  # the rest of a page beyond that is left out
@@ -107,6 +112,7 @@ OPENED = frozenset(
 CODE_TAGS = frozenset(("pre", "table", "ol"))  # which may hold code whatever their names say
 # Links whose attributes are worth reading: hidden ones, words for screen readers, buttons.
 TOLD_LINKS = 'a[style], a[data-toggle], a[class*="sr-"], a[class*="creen"], a[class*="isually"], a[hidden]'
+OPENS = re.compile(r"tab(?!le)|panel|accord|collaps|faq|answer|toggle|expand|more|details|^S:\d", re.I)
 STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
 SHOWN_APART = frozenset("span b strong em i code small label time data a output mark abbr var tt kbd samp".split())
 FLOWING = frozenset("p h1 h2 h3 h4 h5 h6 b strong em i u font blockquote sup sub code pre".split())
@@ -127,6 +133,8 @@ class PageBlocks:
     title: str = ""
     sort: str = ""  # what the page says that it is, in og:type, in lower case
     names: int = 0  # bits of HINTS, of the class names and id of <body>: they speak of the page, not of a part of it
+    facts: list[float] = field(default_factory=lambda: [0.0] * len(FACTS))  # of its address and its source
+    stated: str = ""  # the texts in its JSON-LD
     description: str = ""  # as the page states it for search engines and links to it
     text: list[str] = field(default_factory=list)  # with marks; a PRE block's with its white space
     kind: list[int] = field(default_factory=list)
@@ -137,6 +145,8 @@ class PageBlocks:
     parent: list[int] = field(default_factory=list)  # of a container; the root's is 0
     depth: list[int] = field(default_factory=list)
     sign: list[int] = field(default_factory=list)  # one number for each tag with class names; 0 for parts of prose
+    tag: list[str] = field(default_factory=list)  # of a container
+    name_values: list[tuple[int, ...]] = field(default_factory=list)  # hash values of its class names, id, role
     hints: list[int] = field(default_factory=list)  # bits of HINTS, the container's own
     path_hints: list[int] = field(default_factory=list)  # those of all containers it lies in, too
     first: list[int] = field(default_factory=list)  # the first block in a container, and the one after its last
@@ -168,8 +178,11 @@ def remove_marks(text: str) -> str:
     return text
 
 
-def read_page_blocks(html: str) -> PageBlocks:
-    """Parse a page and return its blocks. Never raises for what is in the page; time and memory are the parser's."""
+def read_page_blocks(html: str, url: str = "") -> PageBlocks:
+    """Parse a page and return its blocks. Its address says what type of page it is.
+
+    Never raises for what is in the page; time and memory are the parser's.
+    """
     parser = LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS)
     remove_moved_text(parser, html)
     page = DomWalker(parser, everything=False).page
@@ -178,6 +191,7 @@ def read_page_blocks(html: str) -> PageBlocks:
         if sum(map(len, whole.text)) > sum(map(len, page.text)):
             page = whole
     read_statements(parser, page)
+    page.facts, page.stated = find_page_facts(html, url)
     return page
 
 
@@ -211,6 +225,7 @@ class DomWalker:
         self.link_characters = self.links = 0
         self.kinds: list[int] = [PARAGRAPH]
         self.container = 0
+        self.name_values = NO_VALUES  # of the element that was looked at last
         self.lists: list[int] = []  # the running number of each open list; -1 for an unordered one
         self.number = self.quotes = self.in_link = self.in_pre = 0
         self.opens_text = False  # whether the block that is being read opens what follows it when it is clicked
@@ -435,12 +450,15 @@ class DomWalker:
         attributes = self.attributes = node.attributes
         if tag in HIDING and not self.everything:
             return -1
+        self.name_values = NO_VALUES
         if not attributes:
             return 0
         names = attributes.get("class") or ""
         if tag != "span" and tag != "a" and not NAMING.isdisjoint(attributes):
             names = join_names(names, attributes)
-        hints = find_name_hints(names) if names else 0
+        hints = 0
+        if names:
+            hints, self.name_values = read_names(names)
         if hints & SPECIAL_BITS and self.is_left_out(node, hints):
             return -1
         if TELLING.isdisjoint(attributes) or hints & SOURCE_OF_MATHS:
@@ -466,8 +484,10 @@ class DomWalker:
         seen = classify_visibility(attributes, node)
         if seen == PRESERVES:
             return hints | CODE_NAME | PRESERVED
-        if seen == UNSEEN or (seen == HIDDEN and (not self.everything or tag in NEVER_OPENED)):
+        if seen == UNSEEN or (seen == HIDDEN and tag in NEVER_OPENED):
             return -1
+        if seen == HIDDEN and not self.everything:
+            return hints | CLOSED_BIT if not hints & NEVER_OPENS and opens_later(attributes) else -1
         return hints
 
     def enter(self, tag: str, outer: int) -> None:
@@ -542,6 +562,8 @@ class DomWalker:
         page.sign.append(0 if tag in PROSE else self.signs[tag, self.attributes.get("class")])
         page.hints.append(hints)
         page.path_hints.append(hints | page.path_hints[parent] if number else 0)
+        page.tag.append(tag)
+        page.name_values.append(self.name_values)
         page.first.append(start)
         page.end.append(start)
         return number
@@ -699,6 +721,13 @@ def read_short_text(node: LexborNode) -> tuple[str | None, Mapping[str, str | No
             return None, linked
     text = " ".join(text.split())
     return (text if len(text) <= LONGEST_SCRIPT else None), linked
+
+
+def opens_later(attributes: Mapping[str, str | None]) -> bool:
+    """Tell whether an element that is hidden at first comes to be seen: the panel of a tab, an answer, a part of the
+    page that React streams and then puts in its place.
+    """
+    return bool(OPENS.search(" ".join(attributes.get(name) or "" for name in ("id", "class", "role"))))
 
 
 def holds_only_digits(node: LexborNode) -> bool:

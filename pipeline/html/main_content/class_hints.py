@@ -1,9 +1,13 @@
-"""What an element's tag, class names, id and role hint at: a bit each, tags first."""
+"""What an element's tag, class names, id and role hint at: a bit each, tags first.
+
+"closed" is no tag: it is hidden at first, and opens at a click.
+"""
 
 import re
+import zlib
 
 TAG_HINTS = ("nav", "footer", "header", "aside", "article", "main", "section", "form", "ul", "ol", "table",
-             "blockquote", "figure", "dl", "details", "dialog")  # fmt: skip
+             "blockquote", "figure", "dl", "details", "dialog", "closed")  # fmt: skip
 # Patterns by what they hint at. The first of a table counts where two begin at one place.
 CLASS_HINTS: dict[str, str] = {
     "menu": r"nav(?!y) menu breadcrumb toolbar topbar navigation crumb",
@@ -31,6 +35,8 @@ CLASS_HINTS: dict[str, str] = {
 HINTS = (*("tag_" * (name in CLASS_HINTS) + name for name in TAG_HINTS), *CLASS_HINTS)  # names of the bits
 TAG_BIT = {name: 1 << bit for bit, name in enumerate(TAG_HINTS)}
 CLASS_BIT = {name: 1 << (len(TAG_HINTS) + bit) for bit, name in enumerate(CLASS_HINTS)}
+CLOSED_BIT = TAG_BIT["closed"]
+NEVER_OPENS = CLASS_BIT["menu"] | CLASS_BIT["dialog"] | CLASS_BIT["share"] | CLASS_BIT["form"]
 COMMENT_BIT = CLASS_BIT["comment"]
 # Seven more bits, of names, roles and styles that are none of a container's hints.
 TOGGLE, PRESERVED = 1 << 56, 1 << 57
@@ -57,8 +63,12 @@ RUN = re.compile("[a-z]+")
 LONGEST_NAME = 80  # characters of a class name or id that are read
 LONGEST_KNOWN = 500  # characters of all names of an element; the bits of longer ones are not kept
 MANY_NAMES = 50_000
-KNOWN_NAMES: dict[str, int] = {}  # the bits of names seen before: a pure function's cache
-KNOWN_RUNS: dict[str, int] = {}  # likewise, of runs of letters; their complement where the name goes on
+NAME_VALUES = 1 << 14
+MANY_VALUES = 16  # of an element; no further names are hashed
+NO_VALUES: tuple[int, ...] = ()
+NameHints = tuple[int, tuple[int, ...]]  # bits, and hash values
+KNOWN_NAMES: dict[str, NameHints] = {}  # of names seen before: a pure function's cache
+KNOWN_RUNS: dict[str, tuple[int, int]] = {}  # likewise, of runs of letters; complement of bits where the name goes on
 
 
 def _first_letters(word: str) -> str:
@@ -79,38 +89,53 @@ NOT_IN_A_RUN = re.compile("|".join((*(word for word in WORDS if "-" in re.sub(r"
 
 def find_name_hints(names: str) -> int:
     """Return the bits of class names, id and role, separated by spaces."""
+    return read_names(names)[0]
+
+
+def read_names(names: str) -> NameHints:
+    """Return the bits and the hash values of class names, id and role, separated by spaces."""
     found = KNOWN_NAMES.get(names)
     if found is None:
         if len(KNOWN_NAMES) >= MANY_NAMES:
             KNOWN_NAMES.clear()
-        found = 0
+        bits, values = 0, NO_VALUES
         for name in names.split():
             name = name[:LONGEST_NAME]
-            bits = KNOWN_NAMES.get(name)
-            if bits is None:
-                bits = KNOWN_NAMES[name] = _find_name_bits(name)
-            found |= bits
+            read = KNOWN_NAMES.get(name)
+            if read is None:
+                read = KNOWN_NAMES[name] = _read_name(name)
+            bits |= read[0]
+            values += read[1] if len(values) < MANY_VALUES else NO_VALUES
+        found = bits, values
         if len(names) <= LONGEST_KNOWN:
             KNOWN_NAMES[names] = found
     return found
 
 
-def _find_name_bits(name: str) -> int:
-    """Return the bits of one name: those of its runs of letters, which come again in many names."""
+def _read_name(name: str) -> NameHints:
+    """Return the bits and the hash values of one name: those of its runs of letters, which come again in many names."""
+    values = []
     lower = name.lower()
     found, whole = _find_special_bits(lower), False
     for run in RUN.findall(lower):
-        bits = KNOWN_RUNS.get(run)
-        if bits is None:
+        known = KNOWN_RUNS.get(run)
+        if known is None:
             if len(KNOWN_RUNS) >= MANY_NAMES:
                 KNOWN_RUNS.clear()
-            bits = KNOWN_RUNS[run] = _find_run_bits(run)
+            known = KNOWN_RUNS[run] = _find_run_bits(run), hash_name(run)
+        bits, value = known
+        values.append(value)
         if bits < 0:
             bits, whole = ~bits, True
         found |= bits
     if whole and NOT_IN_A_RUN.search(lower):
-        return _search_words(lower) | _find_maths_bits(name) | found & SPECIAL_BITS
-    return found
+        found = _search_words(lower) | _find_maths_bits(name) | found & SPECIAL_BITS
+    return found, tuple(values)
+
+
+def hash_name(name: str) -> int:
+    """Return the number of a name among NAME_VALUES."""
+    return zlib.crc32(name.encode("utf-8", "replace")) % NAME_VALUES
 
 
 def _find_special_bits(name: str) -> int:

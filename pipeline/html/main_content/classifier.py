@@ -1,6 +1,6 @@
 """Which blocks of a page are its main content: two stages of boosted trees over the blocks' features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,18 +17,24 @@ from pipeline.html.main_content.block_features import (
 from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, PageBlocks, read_page_blocks
 from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
+from pipeline.html.main_content.page_facts import read_own_text
 from pipeline.html.main_content.render import render_markdown, render_text
 from pipeline.html.main_content.sibling_fate import share_fate
+from pipeline.html.main_content.vocabulary import NAME_WEIGHTS, WORD_WEIGHTS, Vocabulary, read_weights
 
-BRIDGED = (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION)
+IS_BRIDGED = np.isin(np.arange(BUTTON + 1), (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION))
 NEIGHBOUR = 0.1  # of a block's score that is that of the block before it, and of the one after it
+DOUBTFUL = 0.35  # expected F1 below which the text that JSON-LD gives of the page is taken, if it gives one
+LEAST_OWN_TEXT = 100  # characters of it
 LINKED = 0.3  # share of links above which a run of blocks is navigation
+VOCABULARY_SIZES = {"words": WORD_WEIGHTS, "names": NAME_WEIGHTS}
 MODEL = Path(__file__).parent / "data" / "main_content.txt"
 
 
 class MainContentModel(NamedTuple):
-    """Both stages, and the rows of the features that each asks for: NAMES, then CONTEXT_NAMES."""
+    """The vocabulary, both stages, and the rows of the features that each asks for: NAMES, then CONTEXT_NAMES."""
 
+    vocabulary: Vocabulary
     first: BoostedForest
     second: BoostedForest
     first_rows: np.ndarray
@@ -39,15 +45,30 @@ class MainContentModel(NamedTuple):
 def load_main_content_model(path: Path = MODEL) -> MainContentModel:
     """Return the model of a file."""
     with open(path, encoding="utf-8") as lines:
-        return build_main_content_model(parse_forests(lines))
+        return parse_main_content_model(lines)
 
 
-def build_main_content_model(forests: Mapping[str, BoostedForest]) -> MainContentModel:
-    """Return the two forests, "first" and "second", as a model."""
+def parse_main_content_model(lines: Iterable[str]) -> MainContentModel:
+    """Read a model: the weights of words and names, then two forests. Raises ValueError, one line, for another file."""
+    weights: dict[str, np.ndarray] = {}
+    others = []
+    for line in lines:
+        key, _, rest = line.strip().partition(" ")
+        if key in VOCABULARY_SIZES:
+            weights[key] = read_weights(rest, VOCABULARY_SIZES[key])
+        else:
+            others.append(line)
+    if missing := [name for name in VOCABULARY_SIZES if name not in weights]:
+        raise ValueError(f"main-content model: it has no {' and no '.join(missing)}")
+    return build_main_content_model(Vocabulary(**weights), parse_forests(others))
+
+
+def build_main_content_model(vocabulary: Vocabulary, forests: Mapping[str, BoostedForest]) -> MainContentModel:
+    """Return a vocabulary and the two forests, "first" and "second", as a model."""
     row = {name: number for number, name in enumerate((*NAMES, *CONTEXT_NAMES))}
     first, second = forests["first"], forests["second"]
     return MainContentModel(
-        first, second, *(np.array([row[name] for name in forest.features]) for forest in (first, second))
+        vocabulary, first, second, *(np.array([row[name] for name in forest.features]) for forest in (first, second))
     )
 
 
@@ -96,7 +117,7 @@ def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.n
     above.
     """
     kept = kept.copy()
-    bridged = np.isin(layout.kind, BRIDGED)
+    bridged = IS_BRIDGED[layout.kind]
     for start, end in page.tables:
         bridged[start:end] = True
     above = int(np.argmax(kept)) - 1  # -1 where the first block is kept, or none
@@ -116,11 +137,17 @@ def effective_threshold(threshold: float, objective: str) -> float:
     return {"balanced": threshold, "precision": threshold + 0.4 * (1 - threshold), "recall": 0.6 * threshold}[objective]
 
 
-def extract_main_content(html: str, threshold: float, comments: bool, markdown: bool, model: MainContentModel) -> str:
+def extract_main_content(
+    html: str, url: str, threshold: float, comments: bool, markdown: bool, model: MainContentModel
+) -> str:
     """Return the main content of a page as text or Markdown; "" for a page without any text."""
-    judged = judge_blocks(html, threshold, model)
+    judged = judge_blocks(html, url, threshold, model)
     if judged is None:
-        return ""
+        return read_own_text(html)
+    if judged.page.stated and expect_f1(judged.scores, judged.layout.length) < DOUBTFUL:
+        own = read_own_text(html)
+        if len(own) >= LEAST_OWN_TEXT:
+            return own
     kept = judged.kept
     if comments:
         kept = kept | find_comment_blocks(judged.page, judged.layout)
@@ -137,13 +164,13 @@ class JudgedBlocks(NamedTuple):
     kept: np.ndarray
 
 
-def judge_blocks(html: str, threshold: float, model: MainContentModel) -> JudgedBlocks | None:
+def judge_blocks(html: str, url: str, threshold: float, model: MainContentModel) -> JudgedBlocks | None:
     """Return the blocks of a page with their scores, and which of them are its main content; None without any text."""
-    page = read_page_blocks(html)
+    page = read_page_blocks(html, url)
     if not page.text:
         return None
     layout = BlockLayout(page)
-    scores = score_blocks(compute_block_features(page, layout), layout, model)
+    scores = score_blocks(compute_block_features(page, layout, model.vocabulary), layout, model)
     cut = threshold * expect_f1(scores, layout.length)
     return JudgedBlocks(page, layout, scores, cut, select_blocks(scores, page, layout, threshold))
 

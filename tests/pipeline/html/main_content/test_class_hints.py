@@ -51,7 +51,7 @@ def test_what_names_hint_at(names: str, hints: str) -> None:
 def test_every_feature_has_a_name_of_its_own() -> None:
     page = read_page_blocks("<main><h1>One</h1><p class=intro>Two, and more.</p></main><p>Three")
     layout = BlockLayout(page)
-    found = compute_block_features(page, layout)
+    found = compute_block_features(page, layout, None)
     assert len({*NAMES, *CONTEXT_NAMES}) == len(NAMES) + len(CONTEXT_NAMES) and len(set(HINTS)) == len(HINTS)
     assert found.shape == (len(NAMES), 3) and np.isfinite(found).all()
     row = dict(zip(NAMES, found.tolist(), strict=True))
@@ -69,11 +69,11 @@ def test_the_page_s_own_description_and_what_a_template_repeats() -> None:
         f'<head><meta name="description" content="{described} ..."><meta property="og:description" content="short">'
         f"<title>Mills</title></head><ul>{rows}</ul><p>Mills</p><p>{described}, day and night.</p><p>And more."
     )
-    row = dict(zip(NAMES, compute_block_features(page, BlockLayout(page)).tolist(), strict=True))
+    row = dict(zip(NAMES, compute_block_features(page, BlockLayout(page), None).tolist(), strict=True))
     assert page.description == described + " ..."
     assert row["described"] == [0] * 7 + [1, 0] and row["after_described"][-2:] == [0, 1]
-    assert row["group"] == pytest.approx([6 / 9] * 6 + [3 / 9] * 3) and row["group_link"] == [1] * 6 + [0] * 3
+    assert row["alike"] == [6] * 6 + [3] * 3 and row["alike_link"] == [1] * 6 + [0] * 3
     bare = read_page_blocks("<p>No title and no description")
-    assert dict(zip(NAMES, compute_block_features(bare, BlockLayout(bare)).tolist(), strict=True))[
+    assert dict(zip(NAMES, compute_block_features(bare, BlockLayout(bare), None).tolist(), strict=True))[
         "after_described"
     ] == [-1000]

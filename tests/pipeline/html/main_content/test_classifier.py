@@ -17,6 +17,7 @@ from pipeline.html.main_content.classifier import (
 )
 
 SENTENCE = "The river turns the wheel, the wheel turns the stone, and nobody in the village remembers another time."
+URL = "https://mills.example/how-mills-work"
 PAGE = f"""<title>How mills work</title><body>
 <nav class="menu"><ul>{'<li><a href="/a">Some other page</a></li>' * 12}</ul></nav>
 <main><h1>How mills work</h1><p>{SENTENCE}</p><p>Then. {SENTENCE}</p><h2>Prices</h2>
@@ -86,18 +87,18 @@ def test_a_score_leans_on_its_neighbours_and_stays_a_score() -> None:
 
 def test_the_shipped_model_finds_the_main_content_and_its_structure() -> None:
     model = load_main_content_model()
-    lines = extract_main_content(PAGE, 0.5, False, False, model).split("\n")
+    lines = extract_main_content(PAGE, URL, 0.5, False, False, model).split("\n")
     assert "How mills work" in lines and SENTENCE in lines and f"After that, {SENTENCE}" in lines
     assert not any("Some other page" in line or "rights reserved" in line for line in lines)
     assert "Rye | 12" in lines and "    return flour" in lines
-    markdown = extract_main_content(PAGE, 0.5, False, True, model)
+    markdown = extract_main_content(PAGE, URL, 0.5, False, True, model)
     assert "# How mills work\n\n" in markdown and "```\ngrind(grain):\n    return flour\n```" in markdown
 
 
 def test_comments_are_taken_when_asked_for() -> None:
     model = load_main_content_model()
-    assert "grandfather" not in extract_main_content(PAGE, 0.5, False, False, model)
-    assert "grandfather" in extract_main_content(PAGE, 0.5, True, False, model)
+    assert "grandfather" not in extract_main_content(PAGE, URL, 0.5, False, False, model)
+    assert "grandfather" in extract_main_content(PAGE, URL, 0.5, True, False, model)
 
 
 def test_the_model_says_how_it_was_trained_and_is_small() -> None:

@@ -1,0 +1,88 @@
+"""The characters of a page's blocks as arrays: their codes, and the class of each."""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+
+# Classes of characters; the rest is 0.
+LOWER, UPPER, DIGIT, SPACE, COMMA, END, DENSE, LETTER, SIGN, MONEY = range(1, 11)
+CLASSES = 11
+PLANE = 0x10000  # characters beyond the basic plane count as its last one
+OF_WORDS = np.zeros(CLASSES, bool)
+OF_WORDS[[LOWER, UPPER, DIGIT, DENSE, LETTER]] = True
+
+
+class BlockCharacters(NamedTuple):
+    """The characters of all blocks, one after the other."""
+
+    classes: Array  # uint8
+    lengths: Array  # of the blocks
+    counts: Array  # blocks x CLASSES
+
+
+@cache
+def character_classes() -> Array:
+    """Return the class of every character of the basic plane."""
+    table = np.zeros(PLANE, np.uint8)
+    for code in range(PLANE):
+        char = chr(code)
+        if char.isalpha():
+            table[code] = UPPER if char.isupper() else LOWER if char.islower() else LETTER
+        elif char.isdigit():
+            table[code] = DIGIT
+    for chars, name in (
+        (" \u00a0\n\x01", SPACE),
+        (",;:،、，；：", COMMA),
+        (".!?…。！？।؟։", END),
+        ("|»›→/•·©–—>", SIGN),
+        ("$€£¥₹₽₩￥", MONEY),
+    ):
+        table[[ord(char) for char in chars]] = name
+    for start, end in ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7A3), (0x0E00, 0x0E7F), (0xF900, 0xFAFF)):
+        table[start : end + 1] = DENSE
+    return table
+
+
+@cache
+def _lower_table() -> Array:
+    """Return the lower case of every character of the basic plane that has a single one; that of a digit is "0"."""
+    table = np.arange(PLANE, dtype=np.uint64)
+    classes = character_classes()
+    for code in np.flatnonzero(classes == UPPER).tolist():
+        lower = chr(code).lower()
+        if len(lower) == 1:
+            table[code] = ord(lower)
+    table[classes == DIGIT] = ord("0")
+    return table
+
+
+def lower_characters(codes: Array) -> Array:
+    """Return codes of the basic plane in lower case, with "0" for every digit."""
+    lowered: Array = _lower_table()[codes]
+    return lowered
+
+
+def is_word_class(classes: Array) -> Array:
+    """Tell which classes are of letters and digits."""
+    found: Array = OF_WORDS[classes]
+    return found
+
+
+def classify_characters(text: str) -> tuple[Array, Array]:
+    """Return the codes of the characters of a text, and their classes."""
+    wide = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
+    codes = np.minimum(wide, PLANE - 1).astype(np.uint16)
+    classes = character_classes()[codes]
+    return codes, classes
+
+
+def read_characters(texts: list[str]) -> BlockCharacters:
+    """Return the characters of texts: their classes, and the counts of these."""
+    _, classes = classify_characters("".join(texts))
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    owner = np.repeat(np.arange(len(texts)) * CLASSES, lengths)
+    counts = np.bincount(owner + classes, minlength=len(texts) * CLASSES).reshape(len(texts), CLASSES)
+    return BlockCharacters(classes, lengths, counts)
