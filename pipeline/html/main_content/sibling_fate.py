@@ -46,15 +46,15 @@ def follow_bodies(
     """Keep the titles, in place, of items whose body is kept; leave out those that the model did not choose and whose
     body is left out. The body is the rest of an item, or the block after a title that is an item by itself.
     """
-    for number in titles.tolist():
-        end = int(layout.end[item[number]]) if item[number] >= 0 else 0
-        if end <= number + 1 and layout.kind[number] == ITEM:
-            continue
-        end = min(end if end > number + 1 else number + 2, len(kept))
-        length = layout.length[number + 1 : end]
-        if len(length):
-            followed = (kept[number + 1 : end] * length).sum() >= MAJORITY * length.sum()
-            kept[number] = followed or (kept[number] and chosen[number])
+    end = layout.end[item[titles]]
+    nested = (item[titles] >= 0) & (end > titles + 1)
+    end = np.minimum(np.where(nested, end, titles + 2), len(kept))
+    text = np.concatenate(([0.0], np.cumsum(layout.length)))
+    left = np.concatenate(([0.0], np.cumsum(layout.length * kept)))
+    followed = left[end] - left[titles + 1] >= MAJORITY * (text[end] - text[titles + 1])
+    decided = (end > titles + 1) & (nested | (layout.kind[titles] != ITEM))
+    titles, followed = titles[decided], followed[decided]
+    kept[titles] = followed | (kept[titles] & chosen[titles])
 
 
 def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndarray, np.ndarray]:
