@@ -50,5 +50,7 @@ class SignMinHash(PageStage):
     params: MinHashParams | None = MinHashParams()  # None: near duplicates are off, and the signature is empty
 
     def load(self) -> PageFunction:
-        """There is nothing to load."""
+        """Sign a text, which makes the tables of the signatures: half a second that is no page's time."""
+        if self.params:
+            sign_texts([""], self.params)
         return partial(sign_pages, params=self.params)
