@@ -2,7 +2,9 @@
 
 A text is a bag of its words and pairs of words, hashed into buckets. Its log importance says how much more likely this
 bag is in the target corpus than in the crawl. Gumbel noise turns the greatest values into a draw without replacement
-(Kool et al. 2019). Words are those of text/tokenize/shingle_words.py: unlike the paper's, they include no punctuation.
+(Kool et al. 2019). As the paper's method supposes examples of one length (chunks of 128 words), a text's importance is
+that of its chunks on average. Otherwise every long page would be far from every target. Words are those of
+text/tokenize/shingle_words.py: unlike the paper's, they include no punctuation.
 """
 
 import math
@@ -21,6 +23,7 @@ from pipeline.text.tokenize.shingle_words import hash_shingle_words
 TEXTS_AT_A_TIME = 256
 IMPORTANCE_UNIT = 2.0**-20  # of log importance
 PRIOR_FEATURES = 100
+CHUNK_FEATURES = 255  # words and pairs of a chunk of 128 words
 TARGET_COUNTS = (WORK, "dsir", "target.npy")
 
 
@@ -61,18 +64,24 @@ def compute_log_ratio(target: np.ndarray, crawl: np.ndarray) -> np.ndarray:
 
 
 def log_importance(texts: Sequence[str], ratio: np.ndarray) -> list[float]:
-    """Return each text's log importance: the sum over its features."""
-    found: list[float] = []
+    """Return each text's log importance: the sum over its features, of a long text the mean of its chunks."""
+    sums: list[int] = []
+    numbers: list[int] = []
     words = True  # features come in twos: words and pairs of the same texts
-    for places, numbers in iterate_features(texts, len(ratio)):
-        sums = np.add.reduceat(np.append(ratio[places], 0), np.cumsum(numbers) - numbers)
-        sums = (np.where(numbers > 0, sums, 0) * IMPORTANCE_UNIT).tolist()
+    for places, counts in iterate_features(texts, len(ratio)):
+        found = np.add.reduceat(np.append(ratio[places], 0), np.cumsum(counts) - counts)
+        found = np.where(counts > 0, found, 0).tolist()
         if words:
-            found += sums
+            sums += found
+            numbers += counts.tolist()
         else:
-            found[-len(sums) :] = [a + b for a, b in zip(found[-len(sums) :], sums, strict=True)]
+            first = len(sums) - len(found)
+            for place, (value, count) in enumerate(zip(found, counts.tolist(), strict=True), first):
+                sums[place] += value
+                numbers[place] += count
         words = not words
-    return found
+    chunks = (max(1.0, number / CHUNK_FEATURES) for number in numbers)
+    return [value * IMPORTANCE_UNIT / size for value, size in zip(sums, chunks, strict=True)]
 
 
 def add_gumbel_noise(importance: float, drawn: float) -> float:

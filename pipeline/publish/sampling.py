@@ -86,7 +86,7 @@ def is_excluded(judged: JudgedPage) -> bool:
 
 
 def judge_resampled(judged: JudgedPage, importances: ScoreDistribution, config: Config) -> JudgedPage:
-    """Return a page, excluded unless it is of the share of pages that DSIR draws."""
+    """Return a page, excluded unless it is of the share of the bytes that DSIR draws."""
     page = judged.page
     drawn = hash_uniform(config.seed, "dsir tie", page.id)
     if judged.exclusion or in_top_share(page.importance, importances, config.weights.dsir.keep, drawn):
@@ -196,19 +196,19 @@ def build_totals(
 
 
 class CountScores(beam.CombineFn):
-    """Counts the pages of each score. An accumulator, unlike an element, may be changed."""
+    """Counts the pages of each score, or their bytes. An accumulator, unlike an element, may be changed."""
 
-    def __init__(self, score: Callable[[CandidatePage], float | None]) -> None:
+    def __init__(self, score: Callable[[CandidatePage], float | None], by_size: bool = False) -> None:
         """Keep the function that returns a page's score, None for a page without one."""
-        self.score = score
+        self.score, self.by_size = score, by_size
 
     def create_accumulator(self) -> Counter[float | None]:
         """Return empty counts."""
         return Counter()
 
     def add_input(self, counts: Counter[float | None], page: CandidatePage) -> Counter[float | None]:
-        """Count one page."""
-        counts[self.score(page)] += 1
+        """Count one page; a page without text counts as one byte."""
+        counts[self.score(page)] += max(1, page.size) if self.by_size else 1
         return counts
 
     def merge_accumulators(self, parts: Iterable[Counter[float | None]]) -> Counter[float | None]:
@@ -298,7 +298,7 @@ class ResamplePages(beam.PTransform[PCollection[JudgedPage], PCollection[JudgedP
     def expand(self, pages: PCollection[JudgedPage]) -> PCollection[JudgedPage]:
         """Compare each page's importance with those of all."""
         remaining = pages | "remaining" >> beam.Filter(is_remaining) | "pages" >> beam.Map(page_of_judged)
-        importances = remaining | "importances" >> beam.CombineGlobally(CountScores(importance_of))
+        importances = remaining | "importances" >> beam.CombineGlobally(CountScores(importance_of, by_size=True))
         judged: PCollection[JudgedPage] = pages | "draw" >> beam.Map(
             judge_resampled, beam.pvalue.AsSingleton(importances), self.config
         )

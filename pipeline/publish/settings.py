@@ -61,7 +61,7 @@ class DsirConfig:
     """Importance resampling towards a target corpus (DSIR, Xie et al. 2023). It comes before all other weights."""
 
     target: str | None = None  # Parquet or JSONL with a column text, or plain text: a file, folder or glob; null: off
-    keep: Annotated[float, Field(gt=0, le=1)] = 0.5  # the share of the pages that is drawn
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5  # the share of the text that is drawn, in bytes
     buckets: Annotated[int, Field(ge=16, le=1 << 20)] = 10_000  # for the hashes of words and of pairs of words
 
 

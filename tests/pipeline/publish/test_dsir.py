@@ -6,8 +6,10 @@ import lzma
 import numpy as np
 import pytest
 
-from pipeline.publish.distribution import hash_uniform
+from pipeline.publish.candidates import CandidatePage
+from pipeline.publish.distribution import hash_uniform, in_top_share
 from pipeline.publish.dsir import add_gumbel_noise, compute_log_ratio, count_features, log_importance
+from pipeline.publish.sampling import CountScores, importance_of
 from tests.shared import shared_data
 
 
@@ -50,3 +52,27 @@ def test_the_draw_is_without_replacement_by_importance():
         add_gumbel_noise(1.0, hash_uniform(n, "a")) > add_gumbel_noise(0.0, hash_uniform(n, "b")) for n in range(4000)
     )
     assert wins / 4000 == pytest.approx(np.e / (1 + np.e), abs=0.02)
+
+
+def test_a_long_text_is_as_important_as_its_parts():
+    """Length alone moves no page away from the target."""
+    ratio = compute_log_ratio(np.arange(64), np.arange(64)[::-1].copy())
+    part = " ".join(f"mill{n % 90}" for n in range(900)) + " "
+    (one, ten) = log_importance([part, part * 10], ratio)
+    assert one == pytest.approx(ten, rel=0.01)
+
+
+def test_keep_is_a_share_of_the_text_not_of_the_pages():
+    """Long pages are the least like the target here: half of the text is nearly all of the pages."""
+    pages = [
+        CandidatePage(**{**dict.fromkeys(CandidatePage._fields), "id": str(n), "size": 10 + n, "importance": -float(n)})
+        for n in range(1000)
+    ]
+    combine = CountScores(importance_of, by_size=True)
+    counts = combine.create_accumulator()
+    for page in pages:
+        counts = combine.add_input(counts, page)
+    found = combine.extract_output(counts)
+    kept = [page for page in pages if in_top_share(page.importance, found, 0.5, hash_uniform("tie", page.id))]
+    assert sum(page.size for page in kept) / sum(page.size for page in pages) == pytest.approx(0.5, abs=0.01)
+    assert len(kept) > 650
