@@ -87,12 +87,12 @@ def log_importance(texts: Sequence[str], ratio: np.ndarray) -> list[float]:
 def add_gumbel_noise(importance: float, drawn: float) -> float:
     """Return log importance with Gumbel noise made from a number in [0, 1).
 
-    The pages with the greatest k values are a draw without replacement. Values have 12 bits, so that the values of a
+    The pages with the greatest k values are a draw without replacement. Values have 14 bits, so that the values of a
     corpus can be counted; a further draw decides between equal ones.
     """
     value = importance - math.log(-math.log(min(max(drawn, 1e-300), 1 - 2**-53)))
     mantissa, exponent = math.frexp(value)
-    return math.ldexp(round(mantissa * 4096), exponent - 12)
+    return math.ldexp(round(mantissa * 16384), exponent - 14)
 
 
 def find_target_files(target: str | None) -> list[str]:

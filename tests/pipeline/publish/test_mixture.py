@@ -84,11 +84,14 @@ def test_resampling_draws_the_pages_like_the_target_by_id_alone(tmp_path):
     shop = "Buy cheap watches online today and save more with our discount code now. "
     (tmp_path / "target.jsonl").write_text("".join(json.dumps({"text": mills * 3}) + "\n" for _ in range(5)))
     rows = [document(n, (mills, shop, TEXT)[n % 3] * (1 + n % 4)) for n in range(300)]
-    weights = {"dsir": {"target": str(tmp_path / "target.jsonl"), "keep": 0.3}}
+    size = sum(len(row["text"].encode()) for row in rows)
+    keep = 0.8 * sum(len(row["text"]) for row in rows if "grinds" in row["text"]) / size
+    weights = {"dsir": {"target": str(tmp_path / "target.jsonl"), "keep": keep}}
     output, result = run(tmp_path / "a", [rows[:100], rows[100:]], weights=weights)
     held = sum(counts["held_out"]["dsir"] for counts in result["files"].values())
     published = read(output, "corpus/train") + read(output, "corpus/validation")
-    assert (held, len(published)) == (210, 90)
+    assert held + len(published) == 300
+    assert sum(len(row["text"].encode()) for row in published) == pytest.approx(keep * size, rel=0.03)
     assert all("grinds" in row["text"] for row in published)
     again, _ = run(tmp_path / "b", [rows[::2], rows[1::2], []], weights=weights)
     assert {row["id"] for row in read(again, "corpus/train")} == {row["id"] for row in read(output, "corpus/train")}
