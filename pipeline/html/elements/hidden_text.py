@@ -24,7 +24,7 @@ NO_CLIP = re.compile(r"rect\(\s*[01](?:px)?(?:[\s,]+[01](?:px)?){3}\s*\)|inset\(
 NO_SCALE = re.compile(r"scale[xy3d]*\(\s*0(?:\.0*)?\s*[,)]")
 TRANSLATE = re.compile(r"translate[xy3d]*\(\s*(-[^)]*)\)")
 # What appears by and by: its first state is no sight, but a reader sees it soon.
-APPEARS = re.compile(r"wow|anim|fade|aos|reveal|appear|motion|scroll|slide|framer|w-id|elementor|transition", re.I)
+APPEARS = re.compile(r"wow|show|anim|fade|aos|reveal|appear|motion|scroll|slide|framer|w-id|elementor|transition", re.I)
 MOVEMENTS = ("animation", "transition", "transform", "will-change")
 # What opens at a click: the answer of a question, the panel of a tab.
 OPENS = re.compile(r"accordion|collaps|panel|toggle|tab|faq|answer|expand|details|drop|content", re.I)

@@ -148,3 +148,7 @@ def test_the_text_that_json_ld_gives_of_the_page() -> None:
     assert read_own_text(product + article) == body
     others = '{"@type": "Organization", "description": "We sell mills."}', '{"@type": "Article"', '["Product"]', "{}"
     assert read_own_text("".join(map(script, others))) == ""
+
+
+def test_a_part_whose_class_says_that_it_is_shown_later_is_read() -> None:
+    assert read_page_blocks('<div class=show_x1 style="opacity:0"><p>Fades in</p></div>').text == ["Fades in"]
