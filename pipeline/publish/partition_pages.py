@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -50,16 +50,9 @@ SPILL = PARTITION.append(pa.field("target", pa.int32()))  # the same on the way 
 HELD_BYTES = 64 << 20  # UTF-8 text of a documents shard in memory at a time
 Spans = Mapping[int, list[tuple[int, int]]]  # by row: start and end of spans of its text, in characters
 ShardsBySplit = dict[str, int]  # how many corpus shards each split has
-ShardGroup = tuple[int, "ShardParts"]
+ShardPart = PlannedPage | ClusterPart  # a page of a documents shard, or near duplicates that were dropped for one
 RowGroup = tuple[str, int]  # a corpus shard's name, and the number of the documents shard that has rows for it
 NO_ROWS = -1  # instead of a documents shard's number: it names a corpus shard and adds no rows
-
-
-class ShardParts(TypedDict):
-    """The pages of a documents shard, and the near duplicates that were dropped for some of them."""
-
-    pages: Iterable[PlannedPage]
-    clusters: Iterable[ClusterPart]
 
 
 class CopyPlace(NamedTuple):
@@ -268,6 +261,18 @@ def count_extra_texts(texts: Iterable[PlannedPage]) -> AddedTexts:
     return counts
 
 
+def split_parts(parts: Iterable[ShardPart]) -> tuple[list[PlannedPage], list[ClusterPart]]:
+    """Return the pages of a documents shard in their order, and what was dropped for some of them."""
+    pages: list[PlannedPage] = []
+    clusters: list[ClusterPart] = []
+    for part in parts:
+        if isinstance(part, ClusterPart):
+            clusters.append(part)
+        else:
+            pages.append(part)
+    return sorted(pages, key=lambda planned: planned.page.row), clusters
+
+
 def sum_cluster_parts(parts: Iterable[ClusterPart]) -> dict[int, int]:
     """Return how many near duplicates were dropped for the page of each row."""
     dropped: dict[int, int] = {}
@@ -277,7 +282,7 @@ def sum_cluster_parts(parts: Iterable[ClusterPart]) -> dict[int, int]:
 
 
 def partition_shard(
-    group: ShardGroup, shards: ShardsBySplit, names: tuple[str, ...], config: Config, root: str
+    group: tuple[int, Iterable[ShardPart]], shards: ShardsBySplit, names: tuple[str, ...], config: Config, root: str
 ) -> Iterator[RowGroup]:
     """Write the copies of a documents shard's pages, a row group for each corpus shard, then what was counted.
 
@@ -285,8 +290,8 @@ def partition_shard(
     """
     number, parts = group
     output, name = Output(root, config.documents_from), names[number]
-    pages = sorted(parts["pages"], key=lambda planned: planned.page.row)
-    dropped = sum_cluster_parts(parts["clusters"]) if config.dedup.near and not is_extra_shard(name) else None
+    pages, clusters = split_parts(parts)
+    dropped = sum_cluster_parts(clusters) if config.dedup.near and not is_extra_shard(name) else None
     targets = place_copies(pages, shards, config.seed, dropped)
     part, spill = (add_topic_columns(schema, bool(config.weights.topics.model)) for schema in (PARTITION, SPILL))
     spans = read_mask_spans(output, name) if config.decontaminate.sets else {}
@@ -301,7 +306,12 @@ def partition_shard(
     yield from ((target, number) for target in groups)
 
 
-def key_by_documents_shard(planned: PlannedPage) -> tuple[int, PlannedPage]:
+def key_cluster_parts(name: str, root: str, config: Config, names: tuple[str, ...]) -> Iterator[tuple[int, ShardPart]]:
+    """Yield the near duplicates of a documents shard under the number of the shard of the page that is kept."""
+    yield from count_cluster_parts(name, root, config, names)
+
+
+def key_by_documents_shard(planned: PlannedPage) -> tuple[int, ShardPart]:
     """Return a page under the number of the documents shard that has its text."""
     return planned.page.shard, planned
 
@@ -342,11 +352,11 @@ class PartitionPages(beam.PTransform[PCollection[PlannedPage], PCollection[RowGr
         """Group the pages by the documents shard that has their text, and cut each shard."""
         shards = pages | "count shards" >> CountShards(self.config.publish.shard_mb)
         every_name = pages.pipeline | "names" >> beam.Create(self.names)
-        by_shard = {
-            "pages": pages | "by shard" >> beam.Map(key_by_documents_shard),
-            "clusters": every_name
-            | "clusters" >> beam.FlatMap(count_cluster_parts, self.root, self.config, self.names),
-        } | "documents shards" >> beam.CoGroupByKey()
+        dealt = (
+            pages | "by shard" >> beam.Map(key_by_documents_shard),
+            every_name | "clusters" >> beam.FlatMap(key_cluster_parts, self.root, self.config, self.names),
+        )
+        by_shard = dealt | "parts" >> beam.Flatten() | "documents shards" >> beam.GroupByKey()
         sides = beam.pvalue.AsSingleton(shards), self.names, self.config, self.root
         cut = by_shard | "cut" >> beam.FlatMap(partition_shard, *sides)
         every = shards | "every shard" >> beam.FlatMap(list_corpus_shards)
