@@ -1,4 +1,4 @@
-"""Every command of the README works as it stands there."""
+"""Every command of the README and of the tutorial works as it stands there."""
 
 import re
 import shlex
@@ -12,7 +12,16 @@ import yaml
 from tests.shared import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S) for line in block.splitlines() if line]
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+
+
+def list_commands(text: str) -> list[str]:
+    """Return the commands of a page."""
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines() if line]
+
+
+# the tutorial's go after the README's, whose outputs they use; those of both are run once
+COMMANDS = list(dict.fromkeys([*list_commands(TEXT), *list_commands(TUTORIAL)]))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,12 @@ def test_command(folder, command):
 
 
 def test_the_commands_are_there():
-    assert len(COMMANDS) >= 9
+    assert len(list_commands(TEXT)) >= 9 and len(list_commands(TUTORIAL)) >= 6
+
+
+def test_the_tutorial_has_the_readmes_config():
+    configs = [yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.S)[1]) for text in (TEXT, TUTORIAL)]
+    assert configs[0] == configs[1]
 
 
 def test_make_targets_and_settings_named_in_the_readme_exist():
