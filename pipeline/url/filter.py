@@ -6,6 +6,7 @@ people host under it are sites of their own. A listed address covers what lies b
 
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
@@ -62,6 +63,7 @@ class UrlWords(NamedTuple):
     soft: frozenset[str] = frozenset()
     in_host: tuple[str, ...] = ()
     innocent: tuple[str, ...] = ()
+    innocent_pairs: frozenset[tuple[str, str]] = frozenset()
 
     def find(self, name: str, path: str) -> str:
         """Return the word of an address (host in lower case, path unescaped) that marks it, two soft ones, or ""."""
@@ -75,12 +77,17 @@ class UrlWords(NamedTuple):
             joined = SEPARATORS.sub("", name + path)
             if word := next((word for word in self.strict if word in joined), ""):
                 return word
-        tokens: list[str] = TOKEN.findall(name) + TOKEN.findall(path)
+        tokens = self.drop_innocent_pairs(TOKEN.findall(name)) + self.drop_innocent_pairs(TOKEN.findall(path))
         for token in tokens:
             if token in self.hard:
                 return token
         found = sorted(self.soft.intersection(tokens))
         return "+".join(found) if len(found) > 1 else ""
+
+    def drop_innocent_pairs(self, tokens: list[str]) -> list[str]:
+        """Return tokens without those of an innocent pair: "sex education"."""
+        pairs = [(one, next_one) in self.innocent_pairs for one, next_one in pairwise([*tokens, ""])]
+        return [token for n, token in enumerate(tokens) if not pairs[n] and not (n and pairs[n - 1])]
 
 
 @cache
@@ -88,7 +95,8 @@ def _load_adult_words() -> UrlWords:
     """Read the built-in table."""
     table = yaml.safe_load(ADULT_WORDS.read_text(encoding="utf-8"))
     parts, names = tuple(table["in_host"]), tuple(table["innocent"])
-    return UrlWords((), frozenset(table["hard"]), frozenset(table["soft"]), parts, names)
+    pairs = frozenset((one, other) for one, other in map(str.split, table["innocent_pairs"]))
+    return UrlWords((), frozenset(table["hard"]), frozenset(table["soft"]), parts, names, pairs)
 
 
 def find_adult_word(name: str, path: str) -> str:

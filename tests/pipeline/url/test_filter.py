@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.url.blocklists import ListError
-from pipeline.url.filter import UrlFilter, UrlRules
+from pipeline.url.filter import UrlFilter, UrlRules, find_adult_word
 from tests.shared import shared_data
 
 PLAIN = UrlFilter(UrlRules())
@@ -189,3 +189,18 @@ def test_an_address_longer_than_any_real_one_is_dropped() -> None:
     rules = UrlFilter(UrlRules())
     assert rules.reject("https://example.org/" + "a" * 10_000) == ("too-long", "10020 characters")
     assert rules.reject("https://example.org/" + "a" * 2_000) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "marked"),
+    [
+        ("hentaigana.example", "/", False),
+        ("arxiv.example", "/list/hep-ex/new", False),
+        ("school.example", "/sex-education/teens", False),
+        ("school.example", "/adult-education/girls-education", False),
+        ("site.example", "/teen-sex", True),
+        ("hentai.example", "/", True),
+    ],
+)
+def test_innocent_words_and_pairs_mark_no_address(host: str, path: str, marked: bool) -> None:
+    assert bool(find_adult_word(host, path)) == marked
