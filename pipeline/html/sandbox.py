@@ -52,7 +52,7 @@ class SandboxProcess:
 
     def __init__(self, module: str, *arguments: str):
         """Name the module whose `__main__` calls `serve_requests`, and its command-line arguments."""
-        self.command = [sys.executable, "-m", module, *arguments]
+        self.command = [sys.executable, "-P", "-m", module, *arguments]
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
         self.owner = 0
