@@ -346,6 +346,7 @@ def test_words_that_are_shown_apart_are_two(html: str, text: str) -> None:
 
 
 REPORTS = {
+    "charset-nino": (["El Niño"], ["Niņo"]),
     "faq-bootstrap": (["How long does delivery take?", "Can I return a pair of boots?", "Do you repair old soles?",
                        "Which polish suits light leather?"], []),
     "faq-details": (["How long does delivery take?", "Can I return a pair of boots?", "Do you repair old soles?",
