@@ -262,21 +262,9 @@ def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
         "after_title": distance_from_best(titled),
         "described": described,
         "after_described": distance_from_best(described),
-        "page_length": text[-1],
-        "page_blocks": blocks,
-        "page_link": (link * length).sum() / total,
-        "page_prose": written[-1] / total,
-        "h1_count": len(ones),
-        "articles": ((layout.hints & TAG_BIT["article"]) != 0).sum(),
-        "as_article": page.sort in ("article", "blog", "news"),
-        "as_website": page.sort in ("website", "blog"),
         "money": counts[MONEY],
-        "page_money": counts[MONEY].sum(),
-        "page_buttons": (layout.kind == BUTTON).sum(),
-        "page_rows": (layout.kind == ROW).sum(),
-        "page_headings": ((layout.kind >= 1) & (layout.kind <= 6)).sum(),
-        "as_product": page.sort.startswith("product") or page.sort.endswith(":item"),
     }
+    known |= whole_page_features(page, layout, text[-1], written[-1])
     known |= (
         stated_features(page.stated, layout) | alike_features(layout, earlier == position) | heading_features(layout)
     )
@@ -284,6 +272,26 @@ def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
     for row, name in zip(found, OWN, strict=True):
         row[:] = known[name]
     return found
+
+
+def whole_page_features(page: PageBlocks, layout: BlockLayout, length: float, prose: float) -> dict[str, Array | float]:
+    """Return what is known of the page as a whole; `length` and `prose` are the sums over its blocks."""
+    total = max(length, 1e-9)
+    return {
+        "page_length": length,
+        "page_blocks": len(layout.length),
+        "page_link": (layout.link * layout.length).sum() / total,
+        "page_prose": prose / total,
+        "h1_count": (layout.kind == 1).sum(),
+        "articles": ((layout.hints & TAG_BIT["article"]) != 0).sum(),
+        "as_article": page.sort in ("article", "blog", "news"),
+        "as_website": page.sort in ("website", "blog"),
+        "page_money": layout.counts.T[MONEY].sum(),
+        "page_buttons": (layout.kind == BUTTON).sum(),
+        "page_rows": (layout.kind == ROW).sum(),
+        "page_headings": ((layout.kind >= 1) & (layout.kind <= 6)).sum(),
+        "as_product": page.sort.startswith("product") or page.sort.endswith(":item"),
+    }
 
 
 def alike_features(layout: BlockLayout, new: Array) -> dict[str, Array]:

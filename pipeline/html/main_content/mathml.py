@@ -102,7 +102,7 @@ def read_image_latex(node: LexborNode) -> str:
     attributes = node.attributes
     names, source = attributes.get("class") or "", (attributes.get("src") or attributes.get("data-src") or "")[:4000]
     text = (attributes.get("alt") or attributes.get("title") or "")[:LONGEST_ALT]
-    if not names and "tex" not in source and "cht=tx" not in source and "\\" not in text and "$" not in text:
+    if not names and not may_be_formula(source, text):
         return ""
     named, drawn = TEX_IMAGE.search(names), TEX_SERVICE.search(source)
     if not (named or drawn or STATED_LATEX.match(text.strip())) or (FALLBACK in names and follows_maths(node)):
@@ -113,6 +113,16 @@ def read_image_latex(node: LexborNode) -> str:
     weak = named is not None and named[0].lower() in WEAK_NAMES and not drawn
     if not latex or (weak and not TEX_SIGN.search(latex)):
         return ""
+    return show_as_formula(latex, names)
+
+
+def may_be_formula(source: str, text: str) -> bool:
+    """Tell whether a picture without a class may be a formula: a quick look, before any pattern."""
+    return "tex" in source or "cht=tx" in source or "\\" in text or "$" in text
+
+
+def show_as_formula(latex: str, names: str) -> str:
+    """Return LaTeX between dollar signs: two where the class of its picture says that it stands by itself."""
     return f" $${latex}$$ " if "display" in names or "block" in names else f"${latex}$"
 
 
