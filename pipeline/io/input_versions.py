@@ -6,7 +6,7 @@ it does: reading a whole crawl for this would take longer than it is worth.
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.io.downloads import InputError, open_file_system
@@ -55,8 +55,15 @@ def find_changed_inputs(inputs: Iterable[Input], output: Output) -> list[str]:
 
     What is remembered of a changed input stays, so that the next call returns it again. Raises InputError.
     """
-    items = list(inputs)
     known: dict[str, Any] = output.read_json(*VERSIONS_PATH) if output.exists(*VERSIONS_PATH) else {}
+    versions = read_versions(list(inputs), known)
+    changed = [path for path, (_, version) in versions.items() if path in known and known[path][1] != version]
+    output.write_json(known | {path: found for path, found in versions.items() if path not in changed}, *VERSIONS_PATH)
+    return changed
+
+
+def read_versions(items: Sequence[Input], known: Mapping[str, Any]) -> dict[str, list[object]]:
+    """Return the version of each input that has one; what is known of a local file saves reading it again."""
     objects = [item.path for item in items if item.path.startswith(("s3://", "gs://"))]
     versions: dict[str, list[object]] = {}
     for path in [item.path for item in items if item.local]:
@@ -64,9 +71,7 @@ def find_changed_inputs(inputs: Iterable[Input], output: Output) -> list[str]:
             versions[path] = found
     if len(objects) <= MOST_OBJECTS:
         versions |= {path: ["", version] for path in objects if (version := read_object_version(path))}
-    changed = [path for path, (_, version) in versions.items() if path in known and known[path][1] != version]
-    output.write_json(known | {path: found for path, found in versions.items() if path not in changed}, *VERSIONS_PATH)
-    return changed
+    return versions
 
 
 def forget_input(path: str, output: Output) -> None:

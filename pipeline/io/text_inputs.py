@@ -114,27 +114,35 @@ def read_json_lines(
         source.seek(start)
     place, found = start, False
     try:
-        while (end is None or place < end) and (line := lines.readline(longest + 1)):
-            begin, place = place, place + len(line)
-            too_long = len(line) > longest
-            while too_long and not line.endswith(b"\n") and (line := lines.readline(longest)):
-                place += len(line)
-            if too_long:
-                yield UnreadableText(begin, place - begin, "too-long")
-            elif line.strip():
-                row = parse_line(line)
-                if isinstance(row, str):
-                    yield UnreadableText(begin, place - begin, row)
-                    continue
-                if not found and not start and find_value(row, "text", columns) is None:
-                    raise NotATextInput(describe_missing(path, row, columns))
-                found = True
-                yield make_text(pick_values(row, columns), begin, place - begin, path)
+        for begin, length, line in iterate_lines(lines, start, end, longest):
+            place = begin + length
+            row = "too-long" if line is None else parse_line(line)
+            if isinstance(row, str):
+                yield UnreadableText(begin, length, row)
+                continue
+            if not found and not start and find_value(row, "text", columns) is None:
+                raise NotATextInput(describe_missing(path, row, columns))
+            found = True
+            yield make_text(pick_values(row, columns), begin, length, path)
     except DAMAGE as error:
         if place == start:
             raise NotATextInput(f"{path}: cannot be decompressed: {' '.join(str(error).split())}") from error
         left = file_size(source) - source.tell() if packed else 0
         yield UnreadableText(place, max(0, left), "broken-compression")
+
+
+def iterate_lines(
+    lines: IO[bytes], start: int, end: int | None, longest: int
+) -> Iterator[tuple[int, int, bytes | None]]:
+    """Yield (place, length, line) of the lines that begin in [start, end) and hold something; None for one too long."""
+    place = start
+    while (end is None or place < end) and (line := lines.readline(longest + 1)):
+        begin, place = place, place + len(line)
+        too_long, rest = len(line) > longest, line
+        while too_long and not rest.endswith(b"\n") and (rest := lines.readline(longest)):
+            place += len(rest)
+        if too_long or line.strip():
+            yield begin, place - begin, None if too_long else line
 
 
 def parse_line(line: bytes) -> Mapping[str, Any] | str:

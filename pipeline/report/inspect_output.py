@@ -193,12 +193,7 @@ def print_reason(output: Output, ledger: Ledger, reason: str, sample: int) -> No
         for kind in (ContaminatedRow, RepeatedLine)
         if output.list(kind.folder, ".parquet")
     }
-    known = [*rejected, *duplicates, *others]
-    chosen = {key for key in known if key == reason or key.startswith(f"{reason}/")}
-    if not chosen:
-        stages = dict.fromkeys(key.partition("/")[0] for key in known)
-        hint = suggest_name(reason, [*known, *stages])
-        raise InspectError(f"--reason {reason}: no page was dropped for it{hint} (known: {', '.join(known)})")
+    chosen = choose_reasons(reason, [*rejected, *duplicates, *others])
     pages: list[Iterator[StoredRow]] = [read_stored_rows(output, others[key]) for key in chosen & others.keys()]
     if chosen & set(duplicates):
         pages.append(row for row in read_stored_rows(output, DuplicatePage) if f"duplicate/{row.kind}" in chosen)
@@ -206,6 +201,16 @@ def print_reason(output: Output, ledger: Ledger, reason: str, sample: int) -> No
         pages.append(row for row in read_stored_rows(output, RejectedPage) if f"{row.stage}/{row.reason}" in chosen)
     drawn = heapq.nsmallest(sample, chain.from_iterable(pages), key=draw_order)
     print_pages(add_texts_and_urls(output, drawn), f"no page was dropped for {reason}")
+
+
+def choose_reasons(reason: str, known: Sequence[str]) -> set[str]:
+    """Return which known reasons a stage, or a stage/reason, names. Raises InspectError where it names none."""
+    chosen = {key for key in known if key == reason or key.startswith(f"{reason}/")}
+    if not chosen:
+        stages = dict.fromkeys(key.partition("/")[0] for key in known)
+        hint = suggest_name(reason, [*known, *stages])
+        raise InspectError(f"--reason {reason}: no page was dropped for it{hint} (known: {', '.join(known)})")
+    return chosen
 
 
 def draw_order(row: StoredRow) -> bytes:

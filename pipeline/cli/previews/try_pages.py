@@ -10,6 +10,8 @@ from pipeline.cli.errors import print_error
 from pipeline.config import Config
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipeline.extract.page import Page
 
 SHOWN_PAGES = 3  # of each outcome
@@ -57,12 +59,19 @@ def print_tried_pages(config: Config, counts: Counter[str], samples: dict[str, l
     console.print(table)
     for key in [*keys, "kept"]:
         for page in samples.get(key, []):
-            console.print(f"\n[bold]{escape(key)}[/bold]  {escape(page.url)}")
-            why = page.rejection
-            if why and why.measure:
-                console.print(f"  {why.measure} = {why.value:.4g}, threshold {why.threshold:.4g}")
-            elif why and why.detail:
-                console.print(f"  {escape(why.detail)}")
-            text = " ".join((page.text or "").split())
-            if text:
-                console.print(f"  {len(page.text or ''):,} characters: {escape(text[:200])}")
+            print_tried_page(console, key, page)
+
+
+def print_tried_page(console: "Console", key: str, page: "Page") -> None:
+    """Print a page with its outcome, why, and the beginning of its text."""
+    from rich.markup import escape
+
+    console.print(f"\n[bold]{escape(key)}[/bold]  {escape(page.url)}")
+    why = page.rejection
+    if why and why.measure:
+        console.print(f"  {why.measure} = {why.value:.4g}, threshold {why.threshold:.4g}")
+    elif why and why.detail:
+        console.print(f"  {escape(why.detail)}")
+    text = " ".join((page.text or "").split())
+    if text:
+        console.print(f"  {len(page.text or ''):,} characters: {escape(text[:200])}")
