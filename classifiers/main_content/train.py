@@ -143,11 +143,7 @@ def stack_first_stage(examples: Sequence[BlockExample]) -> StackedRows:
     fold_of = [assign_fold(example.page.site, FOLDS) for example in examples]
     hashed = [hash_example(example) for example in examples]
     folds = [split_fold(fold_of, fold) for fold in sorted(set(fold_of))]
-    words: list[np.ndarray] = [np.zeros(0)] * len(examples)
-    for held, others in folds:
-        vocabulary = fit_vocabulary([examples[number] for number in others], [hashed[number] for number in others])
-        for number in held:
-            words[number] = compute_word_rows(examples[number], vocabulary)
+    words = stack_word_rows(examples, hashed, folds)
     rows = [(example.rows[: -len(WORDS)], found) for example, found in zip(examples, words, strict=True)]
     stacked: list[tuple[np.ndarray, ...]] = [()] * len(examples)
     for held, others in folds:
@@ -160,6 +156,18 @@ def stack_first_stage(examples: Sequence[BlockExample]) -> StackedRows:
             score = model.score(select_feature_rows(model, NAMES, np.concatenate(rows[number])))
             stacked[number] = (*rows[number], context_features(layout, score))
     return StackedRows(examples, stacked, hashed)
+
+
+def stack_word_rows(
+    examples: Sequence[BlockExample], hashed: Sequence[csr_array], folds: Sequence[tuple[list[int], list[int]]]
+) -> list[np.ndarray]:
+    """Return the rows of WORDS of all pages, each by a vocabulary of the other folds."""
+    words: list[np.ndarray] = [np.zeros(0)] * len(examples)
+    for held, others in folds:
+        vocabulary = fit_vocabulary([examples[number] for number in others], [hashed[number] for number in others])
+        for number in held:
+            words[number] = compute_word_rows(examples[number], vocabulary)
+    return words
 
 
 def split_fold(fold_of: Sequence[int], fold: int) -> tuple[list[int], list[int]]:

@@ -184,18 +184,22 @@ def remove_line_numbers(text: str) -> str:
     """
     lines = text.split("\n")
     found = [MARKED_LINE.match(line) for line in lines]
-    digits = [match[1].strip(AROUND_NUMBERS) for match in found if match]
-    numbers = [int(text) for text in digits if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER]
-    counted = len(numbers) >= max(2, 0.7 * len([line for line in lines if line.strip()])) and all(
-        later == number + 1 for number, later in zip(numbers, numbers[1:], strict=False)
-    )
-    if counted:
+    if are_lines_counted(lines, found):
         space = all(match[2] or match.end() == len(match.string) for match in found if match)
         lines = [
             (line[match.end() if space else match.end(1) + 1 :] if match else line)
             for line, match in zip(lines, found, strict=True)
         ]
     return "\n".join(lines).replace(NUMBER, "")
+
+
+def are_lines_counted(lines: list[str], found: list[re.Match[str] | None]) -> bool:
+    """Tell whether the marked numbers that were found in lines of code count them: most lines, each one more."""
+    digits = [match[1].strip(AROUND_NUMBERS) for match in found if match]
+    numbers = [int(text) for text in digits if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER]
+    return len(numbers) >= max(2, 0.7 * len([line for line in lines if line.strip()])) and all(
+        later == number + 1 for number, later in zip(numbers, numbers[1:], strict=False)
+    )
 
 
 def is_number_column(text: str) -> bool:

@@ -51,9 +51,7 @@ def write_superscript(text: str, before: str, after: str) -> str:
     if last.isalpha():
         return write_after_letter(text, before)
     if last in ")]}":
-        wordy = LAST_PARENTHESIS.search(before[-64:])
-        note = WHOLE.fullmatch(text) and (wordy is None or WORDY.search(wordy[0]))
-        return "" if note else f"^{group_script(text)}"
+        return write_after_bracket(text, before)
     if MARK.fullmatch(text):
         return ""
     return text
@@ -70,6 +68,13 @@ def write_after_digit(text: str, following: str) -> str:
     return f"^{group_script(text)}"
 
 
+def write_after_bracket(text: str, before: str) -> str:
+    """Return what stands for a raised text after a closing bracket."""
+    wordy = LAST_PARENTHESIS.search(before[-64:])
+    note = WHOLE.fullmatch(text) and (wordy is None or WORDY.search(wordy[0]))
+    return "" if note else f"^{group_script(text)}"
+
+
 def write_after_letter(text: str, before: str) -> str:
     """Return what stands for a raised text after a letter."""
     match = LAST_WORD.search(before[-21:])
@@ -77,14 +82,19 @@ def write_after_letter(text: str, before: str) -> str:
     if text[0] in "*†‡§¶#":
         return ""
     if text.isalpha():
-        if len(word) == 1 and len(text) == 1 and not (text in "ort" and (word.isupper() or word == "n")):
-            return f"^{text}"
-        if len(text) > 2 and len(word) > 2 and text.lower() not in TITLES:
-            return " " + text  # a badge
-        return text if len(word) > 1 or text.lower() in TITLES | ORDINALS else f"^{text}"
+        return write_raised_letters(text, word)
     if WHOLE.fullmatch(text) and not is_measure(word):
         return ""
     return f"^{group_script(text)}" if any(map(str.isalnum, text)) else text
+
+
+def write_raised_letters(text: str, word: str) -> str:
+    """Return what stands for raised letters after a word."""
+    if len(word) == 1 and len(text) == 1 and not (text in "ort" and (word.isupper() or word == "n")):
+        return f"^{text}"
+    if len(text) > 2 and len(word) > 2 and text.lower() not in TITLES:
+        return " " + text  # a badge
+    return text if len(word) > 1 or text.lower() in TITLES | ORDINALS else f"^{text}"
 
 
 def is_measure(word: str) -> bool:

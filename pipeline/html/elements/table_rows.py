@@ -15,6 +15,7 @@ PRESENTATION = frozenset(("presentation", "none"))
 
 
 TableCell = tuple[int, int, int]  # its column, the columns that it spans, its first block
+CellBlocks = tuple[int, int]  # the first block of a cell and the one after its last, counted from the table's first
 
 
 @dataclass
@@ -94,34 +95,56 @@ def plan_rows(table: OpenTable, texts: Sequence[str], kinds: Sequence[int], plai
     wide = sum(sum(end > start for start, end in cells) > 1 for _, cells in parted)
     if not wide:
         return []
-    compact = (
-        wide < 2
-        and len(parted) > 2
-        and all(sum(map(len, texts[cells[0][0] : cells[-1][1]])) <= LONGEST_CELL for _, cells in parted)
+    trusted = not table.layout and (table.headed or wide > 1 or are_rows_short(parted, texts))
+    return drop_empty_columns(
+        [
+            JoinedRow(row, write_columns(row, cells, texts))
+            for row, cells in parted
+            if is_row_joinable(row.start - table.start, cells, texts, kinds, plain, trusted)
+        ]
     )
-    trusted = not table.layout and (table.headed or wide > 1 or compact)
-    joined = []
-    for row, cells in parted:
-        filled = [(start, end) for start, end in cells if end > start]
-        start, end = row.start - table.start, row.end - table.start
-        length = sum(map(len, texts[start:end]))
-        if length > (LONGEST_ROW if len(filled) > 1 else LONGEST_CELL) or start != filled[0][0]:
-            continue
-        if (len(filled) == 1 and not trusted) or not all(
-            is_joinable(start, end, texts, kinds, plain, trusted) for start, end in filled
-        ):
-            continue
-        columns = [""] * (row.cells[-1][0] + row.cells[-1][1])
-        for (column, _, _), (start, end) in zip(row.cells, cells, strict=True):
-            columns[column] = texts[start] if end == start + 1 else " ".join(texts[start:end])
-        joined.append(JoinedRow(row, columns))
-    return drop_empty_columns(joined)
 
 
-def part_row(row: TableRow, start: int) -> list[tuple[int, int]]:
+def part_row(row: TableRow, start: int) -> list[CellBlocks]:
     """Return the first block of each cell and the one after its last, counted from a block."""
     starts = [cell[2] - start for cell in row.cells]
     return list(zip(starts, [*starts[1:], row.end - start], strict=True))
+
+
+def are_rows_short(parted: Sequence[tuple[TableRow, list[CellBlocks]]], texts: Sequence[str]) -> bool:
+    """Tell whether a table has three rows at least, and none with more text than one cell may hold."""
+    return len(parted) > 2 and all(
+        sum(map(len, texts[cells[0][0] : cells[-1][1]])) <= LONGEST_CELL for _, cells in parted
+    )
+
+
+def is_row_joinable(
+    start: int,
+    cells: Sequence[CellBlocks],
+    texts: Sequence[str],
+    kinds: Sequence[int],
+    plain: frozenset[int],
+    trusted: bool,
+) -> bool:
+    """Tell whether a row that begins at block `start` can be one line: it is short, and its text is all in its cells.
+
+    `trusted` says that the table holds data.
+    """
+    filled = [(first, end) for first, end in cells if end > first]
+    length = sum(map(len, texts[start : cells[-1][1]]))
+    if length > (LONGEST_ROW if len(filled) > 1 else LONGEST_CELL) or start != filled[0][0]:
+        return False
+    if len(filled) == 1 and not trusted:
+        return False
+    return all(is_joinable(first, end, texts, kinds, plain, trusted) for first, end in filled)
+
+
+def write_columns(row: TableRow, cells: Sequence[CellBlocks], texts: Sequence[str]) -> list[str]:
+    """Return the text of each column of a row, "" for those without a cell."""
+    columns = [""] * (row.cells[-1][0] + row.cells[-1][1])
+    for (column, _, _), (start, end) in zip(row.cells, cells, strict=True):
+        columns[column] = texts[start] if end == start + 1 else " ".join(texts[start:end])
+    return columns
 
 
 def is_joinable(

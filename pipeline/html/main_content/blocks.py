@@ -246,46 +246,43 @@ class DomWalker:
 
     def walk(self, node: LexborNode) -> None:
         """Visit every node in document order: enter on the way down, leave on the way up."""
-        following = self.following
-        current: LexborNode | None = node.child
-        fragments, find_known = self.fragments, number_tags().get
-        while True:
-            while current is None:
-                if not following:
-                    return
-                current, tag, outer = following.pop()
-                if outer >= 0:
-                    self.close_container(outer)
-                if tag:
-                    self.leave(tag)
-            known = find_known(current.tag_id)
-            if known is None:  # a tag that HTML does not know
-                tag = current.tag or ""
-                does = DOES.get(tag, OPEN)
-            else:
-                does, tag = known
-            if does == TEXT:
-                text = current.text_content or ""
-                if self.in_pre:
-                    self.read_code(current, text)
-                elif not text.isspace():
-                    if self.in_link:
-                        self.link_characters += len(text.strip())
-                    fragments.append(text)
-                elif fragments:
-                    fragments.append(" ")
-                current = current.next
-            elif does == SKIP:
-                current = current.next
-            elif does >= MORE:
-                current = self.open_element(current, tag, does)
-            else:
-                current = self.pass_inline(current, tag, does)
+        following, fragments, find_known = self.following, self.fragments, number_tags().get
+        following.append((node.child, "", -1))
+        while following:
+            current, tag, outer = following.pop()
+            if outer >= 0:
+                self.close_container(outer)
+            if tag:
+                self.leave(tag)
+            while current is not None:
+                known = find_known(current.tag_id)
+                if known is None:  # a tag that HTML does not know
+                    tag = current.tag or ""
+                    does = DOES.get(tag, OPEN)
+                else:
+                    does, tag = known
+                if does == TEXT:
+                    text = current.text_content or ""
+                    if self.in_pre:
+                        self.read_code(current, text)
+                    elif not text.isspace():
+                        if self.in_link:
+                            self.link_characters += len(text.strip())
+                        fragments.append(text)
+                    elif fragments:
+                        fragments.append(" ")
+                    current = current.next
+                elif does == SKIP:
+                    current = current.next
+                elif does >= MORE:
+                    current = self.open_element(current, tag, does)
+                else:
+                    current = self.pass_inline(current, tag, does)
 
     def open_element(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
         """Open a container for an element that begins a block, unless it is hidden; return the node to visit next."""
         hints = self.hints_of(node, tag)
-        if hints < 0 or (self.in_pre and tag == "td" and is_beside_code(node)):
+        if hints < 0 or (self.in_pre and is_beside_code(node, tag)):
             return node.next
         if self.in_pre and self.enter_line(node, tag):
             return node.child
@@ -374,24 +371,36 @@ class DomWalker:
             hints = self.hints_of(node, tag)
         if hints < 0:
             return node.next
-        self.opens_text = self.opens_text or bool(hints & TOGGLE)
+        if hints & TOGGLE:
+            self.opens_text = True
         fragments = self.fragments
         if fragments and not fragments[-1][-1:].isspace() and not self.in_pre and is_shown_apart(node, tag, fragments):
             fragments.append(" ")
         if does == LINK:
-            if fragments and fragments[-1] == AFTER_LINK:
-                fragments[-1] = " "  # two links without a space between them are two words
-            self.in_link += 1
-            self.links += 1
+            self.enter_link()
         elif does == MARK:
-            if not self.in_pre:
-                if MARKED[tag] == CODE and holds_breaks(node):
-                    return self.open_inline_code(node)
-                fragments.append(MARKED[tag])
+            return self.enter_mark(node, tag)
         elif does == RAISED and self.read_raised(node, tag):
             return node.next
         else:
             tag = ""
+        self.following.append((node.next, tag, -1))
+        return node.child
+
+    def enter_link(self) -> None:
+        """Begin a link; two links without a space between them are two words."""
+        fragments = self.fragments
+        if fragments and fragments[-1] == AFTER_LINK:
+            fragments[-1] = " "
+        self.in_link += 1
+        self.links += 1
+
+    def enter_mark(self, node: LexborNode, tag: str) -> LexborNode | None:
+        """Begin a marked part of a line, or a block of code; return the node to visit next."""
+        if not self.in_pre:
+            if MARKED[tag] == CODE and holds_breaks(node):
+                return self.open_inline_code(node)
+            self.fragments.append(MARKED[tag])
         self.following.append((node.next, tag, -1))
         return node.child
 
@@ -594,23 +603,31 @@ class DomWalker:
         if self.opens_text:
             self.opens_text, kind = False, kind or CAPTION
         if kind == PRE:
-            text = arrange_code(text, self.preserved)
-            if text and not (self.tables and is_number_column(text)):
-                self.add(text, kind, link_characters, links)
+            self.add_code(text, link_characters, links)
             return
         text = " ".join(text.split())
         if ("{" in text or text.endswith(";")) and is_script_text(text):
             return
         if BREAK in text:
-            for piece in split_breaks(text):
-                share = len(piece) / len(text)
-                self.add(piece, kind, round(link_characters * share), round(links * share))
-                if kind == ITEM:
-                    kind = self.kinds[-1] = PARAGRAPH  # what follows in the same item
+            self.add_pieces(text, kind, link_characters, links)
         elif text and not (text[0] in NOTHING and not text.strip(ALL_NOTHING)):
             self.add(text, kind, link_characters, links)
             if kind == ITEM:
                 self.kinds[-1] = PARAGRAPH
+
+    def add_code(self, text: str, link_characters: int, links: int) -> None:
+        """Add a block of code, unless there is nothing in it or only the numbers of lines beside it."""
+        text = arrange_code(text, self.preserved)
+        if text and not (self.tables and is_number_column(text)):
+            self.add(text, PRE, link_characters, links)
+
+    def add_pieces(self, text: str, kind: int, link_characters: int, links: int) -> None:
+        """Add a block for each part of a text that two line breaks part."""
+        for piece in split_breaks(text):
+            share = len(piece) / len(text)
+            self.add(piece, kind, round(link_characters * share), round(links * share))
+            if kind == ITEM:
+                kind = self.kinds[-1] = PARAGRAPH  # what follows in the same item
 
     def add(self, text: str, kind: int, link_characters: int, links: int) -> None:
         """Add a block."""
@@ -658,8 +675,10 @@ def join_names(names: str, attributes: Mapping[str, str | None]) -> str:
     return " ".join([names, *(attributes[key] or "" for key in NAMING if key in attributes)])
 
 
-def is_beside_code(cell: LexborNode) -> bool:
-    """Tell whether a cell in a table of code holds no code but the number of a line."""
+def is_beside_code(cell: LexborNode, tag: str) -> bool:
+    """Tell whether an element inside of code is a cell that holds no code but the number of a line."""
+    if tag != "td":
+        return False
     following = cell.next
     while following is not None and following.tag == "-text":
         following = following.next
@@ -679,22 +698,34 @@ def is_shown_apart(node: LexborNode, tag: str, fragments: list[str]) -> bool:
     if before is None or before.tag not in SHOWN_APART or (tag not in BOXES and before.tag not in BOXES):
         return False
     parent = node.parent
-    if parent is None or parent.tag in FLOWING or (parent.tag in SHOWN_APART and is_flowing(parent.parent)):
+    if parent is None or is_flowing(parent) or holds_own_text(parent):
         return False
-    for sibling in islice(parent.iter(include_text=True), FEW_SIBLINGS):
-        if sibling.tag == "-text" and not (sibling.text_content or "").isspace():
-            return False
-    for element in (before, node):
-        attributes, text = element.attributes, read_first_text(element)
-        names = attributes.get("class") or ""
-        if len(text) < 2 or ("style" in attributes and not names) or FLOWING_NAMES.fullmatch(names):
-            return False
+    if not is_inline_box(before) or not is_inline_box(node):
+        return False
     return read_first_text(node)[:1].isalnum()
 
 
-def is_flowing(node: LexborNode | None) -> bool:
-    """Tell whether the parts of an element follow each other like the words of a line."""
-    return node is None or node.tag in FLOWING
+def holds_own_text(node: LexborNode) -> bool:
+    """Tell whether an element has a text among its first children."""
+    for child in islice(node.iter(include_text=True), FEW_SIBLINGS):
+        if child.tag == "-text" and not (child.text_content or "").isspace():
+            return True
+    return False
+
+
+def is_inline_box(node: LexborNode) -> bool:
+    """Tell whether an inline element may be a box: it holds more than a letter, and is not there for its font."""
+    attributes, text = node.attributes, read_first_text(node)
+    names = attributes.get("class") or ""
+    return not (len(text) < 2 or ("style" in attributes and not names) or FLOWING_NAMES.fullmatch(names))
+
+
+def is_flowing(node: LexborNode) -> bool:
+    """Tell whether the parts of an element, or of the one around an inline element, are like the words of a line."""
+    if node.tag in FLOWING or node.tag not in SHOWN_APART:
+        return node.tag in FLOWING
+    outer = node.parent
+    return outer is None or outer.tag in FLOWING
 
 
 def read_first_text(node: LexborNode) -> str:

@@ -104,6 +104,11 @@ def read_image_latex(node: LexborNode) -> str:
     text = (attributes.get("alt") or attributes.get("title") or "")[:LONGEST_ALT]
     if not names and not may_be_formula(source, text):
         return ""
+    return read_formula_image(node, names, source, text)
+
+
+def read_formula_image(node: LexborNode, names: str, source: str, text: str) -> str:
+    """Return the LaTeX of a picture by its class names, its address and its text; "" where they tell of no formula."""
     named, drawn = TEX_IMAGE.search(names), TEX_SERVICE.search(source)
     if not (named or drawn or STATED_LATEX.match(text.strip())) or (FALLBACK in names and follows_maths(node)):
         return ""

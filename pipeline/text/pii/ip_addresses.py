@@ -88,8 +88,8 @@ def is_meant_as_address(line: str, span: Span, found: list[Span], is_log: bool) 
     """
     start, end = span
     begin = max(found[-1][1] if found else 0, start - FAR)
-    before, is_next = line[begin:start], bool(found) and begin == found[-1][1]
-    if (is_next or "<IP_ADDRESS>" in before) and LISTED.search(f"<IP_ADDRESS>{before}" if is_next else before):
+    before = line[begin:start]
+    if is_listed_next(before, bool(found) and begin == found[-1][1]):
         return True
     context = read_context(before.rpartition("<IP_ADDRESS>")[2])
     if context.is_numbered or PRODUCT.match(before[-2:]):
@@ -101,7 +101,21 @@ def is_meant_as_address(line: str, span: Span, found: list[Span], is_log: bool) 
         return True
     if is_log:
         return max(parts) >= LARGE or not before.strip()
-    named = NAMED.match(before[-3:].lstrip()) is not None
+    return is_meant_by_size(parts, NAMED.match(before[-3:].lstrip()) is not None)
+
+
+def is_listed_next(before: str, is_next: bool) -> bool:
+    """Tell whether the text before a number ends a masked address and what parts the addresses of a list.
+
+    `is_next` says that `before` begins where the address before it ends.
+    """
+    if not is_next and "<IP_ADDRESS>" not in before:
+        return False
+    return LISTED.search(f"<IP_ADDRESS>{before}" if is_next else before) is not None
+
+
+def is_meant_by_size(parts: list[int], named: bool) -> bool:
+    """Tell whether the parts of a dotted quad are as large as an address's; `named`: a word stands directly before."""
     if parts[0] >= LARGE // 2:
         return any(part >= LARGE // 2 for part in parts[1:]) or not (named or parts[1] == 0)
     return sum(part >= LARGE for part in parts[1:]) >= 2 and not named
