@@ -132,7 +132,7 @@ def is_row_joinable(
     """
     filled = [(first, end) for first, end in cells if end > first]
     length = sum(map(len, texts[start : cells[-1][1]]))
-    if length > (LONGEST_ROW if len(filled) > 1 else LONGEST_CELL) or start != filled[0][0]:
+    if not filled or length > (LONGEST_ROW if len(filled) > 1 else LONGEST_CELL) or start != filled[0][0]:
         return False
     if len(filled) == 1 and not trusted:
         return False

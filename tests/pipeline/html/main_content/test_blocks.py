@@ -108,6 +108,12 @@ def test_lists_and_quotes() -> None:
     assert read_page_blocks(html).kind == [2, ITEM, ITEM, ITEM, PARAGRAPH, PARAGRAPH]
 
 
+def test_a_row_with_text_outside_of_its_empty_cells_is_read() -> None:
+    row = "<tr><td>rye</td><td>12</td></tr>"
+    odd = "<tr><script type='math/tex'>x</script><td></td><td></td></tr>"
+    assert text_of(f"<table>{row}{odd}{row}</table>") == "rye | 12\n$x$\nrye | 12"
+
+
 def test_markdown_tables_and_emphasis() -> None:
     html = (
         "<table><tr><th>A<th>B</tr><tr><td>1<td>2</tr><tr><td>3<td>4</tr></table><p>a <b>bold </b>word, <em></em>x<br>y"
