@@ -93,7 +93,8 @@ SKIPPED = frozenset(
 HIDING = frozenset(("noscript", "template"))
 MARKED = {"strong": STRONG, "b": STRONG, "em": EMPHASIS, "i": EMPHASIS, "code": CODE, "tt": CODE, "kbd": CODE}
 TELLING = frozenset(("aria-expanded", "data-toggle", "role", "style", "hidden"))
-NAMING = frozenset(("id", "role", "itemprop"))
+NAMES_IN_ORDER = ("id", "role", "itemprop")
+NAMING = frozenset(NAMES_IN_ORDER)
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
 # What the walk does at a tag; at any other, it opens a container.
 TEXT, SKIP, LINE, SCRIPT, MATHS, IMAGE, LINK, MARK, SPAN, THROUGH, RAISED, MORE, OPEN = range(13)
@@ -671,8 +672,11 @@ def join_blocks(blocks: list[Block], joined: JoinedRow) -> Block:
 
 
 def join_names(names: str, attributes: Mapping[str, str | None]) -> str:
-    """Return class names with the values of the other attributes that name an element, in any order."""
-    return " ".join([names, *(attributes[key] or "" for key in NAMING if key in attributes)])
+    """Return class names with the values of the other attributes that name an element.
+
+    The order is fixed: that of a set differs from process to process, and with it what is made of the names.
+    """
+    return " ".join([names, *(attributes[key] or "" for key in NAMES_IN_ORDER if key in attributes)])
 
 
 def is_beside_code(cell: LexborNode, tag: str) -> bool:

@@ -1,5 +1,9 @@
 """Blocks of a page, and what they become as text and as Markdown."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.html.main_content.blocks import BREAK, ITEM, PARAGRAPH, PRE, ROW, read_page_blocks, remove_marks
 from pipeline.html.main_content.class_hints import find_name_hints
 from pipeline.html.main_content.render import render_markdown, render_text
+from tests.shared import ROOT
 
 
 def text_of(html: str) -> str:
@@ -147,3 +152,14 @@ def test_whatever_the_tags_the_columns_agree_and_containers_span_their_blocks(ht
 def test_deep_nesting_needs_no_recursion() -> None:
     page = read_page_blocks("<div><span>" * 10_000 + "deep")
     assert page.text == ["deep"]
+
+
+def test_every_process_reads_the_same_blocks():
+    """Sets of strings have another order in each process; nothing of a page may depend on it."""
+    page = "<main id=a role=b itemprop=c class='d e'><p>One text.</p><div role=f id=g>Another</div></main>"
+    program = f"from pipeline.html.main_content.blocks import read_page_blocks\nprint(read_page_blocks({page!r}))"
+    found = set()
+    for seed in ("0", "1", "2", "3"):
+        env = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        found.add(subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, check=True).stdout)
+    assert len(found) == 1
