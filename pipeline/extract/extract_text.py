@@ -16,6 +16,8 @@ from pipeline.html.settings import ExtractConfig, is_own_engine
 from pipeline.url.canonical import canonical_url, url_domain
 from pipeline.url.topic_by_address import find_topic
 
+READ_ADDRESS = ("gristmill",)  # engines whose text depends on the page's address, too
+
 
 def extract_text(
     pages: Sequence[Page], engine: Engine, cache: ExtractionCache | None, min_characters: int
@@ -67,7 +69,7 @@ class ExtractText(PageStage):
             format=settings.format,
             threshold=settings.threshold,
         )
-        cache = None if is_own_engine(settings.engine) else ExtractionCache()
+        cache = None if is_own_engine(settings.engine) else ExtractionCache(settings.engine in READ_ADDRESS)
         return partial(extract_text, engine=engine, cache=cache, min_characters=settings.min_characters)
 
 

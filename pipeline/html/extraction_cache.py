@@ -1,8 +1,9 @@
 """Bodies that come again: the extractions made last, by the digest of what they were made from.
 
-One body is captured under several addresses (session ids, redirects, error pages that say 200). Its main text depends
-on the body alone, so it is extracted once; what the address decides is read anew for each. Only successes are kept: a
-page that ran out of time is given its time each time.
+One body is captured under several addresses (session ids, redirects, error pages that say 200). Where its main text
+depends on the body alone, it is extracted once; what the address decides is read anew for each. An engine that looks at
+the address, too, extracts a body once for each address. Only successes are kept: a page that ran out of time is given
+its time each time.
 """
 
 import hashlib
@@ -17,9 +18,9 @@ MAX_CHARACTERS = 8_000_000  # of all texts held; four bytes each at most
 class ExtractionCache:
     """The extractions of the pages seen last, at most MAX_CHARACTERS of text; the least recently used goes first."""
 
-    def __init__(self, limit: int = MAX_CHARACTERS):
-        """Hold nothing yet; `limit` is in characters of text."""
-        self.limit, self.held = limit, 0
+    def __init__(self, by_address: bool, limit: int = MAX_CHARACTERS):
+        """Hold nothing yet. `by_address`: the engine's text depends on the address, too. `limit` is in characters."""
+        self.by_address, self.limit, self.held = by_address, limit, 0
         self.found: OrderedDict[bytes, Extraction] = OrderedDict()
 
     def extract(self, engine: Engine, html: str, url: str) -> Extraction:
@@ -27,7 +28,8 @@ class ExtractionCache:
 
         Raises what the engine raises.
         """
-        key = hashlib.blake2b(html.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        address = f"{url}\n" if self.by_address else ""
+        key = hashlib.blake2b(f"{address}{html}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
         page = self.found.get(key)
         if page is not None:
             self.found.move_to_end(key)

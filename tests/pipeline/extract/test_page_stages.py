@@ -171,7 +171,7 @@ def test_what_becomes_of_a_page_does_not_depend_on_those_processed_with_it(tmp_p
     assert together[::-1] == [to_row(page) for page in worker.process(found[::-1])]
 
 
-@pytest.mark.parametrize("engine", ["resiliparse", "trafilatura", "gristmill"])
+@pytest.mark.parametrize("engine", ["resiliparse", "trafilatura"])
 def test_an_engines_text_is_the_same_under_any_address(engine):
     """What allows a body to be extracted once: of sixty real pages, no text depends on the address."""
     extract = load_engine(engine)
@@ -191,7 +191,7 @@ def test_a_body_that_comes_again_is_extracted_once_with_its_own_metadata(tmp_pat
     urls = ["https://a.example/2020/01/02/x", "https://b.example/y", "https://a.example/2020/01/02/x"]
     found = records(*(response(url, body, n) for n, url in enumerate(urls)), tmp_path=tmp_path)
     caches = []
-    monkeypatch.setattr(extract_text, "ExtractionCache", lambda: caches.append(ExtractionCache()) or caches[-1])
+    monkeypatch.setattr(extract_text, "ExtractionCache", lambda *by: caches.append(ExtractionCache(*by)) or caches[-1])
     shared = Worker()
     together = [to_row(shared.process_one(record)) for record in found]
     assert together == [to_row(Worker().process_one(record)) for record in found]
@@ -199,9 +199,19 @@ def test_a_body_that_comes_again_is_extracted_once_with_its_own_metadata(tmp_pat
     assert len(caches[0].found) == 1
 
 
+def test_an_engine_that_looks_at_the_address_extracts_a_body_once_for_each():
+    engine, calls = load_engine("resiliparse"), []
+    seen = ExtractionCache(True)
+    urls = ["https://a.example/x", "https://b.example/shop/y", "https://a.example/x"]
+    found = [
+        seen.extract(lambda page, url: calls.append(url) or engine(page, url), html(article(3)), url) for url in urls
+    ]
+    assert calls == urls[:2] and found[0] == found[2]
+
+
 def test_what_is_remembered_is_bounded():
     engine, calls = load_engine("resiliparse"), []
-    seen = ExtractionCache(limit=3000)
+    seen = ExtractionCache(False, limit=3000)
     for n in [*range(30), 29, 0]:
         seen.extract(lambda page, url: calls.append(url) or engine(page, url), html(article(n, 2)), str(n))
         assert seen.held == sum(len(page.text) for page in seen.found.values()) <= 3000
