@@ -97,14 +97,15 @@ def run_ablation(study: AblationStudy) -> AblationReport:
     results = {name: run_arm(study, name, corpus) for name, corpus in corpora.items()}
     if study.compute_multiplier:
         results[HALF_ARM] = run_arm(study, HALF_ARM, corpora[next(iter(study.arms))])
-    faults = find_faults(results)
-    comparisons = {name: asdict(compare) for name, compare in compare_arms(results).items()}
+    compared = compare_arms(results)
+    faults = find_faults(compared)
+    comparisons = {name: asdict(one) for name, one in compared.items()}
     arms = {name: asdict(result) for name, result in results.items()}
     values = {"texts": study.texts, "arms": arms, "comparisons": comparisons, "faults": faults}
     content = json.dumps(values, indent=1) + "\n"
     replace_file(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
-    plot_differences(compare_arms(results), Path(study.output) / "results.png")
-    return AblationReport(format_ablation(results), faults)
+    plot_differences(compared, Path(study.output) / "results.png")
+    return AblationReport(format_ablation(results, compared), faults)
 
 
 def check_study(study: AblationStudy) -> None:
@@ -183,9 +184,9 @@ def compare_arms(results: Mapping[str, ArmResult]) -> dict[str, PairedComparison
     return compared
 
 
-def find_faults(results: Mapping[str, ArmResult]) -> list[str]:
+def find_faults(compared: Mapping[str, PairedComparison]) -> list[str]:
     """Return why the study cannot be trusted, a line each; [] where it can."""
-    faults, compared = [], compare_arms(results)
+    faults = []
     null, bad = compared.get(NULL_ARMS[1]), compared.get(BAD_ARM)
     if null and null.is_shown:
         faults.append(
@@ -197,9 +198,9 @@ def find_faults(results: Mapping[str, ArmResult]) -> list[str]:
     return faults
 
 
-def format_ablation(results: Mapping[str, ArmResult]) -> str:
+def format_ablation(results: Mapping[str, ArmResult], compared: Mapping[str, PairedComparison]) -> str:
     """Return the arms as Markdown: a table, a verdict on each arm, and the texts one by one."""
-    base, compared = next(iter(results)), compare_arms(results)
+    base = next(iter(results))
     lines = ["| arm | bits per byte | difference | 95 % interval | p | sigma | epochs | left out |"]
     lines.append("|---" * 8 + "|")
     for name, arm in results.items():

@@ -162,7 +162,7 @@ def read_text_page(page: Page, text: InputText, urls: UrlFilter, settings: Input
     return replace(page, text=clean_plain_text(text.text), encoding="utf-8")
 
 
-def read_split_texts(source: BinaryIO, split: Split, settings: InputConfig, counts: FileLedger) -> Iterator[InputText]:
+def read_split_rows(source: BinaryIO, split: Split, settings: InputConfig, counts: FileLedger) -> Iterator[InputText]:
     """Yield the rows of a split of a text input; count them, and what cannot be read, in `counts`."""
     longest = settings.max_record_mb << 20
     try:
@@ -253,7 +253,7 @@ def read_split_records(
 ) -> Iterator[CrawlRecord | InputText]:
     """Yield the records of a split of a crawl file, or the rows of one of a text input."""
     if input_text_format(split.path):
-        yield from read_split_texts(source, split, settings, counts)
+        yield from read_split_rows(source, split, settings, counts)
     else:
         yield from read_page_records(source, split, settings, counts, charges.unreadable, reading.begin)
 

@@ -52,11 +52,11 @@ def run_folder(output: str) -> Iterator[None]:
     key = hashlib.blake2b(os.path.abspath(output).encode(), digest_size=6).hexdigest()
     before = os.environ.get("TMPDIR")
     folder = make_private_folder(os.path.join(machine_folder(), f"{PREFIX}{os.getuid()}-{key}"))
-    if folder not in _used:
+    is_first_use = folder not in _used
+    if is_first_use:
         _used.add(folder)
-        empty_folder(folder, all_of_it=True)
         atexit.register(remove_folder, folder)  # what is registered first runs last: when nothing is kept any more
-    empty_folder(folder)
+    empty_folder(folder, all_of_it=is_first_use)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     try:
         yield

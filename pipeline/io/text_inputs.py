@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -220,8 +220,7 @@ def number_batches(first: int, batches: Iterable[pa.RecordBatch]) -> Iterator[tu
 
 def choose_columns(schema: pa.Schema, path: str, columns: TextColumns) -> dict[str, str]:
     """Return where a table has what. Raises NotATextInput where it has no texts, or not what the config names."""
-    empty = pa.Table.from_batches([], schema)
-    known = set(empty.schema.names)
+    known = set(schema.names)
     for field in schema:
         if pa.types.is_struct(field.type):
             known |= {f"{field.name}.{inner.name}" for inner in field.type}
@@ -323,4 +322,4 @@ def group_rows(metadata: Any, size: int, target: int) -> list[tuple[int, int]]:
         else:
             runs.append((first, part))
         first += count
-    return cast(list[tuple[int, int]], runs or [(0, size)])
+    return runs or [(0, size)]

@@ -7,7 +7,7 @@ import pytest
 
 from model.__main__ import main
 from model.run_folder import read_training_log
-from model.studies.ablate import ArmResult, find_faults, format_ablation
+from model.studies.ablate import ArmResult, compare_arms, find_faults, format_ablation
 from model.studies.loss_law import TooFewPoints, find_optimum, fit_loss_law, fit_optimum_exponent
 from model.studies.paired_comparison import compare_pairs, find_compute_multiplier
 from model.studies.study_arms import TextOverlap
@@ -73,12 +73,13 @@ def test_a_better_loss_is_worth_compute():
 def test_a_study_whose_halves_differ_or_that_cannot_see_a_bad_corpus_is_not_trusted():
     good = {"a": make_arm([1.5, 1.51, 1.52]), "b": make_arm([1.4, 1.41, 1.43], epochs=5.0)}
     halves = {"null-a": make_arm([1.6, 1.61, 1.62]), "null-b": make_arm([1.61, 1.60, 1.62])}
-    assert find_faults({**good, **halves, "shuffled": make_arm([2.0, 2.01, 2.02])}) == []
-    (fault,) = find_faults({**good, **halves, "null-b": make_arm([1.7, 1.71, 1.722])})
+    assert find_faults(compare_arms({**good, **halves, "shuffled": make_arm([2.0, 2.01, 2.02])})) == []
+    (fault,) = find_faults(compare_arms({**good, **halves, "null-b": make_arm([1.7, 1.71, 1.722])}))
     assert "two halves of one corpus differ by +0.1007" in fault
-    (fault,) = find_faults({**good, "shuffled": make_arm([1.5, 1.52, 1.51])})
+    (fault,) = find_faults(compare_arms({**good, "shuffled": make_arm([1.5, 1.52, 1.51])}))
     assert "not shown to be worse" in fault
-    text = format_ablation({**good, "half": make_arm([1.6, 1.61, 1.62])})
+    arms = {**good, "half": make_arm([1.6, 1.61, 1.62])}
+    text = format_ablation(arms, compare_arms(arms))
     assert "5.00 (too many to compare)" in text
     assert "b: better than a by 6.4 %. a would need 2.04 times the compute" in text
 

@@ -1,12 +1,10 @@
 """What a page says is what its text says: tables, code, formulas, raised figures, and nothing that no reader sees."""
 
-import numpy as np
 import pytest
 
 from pipeline.html.charset import decode_body
 from pipeline.html.engines import load_engine
-from pipeline.html.main_content.blocks import read_page_blocks
-from pipeline.html.main_content.render import render_markdown, render_text
+from tests.pipeline.html.main_content.test_blocks import markdown_of, text_of
 from tests.shared import shared_data
 
 FILLER = "<p>" + "The miller wrote down every sack that came in with the carts from the valley. " * 8 + "</p>"
@@ -16,16 +14,6 @@ ARTICLE = (
 )
 FIRST = "The harbour master wrote down every vessel that came in with the tide, and the clerks copied his notes."
 LAST = "A second account was kept by the customs house, which counted barrels and sacks rather than ships."
-
-
-def text_of(html: str) -> str:
-    page = read_page_blocks(html)
-    return render_text(page, np.ones(len(page.text), bool))
-
-
-def markdown_of(html: str) -> str:
-    page = read_page_blocks(html)
-    return render_markdown(page, np.ones(len(page.text), bool))
 
 
 def extract(html: str) -> str:
