@@ -53,6 +53,10 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("run", type=Path, metavar="RUN")
     export.add_argument("directory", type=Path, metavar="DIR", help="a new folder")
 
+    imported = commands.add_parser("import", help="make a run of a Hugging Face folder: GPT-2, Llama or Qwen3")
+    imported.add_argument("folder", type=Path, metavar="FOLDER", help="config.json, tokenizer.json, safetensors")
+    imported.add_argument("output", type=Path, metavar="OUT", help="a new folder")
+
     ablate = commands.add_parser("ablate", help="train the same model on several corpora and compare them")
     scaling = commands.add_parser("scaling", help="train several depths on a corpus and fit a power law")
     for command in (ablate, scaling):
@@ -177,6 +181,14 @@ def export_command(arguments: argparse.Namespace) -> None:
     print(arguments.directory)
 
 
+def import_command(arguments: argparse.Namespace) -> None:
+    """Import a Hugging Face folder and print the new run."""
+    from model.inference.import_pretrained import import_pretrained_model
+
+    import_pretrained_model(arguments.folder, arguments.output)
+    print(arguments.output)
+
+
 def ablate_command(arguments: argparse.Namespace) -> None:
     """Run an ablation study and print its report. Raises TrainerError where the study cannot be trusted."""
     from model.config import TrainerError
@@ -221,6 +233,7 @@ COMMANDS = {
     "evaluate": evaluate_command,
     "contamination": contamination_command,
     "export": export_command,
+    "import": import_command,
     "ablate": ablate_command,
     "scaling": scaling_command,
     "chat": chat_command,

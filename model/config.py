@@ -10,7 +10,7 @@ A config is a YAML file of a few lines:
 Every other key has a default. `config_reader.py` reads and checks the file.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -30,6 +30,16 @@ class TrainerError(ValueError):
 
 
 @dataclass(frozen=True, config=FORBID_EXTRA_KEYS)
+class RopeScaling:
+    """Llama 3's change of RoPE for longer contexts: slow frequencies are divided by `factor`, fast ones stay."""
+
+    factor: PositiveFloat
+    low_frequency_factor: PositiveFloat  # waves longer than original_context divided by this are slow
+    high_frequency_factor: PositiveFloat  # waves shorter than original_context divided by this are fast
+    original_context: Positive
+
+
+@dataclass(frozen=True, config=FORBID_EXTRA_KEYS)
 class ModelConfig:
     """The network. `depth` is the main key: width and heads follow from it unless they are given."""
 
@@ -38,9 +48,15 @@ class ModelConfig:
     depth: Annotated[int, Field(ge=0)] = 6  # number of blocks
     width: Positive | None = None  # features of the residual stream; null: 64 a block
     heads: Positive | None = None  # null: heads of 64 features
+    key_value_heads: Positive | None = None  # each serves several heads (grouped-query attention); null: heads
+    head_width: Positive | None = None  # features of a head; null: width / heads
+    feed_forward_width: Positive | None = None  # null: 4 times the width; 8/3 for SwiGLU's three matrices
+    vocabulary: Positive | None = None  # rows of the embedding; null: the tokenizer's size, up to a multiple of 64
     context: Annotated[int, Field(ge=2)] = 256  # tokens that the model sees at once
     position: Literal["rope", "learned", "none"] = "rope"
-    norm: Literal["rms", "layer", "none"] = "rms"  # rms has no gain; layer has a gain, and a bias if `bias` is true
+    norm: Literal["rms", "layer", "none"] = "rms"  # layer has a gain, and a bias if `bias` is true
+    norm_gain: bool = False  # rms has a gain, too, as in Llama; also that of queries and keys
+    norm_epsilon: PositiveFloat = 1e-6  # of all norms; the value of Llama and Qwen3
     activation: Literal["swiglu", "relu2", "gelu", "relu"] = "swiglu"
     qk_norm: bool = True  # RMSNorm of each head's queries and keys
     document_mask: bool = False  # no attention across documents that share a row
@@ -50,6 +66,7 @@ class ModelConfig:
     bias: bool = False
     softcap: Annotated[float, Field(ge=0)] = 0.0  # logits = cap * tanh(logits / cap); 0: no cap
     rope_base: PositiveFloat = 10_000.0
+    rope_scaling: RopeScaling | None = None
     dropout: BelowOne = 0.0  # useful only for small data that is seen many times
 
 
@@ -136,7 +153,24 @@ PRESETS: dict[str, JsonObject] = {
 }
 
 
-def width_and_heads(model: ModelConfig) -> tuple[int, int]:
-    """Return (width, heads): the given values, or those that follow from `depth`."""
+class NetworkShape(NamedTuple):
+    """The sizes of a network: the given values, or those that follow from `depth`."""
+
+    width: int  # features of the residual stream
+    heads: int
+    key_value_heads: int
+    head_width: int
+    feed_forward_width: int
+
+
+def find_network_shape(model: ModelConfig) -> NetworkShape:
+    """Return the sizes of a network.
+
+    The feed-forward width is 4 C; for the three matrices of SwiGLU 8/3 C to the nearest 64 (Shazeer 2020).
+    """
     width = model.width or 64 * max(1, model.depth)
-    return width, model.heads or max(1, width // 64)
+    heads = model.heads or max(1, width // 64)
+    wide = model.feed_forward_width
+    if wide is None:
+        wide = max(64, 64 * round(8 / 3 * width / 64)) if model.activation == "swiglu" else 4 * width
+    return NetworkShape(width, heads, model.key_value_heads or heads, model.head_width or width // heads, wide)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from model.config import PRESETS, JsonObject, TrainerConfig, TrainerError, width_and_heads
+from model.config import PRESETS, JsonObject, TrainerConfig, TrainerError, find_network_shape
 
 Study = TypeVar("Study")
 
@@ -138,8 +138,7 @@ def inherit_model(user: Mapping[str, Any]) -> JsonObject:
     if theirs.position == "learned" and wanted.context != theirs.context:
         raise TrainerError(f"model.context: the learned positions of {folder} fit only {theirs.context}")
     if theirs.position == "rope" and wanted.context > theirs.context and "rope_base" not in mine:
-        width, heads = width_and_heads(theirs)
-        features, growth = width // heads, wanted.context / theirs.context
+        features, growth = find_network_shape(theirs).head_width, wanted.context / theirs.context
         merged["model"]["rope_base"] = theirs.rope_base * growth ** (features / max(1, features - 2))
     return merged
 
@@ -168,9 +167,15 @@ def check_combinations(config: TrainerConfig) -> None:
         raise TrainerError("model.block: an lstm needs model.position=none and model.document_mask=false")
     if config.task != "pretrain" and (config.init_from is None or not isinstance(config.data, str)):
         raise TrainerError(f"task: {config.task} needs init_from, the run to start from, and one JSONL file as data")
-    width, heads = width_and_heads(config.model)
-    if width % heads or (width // heads) % 2:
-        raise TrainerError(f"model.width: {width} cannot be split into {heads} heads of an even number of features")
+    shape = find_network_shape(config.model)
+    if shape.head_width % 2 or (shape.width % shape.heads and config.model.head_width is None):
+        raise TrainerError(
+            f"model.width: {shape.width} cannot be split into {shape.heads} heads of an even number of features"
+        )
+    if shape.heads % shape.key_value_heads:
+        raise TrainerError(
+            f"model.key_value_heads: {shape.heads} heads cannot share {shape.key_value_heads} evenly; set a divisor"
+        )
 
 
 def suggest_key(name: str, known: Iterable[str]) -> str:

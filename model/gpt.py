@@ -1,6 +1,6 @@
 """The network: a decoder-only transformer, like GPT-2 or like Llama, as its config says.
 
-Shapes: B rows, T tokens, C width, H heads, D = C / H features a head, V vocabulary padded to a multiple of 64.
+Shapes: B rows, T tokens, C width, H heads, D features a head, V vocabulary padded to a multiple of 64.
 """
 
 import functools
@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
-from model.config import ModelConfig, width_and_heads
+from model.config import ModelConfig, RopeScaling, TrainerError, find_network_shape
 
-EPSILON = 1e-6  # of both norms; the value of Llama and Qwen3
 IGNORE = -1  # a target that is not predicted
 
 Rope: TypeAlias = tuple[Tensor, Tensor]  # cos and sin, each (T, D / 2)
@@ -28,21 +27,25 @@ class GPT(nn.Module):
     def __init__(self, config: ModelConfig, vocabulary: int, separator: int | None = None) -> None:
         """`vocabulary` is the tokenizer's size, `separator` the token before every document.
 
-        The weights are drawn from torch's global generator.
+        The weights are drawn from torch's global generator. Raises TrainerError for a `vocabulary` that the config's
+        does not hold.
         """
         super().__init__()
         self.cos: Tensor
         self.sin: Tensor
         self.config, self.vocabulary, self.separator = config, vocabulary, separator
-        width, heads = width_and_heads(config)
-        self.embed = nn.Embedding(pad_vocabulary(vocabulary), width)
+        shape, rows = find_network_shape(config), config.vocabulary or pad_vocabulary(vocabulary)
+        width = shape.width
+        if rows < vocabulary:
+            raise TrainerError(f"model.vocabulary: {rows} is below {vocabulary}, the size of the tokenizer")
+        self.embed = nn.Embedding(rows, width)
         self.positions = nn.Embedding(config.context, width) if config.position == "learned" else None
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(self.make_block(index) for index in range(config.depth))
         self.norm = make_norm(config)
-        self.head = nn.Linear(width, pad_vocabulary(vocabulary), bias=False)
+        self.head = nn.Linear(width, rows, bias=False)
         if config.position == "rope":
-            cos, sin = make_rope_tables(config.context, width // heads, config.rope_base)
+            cos, sin = make_rope_tables(config.context, shape.head_width, config.rope_base, config.rope_scaling)
             self.register_buffer("cos", cos, persistent=False)
             self.register_buffer("sin", sin, persistent=False)
         self.initialize_weights()
@@ -130,7 +133,7 @@ class GPT(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def count_flops_per_token(self) -> float:
-        """Return the FLOPs of forward and backward for a token: 6 N + 12 L C T (PaLM, Chowdhery et al. 2022, app. B).
+        """Return the FLOPs of forward and backward for a token: 6 N + 12 L H D T (PaLM, Chowdhery et al. 2022, app. B).
 
         N counts the weights that multiply. Embeddings are only looked up; a tied one multiplies as the head.
         """
@@ -138,7 +141,8 @@ class GPT(nn.Module):
         if self.positions is not None:
             lookups += self.positions.weight.numel()
         layers = self.config.depth if self.config.block == "transformer" else 0
-        attention = 12 * layers * self.embed.weight.size(1) * self.config.context
+        shape = find_network_shape(self.config)
+        attention = 12 * layers * shape.heads * shape.head_width * self.config.context
         return 6 * (self.count_parameters() - lookups) + attention
 
 
@@ -159,36 +163,46 @@ class TransformerBlock(nn.Module):
 
 
 class CausalSelfAttention(nn.Module):
-    """Self-attention of several heads. A token sees itself and the tokens before it."""
+    """Self-attention of several heads. A token sees itself and the tokens before it.
+
+    With fewer key and value heads, each serves the same number of query heads (Ainslie et al. 2023).
+    """
 
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
-        width, self.heads = width_and_heads(config)
+        width, self.heads, self.shared_heads, features, _ = find_network_shape(config)
         self.index, self.qk_norm, self.dropout = index, config.qk_norm, config.dropout
-        self.q = nn.Linear(width, width, bias=config.bias)
-        self.k = nn.Linear(width, width, bias=config.bias)
-        self.v = nn.Linear(width, width, bias=config.bias)
-        self.out = nn.Linear(width, width, bias=config.bias)
+        self.epsilon = config.norm_epsilon
+        self.q = nn.Linear(width, self.heads * features, bias=config.bias)
+        self.k = nn.Linear(width, self.shared_heads * features, bias=config.bias)
+        self.v = nn.Linear(width, self.shared_heads * features, bias=config.bias)
+        self.out = nn.Linear(self.heads * features, width, bias=config.bias)
+        has_gain = config.qk_norm and config.norm_gain
+        self.q_gain = nn.Parameter(torch.ones(features)) if has_gain else None
+        self.k_gain = nn.Parameter(torch.ones(features)) if has_gain else None
 
     def forward(self, x: Tensor, rope: Rope | None, cache: "KeyValueCache | None", mask: Mask | None = None) -> Tensor:
         """Return the output (B, T, C) for x (B, T, C)."""
-        B, T, C = x.shape
+        B, T, _ = x.shape
+        heads, shared = self.heads, self.shared_heads
         # One product for queries, keys and values, and one norm and rotation for queries and keys: larger is faster.
         layers = (self.q, self.k, self.v)
         bias = torch.cat([layer.bias for layer in layers]) if self.q.bias is not None else None
-        qkv = F.linear(x, torch.cat([layer.weight for layer in layers]), bias)  # (B, T, 3 C)
-        qk, v = torch.split(qkv.view(B, T, 3 * self.heads, -1), [2 * self.heads, self.heads], dim=2)  # (B, T, heads, D)
+        qkv = F.linear(x, torch.cat([layer.weight for layer in layers]), bias)  # (B, T, 3 C) if no head is shared
+        qk, v = torch.split(qkv.view(B, T, heads + 2 * shared, -1), [heads + shared, shared], dim=2)  # (B, T, heads, D)
         if self.qk_norm:  # bounds the attention logits, so that high learning rates stay stable
-            qk = F.rms_norm(qk, (qk.size(-1),), eps=EPSILON)
+            qk = F.rms_norm(qk, (qk.size(-1),), eps=self.epsilon)
+        if self.q_gain is not None and self.k_gain is not None:
+            qk = qk * torch.cat((self.q_gain.expand(heads, -1), self.k_gain.expand(shared, -1)))
         if rope is not None:
             cos, sin = rope
             qk = apply_rope(qk, cos[:, None], sin[:, None])
-        q, k = qk.transpose(1, 2).chunk(2, dim=1)  # (B, H, T, D) each
+        q, k = torch.split(qk.transpose(1, 2), [heads, shared], dim=1)  # (B, heads, T, D) each
         v = v.transpose(1, 2)
         if cache is not None:
             k, v = cache.extend(self.index, k, v)
         y = compute_attention(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
-        output: Tensor = self.out(y.transpose(1, 2).reshape(B, T, C))
+        output: Tensor = self.out(y.transpose(1, 2).reshape(B, T, -1))
         return output
 
 
@@ -197,8 +211,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width, self.activation = width_and_heads(config)[0], config.activation
-        hidden = feed_forward_width(width, config.activation)
+        shape, self.activation = find_network_shape(config), config.activation
+        width, hidden = shape.width, shape.feed_forward_width
         if config.activation == "swiglu":
             self.gate = nn.Linear(width, hidden, bias=config.bias)
         self.up = nn.Linear(width, hidden, bias=config.bias)
@@ -237,20 +251,33 @@ class KeyValueCache:
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
-    """Return the norm over C: RMSNorm without gain, LayerNorm, or none."""
-    width = width_and_heads(config)[0]
+    """Return the norm over C: RMSNorm, LayerNorm, or none."""
+    width = find_network_shape(config).width
     if config.norm == "rms":
-        return nn.RMSNorm(width, eps=EPSILON, elementwise_affine=False)
+        return nn.RMSNorm(width, eps=config.norm_epsilon, elementwise_affine=config.norm_gain)
     if config.norm == "none":
         return nn.Identity()
-    return nn.LayerNorm(width, eps=EPSILON, bias=config.bias)
+    return nn.LayerNorm(width, eps=config.norm_epsilon, bias=config.bias)
 
 
-def make_rope_tables(context: int, features: int, base: float) -> Rope:
+def make_rope_tables(context: int, features: int, base: float, scaling: RopeScaling | None = None) -> Rope:
     """Return cos and sin of position times frequency, each (context, features / 2) (Su et al. 2021)."""
     frequencies = base ** (-torch.arange(0, features, 2, dtype=torch.float32) / features)
+    if scaling is not None:
+        frequencies = scale_rope_frequencies(frequencies, scaling)
     angles = torch.outer(torch.arange(context, dtype=torch.float32), frequencies)
     return angles.cos(), angles.sin()
+
+
+def scale_rope_frequencies(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
+    """Return frequencies (D / 2,) with the slow ones divided by the factor, the fast ones kept, and a ramp between.
+
+    It is the rule of Llama 3.1 (Grattafiori et al. 2024, section 3.4.2, as in its published code).
+    """
+    turns = scaling.original_context * frequencies / (2 * math.pi)  # over the original context
+    low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
+    kept = ((turns - low) / (high - low)).clamp(0, 1)
+    return kept * frequencies + (1 - kept) * frequencies / scaling.factor
 
 
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -260,13 +287,19 @@ def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def compute_attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask | None, dropout: float) -> Tensor:
-    """Return softmax(q k^T / sqrt(D)) v of (B, H, T, D). Without a mask it is causal; a single query sees all keys."""
+    """Return softmax(q k^T / sqrt(D)) v of (B, H, T, D). Without a mask it is causal; a single query sees all keys.
+
+    k and v may have fewer heads; each then serves several of q.
+    """
+    is_grouped = q.size(1) != k.size(1)
     if isinstance(mask, BlockMask):
         fuse = q.is_cuda and not torch.compiler.is_compiling()  # a compiled model fuses it by itself
         flex = compile_flex_attention() if fuse else cast(Callable[..., Tensor], flex_attention)
-        return flex(q.type_as(v), k.type_as(v), v, block_mask=mask)  # autocast does not cast its arguments
+        return flex(
+            q.type_as(v), k.type_as(v), v, block_mask=mask, enable_gqa=is_grouped
+        )  # autocast does not cast its arguments
     return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=mask is None and q.size(2) > 1, dropout_p=dropout
+        q, k, v, attn_mask=mask, is_causal=mask is None and q.size(2) > 1, dropout_p=dropout, enable_gqa=is_grouped
     )
 
 
@@ -303,8 +336,3 @@ def compute_cross_entropy(logits: Tensor, targets: Tensor, reduction: str) -> Te
 def pad_vocabulary(vocabulary: int) -> int:
     """Return the vocabulary's size rounded up to a multiple of 64. Matrix units are faster with such sizes."""
     return 64 * math.ceil(vocabulary / 64)
-
-
-def feed_forward_width(width: int, activation: str) -> int:
-    """Return the feed-forward width: 4 C; for the three matrices of SwiGLU 8/3 C to the nearest 64 (Shazeer 2020)."""
-    return max(64, 64 * round(8 / 3 * width / 64)) if activation == "swiglu" else 4 * width

@@ -8,6 +8,9 @@ from model.config import TrainerError
 
 SEPARATOR = "<|endoftext|>"  # the token before every document
 
+# The token before every document, and the one after it: of the pipeline, GPT-2 and Qwen; Llama 3; Llama 2.
+DOCUMENT_MARKS = {SEPARATOR: SEPARATOR, "<|begin_of_text|>": "<|end_of_text|>", "<s>": "</s>"}
+
 
 def load_tokenizer_file(path: Path) -> Tokenizer:
     """Read a tokenizer.json. Text that spells a special token is encoded as plain text. Raises TrainerError."""
@@ -34,8 +37,15 @@ def make_character_tokenizer(text: str) -> Tokenizer:
 
 def find_separator_id(tokenizer: Tokenizer) -> int | None:
     """Return the id of the document separator, or None for a tokenizer of characters."""
-    found: int | None = tokenizer.token_to_id(SEPARATOR)
+    marks = find_document_marks(tokenizer)
+    found: int | None = tokenizer.token_to_id(marks[0]) if marks is not None else None
     return found
+
+
+def find_document_marks(tokenizer: Tokenizer) -> tuple[str, str] | None:
+    """Return the tokens before and after a document, or None for a tokenizer of characters."""
+    known = (marks for marks in DOCUMENT_MARKS.items() if None not in map(tokenizer.token_to_id, marks))
+    return next(known, None)
 
 
 def encode_text(tokenizer: Tokenizer, text: str, name: str) -> list[int]:

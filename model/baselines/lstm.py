@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from model.config import ModelConfig, width_and_heads
+from model.config import ModelConfig, find_network_shape
 from model.gpt import GPT, KeyValueCache, make_norm
 
 
@@ -20,7 +20,7 @@ class LSTMBlock(nn.Module):
 
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
-        width = width_and_heads(config)[0]
+        width = find_network_shape(config).width
         self.index, self.residual, self.norm = index, config.residual, make_norm(config)
         self.lstm, self.dropout = nn.LSTM(width, width, batch_first=True), nn.Dropout(config.dropout)
         with torch.no_grad():

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from model.baselines import build_model
-from model.config import TrainerError, width_and_heads
+from model.config import TrainerError, find_network_shape
 from model.config_reader import load_trainer_config
 from model.hardware import PEAK_TFLOPS
 
@@ -92,7 +92,8 @@ def read_run_size(path: Path, vocabulary: int) -> RunSize:
     config = load_trainer_config(path)
     with torch.device("meta"):
         model = build_model(config.model, vocabulary)
-    width, context = width_and_heads(config.model)[0], config.model.context
+    shape, context = find_network_shape(config.model), config.model.context
+    width = shape.heads * shape.head_width  # of attention
     attention = 12 * config.model.depth * width * context if config.model.block == "transformer" else 0
     parameters = (model.count_flops_per_token() - attention) / 6
     step = config.batch_size * config.gradient_accumulation * context

@@ -1,6 +1,6 @@
 import pytest
 
-from model.config import TrainerError, width_and_heads
+from model.config import TrainerError, find_network_shape
 from model.config_reader import (
     build_trainer_config,
     config_to_json,
@@ -53,7 +53,7 @@ def test_presets_overrides_and_the_effective_config(tmp_path):
 
 def test_gpt2_follows_the_dial_too():
     assert [
-        width_and_heads(build_trainer_config(ENOUGH | {"preset": "gpt2", "model": model}).model)
+        find_network_shape(build_trainer_config(ENOUGH | {"preset": "gpt2", "model": model}).model)[:2]
         for model in ({}, {"depth": 24}, {"width": 96})
     ] == [(768, 12), (1536, 24), (96, 1)]
 

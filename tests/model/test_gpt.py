@@ -48,6 +48,24 @@ def test_attention_equals_a_loop_over_heads_and_positions():
     torch.testing.assert_close(attention(x, (cos, sin), None)[0], torch.stack(rows), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("mask", [False, True])
+def test_grouped_queries_share_keys_and_values(mask):
+    """Of four heads, each two read the same keys and values: as if those were there twice."""
+    shape = {**TINY, "heads": 4, "document_mask": mask}
+    grouped, whole = (randomised(ModelConfig(**shape, **keys)) for keys in ({"key_value_heads": 2}, {}))
+    weights = dict(grouped.named_parameters())
+    with torch.no_grad():
+        for name, parameter in whole.named_parameters():
+            value = weights[name]
+            if name.endswith(("attention.k.weight", "attention.v.weight")):
+                value = value.view(2, 1, 8, 32).expand(2, 2, 8, 32).reshape(32, 32)
+            parameter.copy_(value)
+    grouped.separator = whole.separator = 3
+    tokens = torch.randint(8, (2, 12))
+    torch.testing.assert_close(grouped(tokens), whole(tokens), rtol=1e-4, atol=1e-5)
+    assert whole.count_parameters() - grouped.count_parameters() == 2 * 2 * 16 * 32
+
+
 def test_rope_makes_scores_a_function_of_distance_only():
     torch.manual_seed(0)
     cos, sin = make_rope_tables(64, 8, 10_000.0)

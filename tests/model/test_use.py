@@ -146,7 +146,11 @@ def test_export_by_command_and_what_it_refuses(run, tmp_path, capsys, fails):
         torch.testing.assert_close(theirs(tokens).logits, ours(tokens), rtol=1e-4, atol=1e-4)
     assert ours.head.weight.abs().max() > 0
     names = {path.name for path in (tmp_path / "hf").iterdir()}
-    assert names == {"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
+    files = {"model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
+    assert names == files | {"README.md"}
+    assert theirs.generation_config.eos_token_id == 0
+    card = (tmp_path / "hf/README.md").read_text()
+    assert "library_name: transformers" in card and "on `out`" in card and "Steps: 6, 192 tokens" in card
     assert "not empty" in fails("export", run, tmp_path / "hf")
     config = build_trainer_config({"data": "x", "output": "y", "steps": 1, "model": TINY | {"activation": "relu2"}})
     odd = run_folder.TrainedRun(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 TRAINER_COMMANDS = (
-    "train", "sample", "chat", "evaluate", "contamination", "export", "ablate", "scaling", "cost"
+    "train", "sample", "chat", "evaluate", "contamination", "export", "import", "ablate", "scaling", "cost"
 )  # fmt: skip
 OTHER_PROGRAMS_HELP = f"""\
 The GPT trainer (each command has a --help of its own):
