@@ -512,7 +512,7 @@ def find_growth(function: Callable[[str], object], make: Callable[[int], str]) -
             # A time that grows with the square of the size ends below the floor, too.
             if (small := cpu_seconds(function, make(SIZES[1]))) < FLOOR / 16:
                 return ""
-            if (large := cpu_seconds(function, make(SIZES[-1]))) < max(FLOOR, small * MOST_GROWTH**2):
+            if cpu_seconds(function, make(SIZES[-1])) < max(FLOOR, small * MOST_GROWTH**2):
                 return ""
         for sizes in (SIZES, LARGER_SIZES):
             taken = np.full(len(sizes), np.inf)
