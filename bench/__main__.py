@@ -16,6 +16,7 @@ NAMES = (
     "keep",
     "agreement",
     "scoring",
+    "decontamination",
     "minhash",
     "fineweb",
     "dedup",

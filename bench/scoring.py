@@ -1,4 +1,4 @@
-"""The speed of both classifiers, the accuracy of topics, and the speed of the search for evaluation items.
+"""The speed of both classifiers, and the accuracy of topics.
 
 Quality is scored page by page and in batches, as in the extract job; topics in batches, as in the publish job. Topics
 are tested on pages that a person labelled (topics.tsv), by a classifier that saw no page of their sites.
@@ -58,9 +58,6 @@ def run(crawl: str) -> None:
         print(f"{name:24} {median(speeds):8,.0f}", flush=True)
     both = 1 / (costs["quality, in batches"] + costs["topics, in batches"])
     print(f"{'both':24} {both:8,.0f}", flush=True)
-    sets = Path(crawl).parent.parent / "eval"
-    if sets.is_dir():
-        measure_search(str(sets), texts)
 
 
 def read_text_pages(paths: Iterable[str]) -> list[CrawlPage]:
@@ -99,19 +96,3 @@ def train_topics(crawl: str) -> "TopicModel":
             result = evaluate_topic_model(Path(folder) / "model", f"{folder}/tested.jsonl")
             print("pages that a person labelled", *format_topic_table(result), "", sep="\n", flush=True)
         return load_topic_model(Path(folder) / "model")
-
-
-def measure_search(sets: str, texts: list[str]) -> None:
-    """Print how long it takes to index the evaluation sets, and how fast texts are searched for their items."""
-    from pipeline.io.evaluation_sets import build_passages, read_evaluation_sets
-    from pipeline.text.ngram_index import NgramIndex
-
-    start = read_own_cpu()
-    index = NgramIndex.build((build_passages(item) for item in read_evaluation_sets((sets,))), 13, 8)
-    print(f"{'index, seconds':24} {read_own_cpu() - start:8.1f}   {len(index.hashes):,} n-grams")
-    size, speeds = sum(len(text.encode("utf-8", "replace")) for text in texts) / 1e6, []
-    for _ in range(RUNS):
-        start = read_own_cpu()
-        index.spans(texts)
-        speeds.append(size / (read_own_cpu() - start))
-    print(f"{'searched, MB/s':24} {median(speeds):8.1f}", flush=True)

@@ -92,7 +92,8 @@ CONTAMINATED = pa.schema(
         ("item", pa.string()),  # its place there, from 1; in an archive behind the name of the file within
         ("start", pa.int64()),  # in characters of the page's text in documents/
         ("end", pa.int64()),
-        ("ngrams", pa.int32()),  # how many of the span's n-grams are the item's
+        ("ngrams", pa.int32()),  # how many of the span's n-grams are the item's; 0: its question was found as a whole
+        ("overlap", pa.float64()),  # the share of the question that agrees, by words or by weight; 1: word for word
         ("text", pa.string()),  # the span
         ("action", pa.string()),  # drop: the page is not published; mask: the span became "[...]"
         ("row", pa.int64()),  # of the page in the documents/ shard of the same name

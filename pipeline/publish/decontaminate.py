@@ -6,7 +6,6 @@ finds are rows of `contaminated/`; the stage that copies the texts masks them fr
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,17 +16,24 @@ from pipeline.io.output import WORK, Output
 from pipeline.io.schemas import CONTAMINATED
 from pipeline.publish.result import ContaminationCounts, EvaluationSetCounts
 from pipeline.publish.settings import DecontaminateConfig
-from pipeline.text.ngram_index import ContaminatedSpan, NgramIndex, mask_spans
+from pipeline.text.item_index import ContaminatedSpan, ItemIndex, mask_spans
 
 CONTAMINATED_FOLDER = "contaminated"
 INDEX_FOLDER = f"{WORK}/contamination"
 
 
 class ContaminationIndex(NamedTuple):
-    """The n-grams of the items, and (set, item) by the items' numbers."""
+    """The n-grams and questions of the items, and (set, item) by the items' numbers."""
 
-    ngrams: NgramIndex
+    items: ItemIndex
     names: list[tuple[str, str]]
+
+
+class SearchedItems(NamedTuple):
+    """How many items a set has, and the items whose question is too short, or too general, to be found alone."""
+
+    items: int
+    unsearched: list[str]
 
 
 class ScannedPage(NamedTuple):
@@ -50,6 +56,7 @@ class ContaminationHit(NamedTuple):
     start: int
     end: int
     ngrams: int
+    overlap: float
     text: str
 
 
@@ -60,8 +67,8 @@ class ContaminatedPage(NamedTuple):
     size: int
 
 
-def build_contamination_index(output: Output, config: DecontaminateConfig) -> dict[str, int]:
-    """Write the index of the configured sets, if there are any. Returns how many items each has.
+def build_contamination_index(output: Output, config: DecontaminateConfig) -> dict[str, SearchedItems]:
+    """Write the index of the configured sets, if there are any. Returns what of each is searched for.
 
     Raises EvaluationSetError, OSError.
     """
@@ -76,14 +83,21 @@ def build_contamination_index(output: Output, config: DecontaminateConfig) -> di
             names.append((item.set, item.name))
             yield build_passages(item)
 
-    index = NgramIndex.build(iterate_passages(), config.ngram, min(config.min_question_words, config.ngram))
+    short = min(config.min_question_words, config.ngram)
+    index = ItemIndex.build(iterate_passages(), config.ngram, short, config.min_overlap)
     if not names:
         raise EvaluationSetError(f"decontaminate.sets: no item in {', '.join(config.sets)}")
-    for field in fields(NgramIndex)[2:]:
-        with output.write(INDEX_FOLDER, f"{field.name}.npy") as out:
-            np.save(out, getattr(index, field.name), allow_pickle=False)
-    output.write_json({"ngram": index.ngram, "short": index.short, "names": names}, INDEX_FOLDER, "index.json")
-    return dict(Counter(name for name, _ in names))
+    arrays = index.arrays()
+    for name, array in arrays.items():
+        with output.write(INDEX_FOLDER, f"{name}.npy") as out:
+            np.save(out, array, allow_pickle=False)
+    facts = {"ngram": index.ngram, "names": names, "arrays": list(arrays)}
+    output.write_json(facts, INDEX_FOLDER, "index.json")
+    searched = {name: SearchedItems(count, []) for name, count in Counter(name for name, _ in names).items()}
+    for number in index.unsearched.tolist():
+        name, item = names[number]
+        searched[name].unsearched.append(item)
+    return searched
 
 
 @lru_cache(maxsize=1)
@@ -91,9 +105,9 @@ def load_contamination_index(root: str, version: str) -> ContaminationIndex:
     """Return the index of an output. `version` tells it from an earlier one in the same place."""
     output = Output(root)
     facts = output.read_json(INDEX_FOLDER, "index.json")
-    arrays = {field.name: read_index_array(output, f"{field.name}.npy") for field in fields(NgramIndex)[2:]}
+    arrays = {name: read_index_array(output, f"{name}.npy") for name in facts["arrays"]}
     names = [(name, item) for name, item in facts["names"]]
-    return ContaminationIndex(NgramIndex(facts["ngram"], facts["short"], **arrays), names)
+    return ContaminationIndex(ItemIndex.from_arrays(facts["ngram"], arrays), names)
 
 
 def read_index_array(output: Output, name: str) -> np.ndarray:
@@ -120,7 +134,7 @@ class ContaminationScanner:
         """Return what the hits make of each page; None for a page without hits."""
         return [
             self.judge_page(page, text, spans) if spans else None
-            for page, text, spans in zip(pages, texts, self.index.ngrams.spans(texts), strict=True)
+            for page, text, spans in zip(pages, texts, self.index.items.spans(texts), strict=True)
         ]
 
     def judge_page(self, page: ScannedPage, text: str, spans: Sequence[ContaminatedSpan]) -> ContaminatedPage:
@@ -135,6 +149,7 @@ class ContaminationScanner:
                 start=span.start,
                 end=span.end,
                 ngrams=span.ngrams,
+                overlap=span.overlap,
                 text=text[span.start : span.end],
             )
             for span in spans
@@ -169,29 +184,41 @@ def read_mask_spans(output: Output, name: str) -> dict[int, list[tuple[int, int]
     return {row: sorted(some) for row, some in spans.items()}
 
 
-def count_contamination(output: Output, items: dict[str, int], shards: Iterable[str]) -> ContaminationCounts:
-    """Return the counts of what was found. `items` has the number of items of each set.
+def count_contamination(
+    output: Output, searched: dict[str, SearchedItems], shards: Iterable[str]
+) -> ContaminationCounts:
+    """Return the counts of what was found of the items of each set.
 
     Pages are counted in documents `shards` alone; the other files of `contaminated/` are those of extra sources.
     """
     pages: Counter[str] = Counter()
     documents = {f"{name}.parquet" for name in shards}
-    found: dict[str, set[str]] = {name: set() for name in items}
-    holders: dict[str, set[tuple[str, int]]] = {name: set() for name in items}
+    found: dict[str, set[str]] = {name: set() for name in searched}
+    verbatim: dict[str, set[str]] = {name: set() for name in searched}
+    holders: dict[str, set[tuple[str, int]]] = {name: set() for name in searched}
     spans: Counter[str] = Counter()
     for name in output.list(CONTAMINATED_FOLDER, ".parquet"):
         with output.parquet(CONTAMINATED_FOLDER, name) as file:
-            columns = file.read(columns=["row", "set", "item", "action"]).to_pydict()
+            columns = file.read(columns=["row", "set", "item", "action", "overlap"]).to_pydict()
         actions: dict[int, str] = {}
-        for row, of_set, item, action in zip(*columns.values(), strict=True):
+        for row, of_set, item, action, overlap in zip(*columns.values(), strict=True):
             actions[row] = action
             found[of_set].add(item)
+            if overlap == 1:
+                verbatim[of_set].add(item)
             holders[of_set].add((name, row))
             spans[of_set] += 1
         if name in documents:
             pages.update(actions.values())
     sets: dict[str, EvaluationSetCounts] = {
-        name: {"items": items[name], "found": len(found[name]), "pages": len(holders[name]), "spans": spans[name]}
-        for name in items
+        name: {
+            "items": counts.items,
+            "found": len(found[name]),
+            "edited": len(found[name] - verbatim[name]),
+            "pages": len(holders[name]),
+            "spans": spans[name],
+            "unsearched": counts.unsearched,
+        }
+        for name, counts in searched.items()
     }
     return {"dropped": pages["drop"], "masked": pages["mask"], "sets": sets}

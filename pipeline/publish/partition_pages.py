@@ -41,8 +41,8 @@ from pipeline.publish.result import (
     new_shard_counts,
 )
 from pipeline.publish.sampling import PlannedPage
+from pipeline.text.item_index import mask_spans
 from pipeline.text.line_keys import to_remaining_span
-from pipeline.text.ngram_index import mask_spans
 
 SOURCE_COLUMNS = ["id", "url", "date", "file", "language", "language_score", "domain", "scores", "text"]
 PARTITION = CORPUS.append(pa.field("order", pa.binary(16)))  # a partition's rows: the corpus's, and their order

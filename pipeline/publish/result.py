@@ -47,12 +47,18 @@ class ShardCounts(FileCounts):
 
 
 class EvaluationSetCounts(TypedDict):
-    """An evaluation set: its items, how many of them were found, the pages that hold some, and the spans."""
+    """An evaluation set: its items, how many of them were found, the pages that hold some, and the spans.
+
+    `edited` counts items that were found only with changed words. `unsearched` has the places of the items whose
+    question is too short, or too general, to be found alone.
+    """
 
     items: int
     found: int
+    edited: int
     pages: int
     spans: int
+    unsearched: list[str]
 
 
 class ContaminationCounts(TypedDict):

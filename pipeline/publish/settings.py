@@ -100,12 +100,14 @@ class WeightsConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class DecontaminateConfig:
-    """Pages that have items of evaluation sets, found by n-grams of normalised words. Every hit is listed."""
+    """Pages that have items of evaluation sets, found by n-grams and by questions. Every hit is listed."""
 
     sets: tuple[str, ...] = ()  # files, folders, globs: JSONL, JSON, CSV, TSV, text; .gz, .xz, .bz2, tar; empty: off
     ngram: Annotated[int, Field(ge=3, le=64)] = 13  # words of a hit (13: GPT-3, appendix C)
-    # a question of fewer words than `ngram` is a hit as a whole, if it has at least these words
-    min_question_words: Annotated[int, Field(ge=3, le=64)] = 8
+    # a question is a hit as a whole, if it has at least these words
+    min_question_words: Annotated[int, Field(ge=4, le=64)] = 8
+    # the share of a question's words, and of their weight by rarity, that must agree; 1: word for word
+    min_overlap: Annotated[float, Field(ge=0.5, le=1)] = 0.75
     action: Literal["drop", "mask"] = "drop"  # drop: the page is not published; mask: "[...]" replaces the span
 
 

@@ -39,9 +39,9 @@ from pipeline.language.identify import LanguageModel
 from pipeline.language.prefilter import prefilter_pages
 from pipeline.text.entities import unescape_entities
 from pipeline.text.invisible import clean_plain_text, escape_controls
+from pipeline.text.item_index import ItemIndex
 from pipeline.text.line_keys import LINE_PRESETS, compute_line_keys, find_line_spans, remove_spans
 from pipeline.text.minhash import MinHashParams, hash_text, sign_texts
-from pipeline.text.ngram_index import NgramIndex
 from pipeline.text.pii.mask import PiiConfig, mask_pii
 from pipeline.text.tokenize.sentences import count_sentences
 from pipeline.text.tokenize.words import split_words
@@ -418,7 +418,8 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
     prose = [*tokens_of("filters"), *words]
     responses = tokens_of("html/http", "html/charset", "html/encoding_guess", "html/double_encoding")
     invisible = tokens_of("html/engines", "text/invisible")
-    index = NgramIndex.build([["the mill is old and it stands by the river for many years"]], 8, 3)
+    question = "the mill is old and it stands by the river for many years"
+    index = ItemIndex.build([[question]], 8, 5, 0.75)
     shallow = [token for token in [*tokens_of("html/elements", "html/main_content"), *MARKUP] if token not in DEEP]
     found = {
         "response": (
@@ -451,7 +452,7 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         "minhash": (lambda t: (sign_texts([t], MinHashParams()), hash_text(t)), words, TEXT_CONTEXTS[:1]),
         "line keys": (remove_half_of_lines, words, TEXT_CONTEXTS[:1]),
         "words": (lambda t: (split_words(t), count_sentences(t)), words, TEXT_CONTEXTS[:1]),
-        "decontamination": (lambda t: index.spans([t]), words, TEXT_CONTEXTS[:1]),
+        "decontamination": (lambda t: index.spans([t]), [*words, question, question[:15]], TEXT_CONTEXTS[:1]),
     }
     yield found
     patch.undo()

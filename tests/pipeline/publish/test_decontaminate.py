@@ -16,12 +16,16 @@ from pipeline.config import build_config
 from pipeline.io.evaluation_sets import EvaluationSetError, build_passages, read_evaluation_sets
 from pipeline.publish.job import publish_corpus
 from pipeline.runners.beam_options import beam_options
-from pipeline.text.ngram_index import MASK, NgramIndex
+from pipeline.text.item_index import MASK, ItemIndex
 from tests.pipeline.documents import dealt, document, read, write
 from tests.shared import shared_data
 
 QUESTION = "Which piece of the old water mill is turned by the stream before anything else inside can begin to move?"
 CHOICES = ["a runner stone", "a great wheel", "a damsel", "a hopper"]
+LAW = (
+    "A mill, a weir and a pond stand on one parcel of land, which the owner sells by deed; "
+    "does the right to the water pass?"
+)
 SHORT = "Why does the miller dress his stones every week?"  # nine words
 PROSE = "The valley was quiet that morning, and {} nobody had come down to the {} since the rains began in {}. "
 
@@ -32,26 +36,29 @@ def prose(n: int) -> str:
     return "".join(PROSE.format(*(draw.choice(["early", "river", "bridge", "March"]) for _ in range(3))) for _ in "123")
 
 
+def edit_law() -> str:
+    """Return the question of law with two words changed, which leaves no 13 words of it."""
+    return LAW.replace("pond", "lake").replace("sells", "gives")
+
+
 def item_files(folder):
     """Write two sets: a gzipped JSONL and a headerless CSV as MMLU's are. Returns the config's `sets`."""
     with gzip.open(folder / "mill.jsonl.gz", "wt") as out:
         out.write(json.dumps({"id": "a-1", "choices": CHOICES, "query": f"Question: {QUESTION}", "gold": 1}) + "\n\n")
         out.write(json.dumps({"question": {"stem": SHORT, "choices": [{"text": "To cut", "label": "A"}]}}) + "\n")
-    (folder / "law.csv").write_text(
-        '"A mill, a weir and a pond stand on one parcel of land, which the owner sells '
-        'by deed; does the right to the water pass?",Yes,No,Never,Only by custom,A\n'
-    )
+    (folder / "law.csv").write_text(f'"{LAW}",Yes,No,Never,Only by custom,A\nWho is the miller?,Ann,Ben,Cid,Dan,A\n')
     return [str(folder / "mill.jsonl.gz"), str(folder / "law.csv")]
 
 
 def pages():
-    """Return pages: 0 whole, 1 in other case and marks, 2 short, 3 all item, 4 cut short, the rest clean."""
+    """Return pages: 0 whole, 1 other case and marks, 2 short, 3 all item, 4 cut short, 5 edited, else clean."""
     planted = {
         0: f"{prose(0)}{QUESTION} {prose(10)}",
         1: f"{prose(1)}{QUESTION.upper().replace(' ', '  «»— ').replace('?', '')}\n{prose(11)}",
         2: f"{prose(2)}{SHORT} {prose(12)}",
         3: f"{QUESTION} {' '.join(CHOICES)}",
         4: prose(4) + " ".join(QUESTION.split()[:12]) + ". " + prose(14),
+        5: f"{prose(5)}{edit_law()} {prose(15)}",
     }
     return [document(n, planted.get(n) or prose(n)) for n in range(40)]
 
@@ -79,32 +86,36 @@ def test_pages_with_items_are_dropped_and_each_hit_is_listed_with_its_span(tmp_p
     output, result = run(tmp_path, dealt(rows, 3, seed=1), item_files(tmp_path))
     texts = {row["id"]: row["text"] for row in rows}
     hits = {row["id"]: row for row in read(output, "contaminated")}
-    assert sorted(int(page[10:-1]) for page in hits) == [0, 1, 2, 3]
+    assert sorted(int(page[10:-1]) for page in hits) == [0, 1, 2, 3, 5]
     for page, hit in hits.items():
         assert texts[page][hit["start"] : hit["end"]] == hit["text"] and hit["action"] == "drop"
-        assert (hit["set"], hit["item"]) == ("mill.jsonl.gz", "3" if page == "<urn:uuid:00000002>" else "1")
+        item = {"<urn:uuid:00000002>": ("mill.jsonl.gz", "3"), "<urn:uuid:00000005>": ("law.csv", "1")}
+        assert (hit["set"], hit["item"]) == item.get(page, ("mill.jsonl.gz", "1"))
+        assert (hit["overlap"] == 1) == (page != "<urn:uuid:00000005>") and hit["overlap"] > 0.8
     assert hits["<urn:uuid:00000000>"]["text"] == QUESTION.rstrip("?")
     assert hits["<urn:uuid:00000002>"]["text"] == SHORT.rstrip("?")
     assert hits["<urn:uuid:00000003>"]["text"] == texts["<urn:uuid:00000003>"]
+    assert hits["<urn:uuid:00000005>"]["text"] == edit_law().rstrip("?")
     published = {row["id"] for row in read(output, "corpus/train") + read(output, "corpus/validation")}
     assert published == set(texts) - set(hits)
-    assert sum(counts["held_out"].get("contaminated", 0) for counts in result["files"].values()) == 4
+    assert sum(counts["held_out"].get("contaminated", 0) for counts in result["files"].values()) == 5
     found = {
-        "mill.jsonl.gz": {"items": 2, "found": 2, "pages": 4, "spans": 4},
-        "law.csv": {"items": 1, "found": 0, "pages": 0, "spans": 0},
+        "mill.jsonl.gz": {"items": 2, "found": 2, "edited": 0, "pages": 4, "spans": 4, "unsearched": []},
+        "law.csv": {"items": 2, "found": 1, "edited": 1, "pages": 1, "spans": 1, "unsearched": ["2"]},
     }
-    assert result["contaminated"] == {"dropped": 4, "masked": 0, "sets": found}
+    assert result["contaminated"] == {"dropped": 5, "masked": 0, "sets": found}
 
 
 def test_masked_pages_lose_the_spans_alone_and_sharding_changes_nothing(tmp_path):
     rows = pages()
     sets = item_files(tmp_path)
     output, result = run(tmp_path / "a", dealt(rows, 3, seed=1), sets, action="mask")
-    assert result["contaminated"]["masked"] == 3 and result["contaminated"]["dropped"] == 1  # one was all item
+    assert result["contaminated"]["masked"] == 4 and result["contaminated"]["dropped"] == 1  # one was all item
     left = {row["id"]: row["text"] for row in read(output, "corpus/train") + read(output, "corpus/validation")}
     assert left["<urn:uuid:00000000>"] == f"{prose(0)}{MASK}? {prose(10)}"
     assert left["<urn:uuid:00000002>"] == f"{prose(2)}{MASK}? {prose(12)}"
-    assert all(left[row["id"]] == row["text"] for row in rows[4:])
+    assert left["<urn:uuid:00000005>"] == f"{prose(5)}{MASK}? {prose(15)}"
+    assert all(left[row["id"]] == row["text"] for row in [rows[4], *rows[6:]])
     after = sum(sums["train_bytes"] for sums in result["mixture"]["language"].values())
     assert after == sum(len(row["text"].encode()) for row in read(output, "corpus/train"))
     again, _ = run(tmp_path / "b", dealt(rows, 5, seed=2), sets, action="mask")
@@ -112,7 +123,9 @@ def test_masked_pages_lose_the_spans_alone_and_sharding_changes_nothing(tmp_path
 
 
 def test_marks_beside_their_letters_leave_the_span_in_place():
-    index = NgramIndex.build([["Où est né l'écrivain que le café de la gare a rendu célèbre après la guerre ?"]], 8, 5)
+    index = ItemIndex.build(
+        [["Où est né l'écrivain que le café de la gare a rendu célèbre après la guerre ?"]], 8, 5, 0.75
+    )
     text = "Lu hier à Liège: ou\u0300 est ne\u0301 l'e\u0301crivain que le cafe\u0301 de la gare, jamais."
     ((span,),) = index.spans([text])
     assert text[span.start : span.end] == "ou\u0300 est ne\u0301 l'e\u0301crivain que le cafe\u0301 de la gare"
@@ -120,17 +133,48 @@ def test_marks_beside_their_letters_leave_the_span_in_place():
 
 
 def test_a_long_text_and_many_texts_find_the_same(tmp_path):
-    index = NgramIndex.build([[QUESTION], [SHORT]], 13, 8)
+    index = ItemIndex.build([[QUESTION], [SHORT]], 13, 8, 0.75)
     text = "\n".join(f"{prose(n)}{QUESTION if n % 7 == 0 else ''}{SHORT if n % 11 == 0 else ''}" for n in range(600))
     ((*spans,),) = index.spans([text])
     assert len(spans) == 86 + 55  # side by side they are two
     assert index.spans(["", text, "x"])[1] == spans
 
 
+TOOLS = "beam loom forge kiln anvil lathe wheel press chisel mallet".split()
+TRADES = [f"In which season of the year did a village smith repair the {one} of his neighbour's barn?" for one in TOOLS]
+
+
+@pytest.mark.parametrize("place", range(17))
+def test_a_question_is_found_with_any_word_changed_left_out_or_added(place):
+    index = ItemIndex.build([[question, "spring"] for question in TRADES], 13, 8, 0.75)
+    words = TRADES[3].split()
+    assert len(words) == 17
+    for edited in (
+        [*words[:place], "quartz", *words[place + 1 :]],
+        [*words[:place], *words[place + 1 :]],
+        [*words[:place], "quartz", *words[place:]],
+        [word if n % 10 != place % 10 else "quartz" for n, word in enumerate(words)],
+    ):
+        text = f"{prose(0)}{' '.join(edited)} {prose(1)}"
+        ((span, *others),) = index.spans([text])
+        assert not others and 0.75 <= span.overlap <= 1 and (span.item == 3 or "kiln" not in text)
+        middle = " ".join(edited[3:-3])
+        assert middle in text[span.start : span.end] and span.end - span.start < len(" ".join(edited)) + 15
+
+
+def test_everyday_words_of_a_question_are_not_the_question():
+    questions = [f"Which of the following is the main cause of the {one} of a smith?" for one in TOOLS]
+    index = ItemIndex.build([[question] for question in questions], 13, 8, 0.75)
+    assert index.spans(["Which of the following is the main cause of the fall of a king?"]) == [[]]
+    assert index.spans(["Which of the following is a main cause of the anvil of a smith?"])[0][0].item == 4
+    exact = ItemIndex.build([[question] for question in questions], 13, 8, 1.0)
+    assert exact.spans(["Which of the following is a main cause of the anvil of a smith?"]) == [[]]
+
+
 def test_a_short_question_that_many_items_ask_tells_nothing():
     question = "Which one of the following statements is not true?"
     for items, hits in ((3, 1), (4, 0)):
-        index = NgramIndex.build([[question, f"{question} {word}"] for word in "abcd"[:items]], 13, 8)
+        index = ItemIndex.build([[question, f"{question} {word}"] for word in "abcd"[:items]], 13, 8, 0.75)
         assert len(index.spans([f"{prose(0)}{question} {prose(1)}"])[0]) == hits
 
 
@@ -150,7 +194,7 @@ def test_published_sets_are_read_as_they_are_and_real_prose_has_none_of_them():
     law = by_set["mmlu-test.tar.xz"][0]
     assert law.name.endswith("abstract_algebra_test.csv 2") and law.texts[0].startswith("Find the degree")
     some = [item for name in ("arc_easy.jsonl.gz", "mmlu-dev.tar.xz") for item in by_set[name]]
-    index = NgramIndex.build((build_passages(item) for item in some), 13, 8)
+    index = ItemIndex.build((build_passages(item) for item in some), 13, 8, 0.75)
     planted = f"{prose(1)}\n1. {question}\n(a) {choices[0].lower()}"
     assert [(some[span.item].texts[0]) for span in index.spans([planted])[0]] == [question]
     with gzip.open(shared_data("crawl/gold.jsonl.gz"), "rt") as lines:

@@ -128,7 +128,7 @@ def test_what_validation_or_an_evaluation_set_has_stays_out(tmp_path, monkeypatc
     assert result["contaminated"] == {
         "dropped": 0,
         "masked": 0,
-        "sets": {"quiz.jsonl": {"items": 1, "found": 1, "pages": 1, "spans": 1}},
+        "sets": {"quiz.jsonl": {"items": 1, "found": 1, "edited": 0, "pages": 1, "spans": 1, "unsearched": []}},
     }  # no page has it
 
 
