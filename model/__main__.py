@@ -102,7 +102,12 @@ def train_command(arguments: argparse.Namespace) -> None:
     config = load_trainer_config(arguments.config, arguments.set)
     from model.train import train_gpt
 
-    folder = train_gpt(config)
+    if config.task == "ppo":
+        from model.reinforcement.ppo import PPOTrainer
+
+        folder = train_gpt(config, PPOTrainer)
+    else:
+        folder = train_gpt(config)
     if os.environ.get("RANK", "0") == "0":  # only one of torchrun's processes prints
         print(folder)
 

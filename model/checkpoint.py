@@ -22,6 +22,7 @@ from model.file_writing import hash_file, sync_to_disk
 from model.gpt import GPT
 from model.optimizer import collect_optimizer_state, restore_optimizer_state
 
+HEADS = ("head.weight", "reward.weight", "value.weight")  # of the next token, a reward model and PPO's values
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
 
@@ -108,9 +109,15 @@ def save_safetensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     path.chmod(0o644)  # safetensors makes it private
 
 
-def load_weights(path: Path, model: GPT) -> None:
-    """Copy a safetensors file's weights into the model. Raises TrainerError if they belong to another model."""
+def load_weights(path: Path, model: GPT, ignore_heads: bool = False) -> None:
+    """Copy a safetensors file's weights into the model. Raises TrainerError if they belong to another model.
+
+    With `ignore_heads`, a head that only one of them has is no difference; the model's stays as it is.
+    """
     tensors, parameters = load_file(path), dict(model.named_parameters())
+    if ignore_heads:
+        alone = {name for name in HEADS if (name in tensors) != (name in parameters)}
+        tensors, parameters = ({n: v for n, v in part.items() if n not in alone} for part in (tensors, parameters))
     for name in {**parameters, **tensors}:
         here, there = (list(have[name].shape) if name in have else "none" for have in (parameters, tensors))
         if here != there:

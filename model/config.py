@@ -104,13 +104,27 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True, config=FORBID_EXTRA_KEYS)
+class PPOConfig:
+    """Reinforcement learning from a reward model. A step has batch_size * gradient_accumulation prompts."""
+
+    reward_model: str | None = None  # a run of task reward; required
+    gold_model: str | None = None  # a second one that only watches: does its reward still rise?
+    answer_tokens: Positive = 32  # an answer is cut after these
+    kl_coefficient: Annotated[float, Field(ge=0)] = 0.05  # reward lost for a nat of distance from the initial model
+    epochs: Positive = 2  # times that a step trains on its answers, batch_size of them an update
+    clip: PositiveFloat = 0.2  # an update stops to pay where a token's probability has changed by this fraction
+    gae_lambda: Fraction = 0.95  # 1: advantages from the whole rest of the answer; 0: from the next token's value
+    value_coefficient: Annotated[float, Field(ge=0)] = 0.1  # of the value head's squared error in the loss
+
+
+@dataclass(frozen=True, config=FORBID_EXTRA_KEYS)
 class TrainerConfig:
     """The configuration of a training run. `data`, `output` and one of `steps` and `minutes` have no default."""
 
     data: str | list[str] | dict[str, PositiveFloat]  # an OUT or a text file (.txt, .txt.gz); several: with weights
     output: str  # the run's folder
     preset: str = "llama"
-    task: Literal["pretrain", "sft", "dpo"] = "pretrain"  # sft and dpo read a JSONL file of prompts and answers
+    task: Literal["pretrain", "sft", "dpo", "reward", "ppo"] = "pretrain"  # all but pretrain read a JSONL file
     init_from: str | None = None  # the run whose weights, model shape and tokenizer this run starts with
     dpo_beta: PositiveFloat = 0.1  # DPO's penalty for leaving the initial model
     steps: Positive | None = None  # the same steps give the same weights
@@ -129,7 +143,10 @@ class TrainerConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    ppo: PPOConfig = PPOConfig()
 
+
+PAIR_TASKS = ("reward", "dpo")  # tasks whose examples are pairs: a chosen and a rejected answer
 
 # The keys that each preset sets; the user's own keys override them. `gpt2` has the shape of the published 124M model
 # (Radford et al. 2019, table 2; width and heads follow from the depth). `char` has the shape of the lecture's last step

@@ -167,6 +167,15 @@ def check_combinations(config: TrainerConfig) -> None:
         raise TrainerError("model.block: an lstm needs model.position=none and model.document_mask=false")
     if config.task != "pretrain" and (config.init_from is None or not isinstance(config.data, str)):
         raise TrainerError(f"task: {config.task} needs init_from, the run to start from, and one JSONL file as data")
+    if config.task in ("reward", "ppo") and config.model.block == "lstm":
+        raise TrainerError(f"task: {config.task} needs a transformer (model.block)")
+    if (config.task == "ppo") != (config.ppo.reward_model is not None):
+        raise TrainerError("ppo.reward_model: task ppo needs it, a run of task reward; other tasks have none")
+    check_network_shape(config)
+
+
+def check_network_shape(config: TrainerConfig) -> None:
+    """Raise TrainerError for sizes of the network that do not fit each other."""
     shape = find_network_shape(config.model)
     if shape.head_width % 2 or (shape.width % shape.heads and config.model.head_width is None):
         raise TrainerError(

@@ -83,8 +83,21 @@ class GPT(nn.Module):
         """Return the logits (B, T, V) of tokens (B, T), or with targets (B, T) the loss in nats.
 
         `reduction` is "mean" or "sum" over the targets, or "rows" for the sum of each row (B,). With a cache, the
-        tokens follow those that it holds: the first call may bring several, each later call one. Raises ValueError for
-        more tokens than the context has.
+        tokens follow those that it holds, as in `compute_features`, which also says what is raised.
+        """
+        logits = self.compute_logits(self.compute_features(tokens, cache))
+        return logits if targets is None else compute_cross_entropy(logits, targets, reduction)
+
+    def compute_logits(self, features: Tensor) -> Tensor:
+        """Return the logits (B, T, V) of the last block's normed output (B, T, C)."""
+        logits: Tensor = self.head(features).float()
+        return self.config.softcap * torch.tanh(logits / self.config.softcap) if self.config.softcap else logits
+
+    def compute_features(self, tokens: Tensor, cache: "KeyValueCache | None" = None) -> Tensor:
+        """Return the normed output (B, T, C) of the last block for tokens (B, T).
+
+        With a cache, the first call may bring several tokens, each later call one. Raises ValueError for more tokens
+        than the context has.
         """
         past, T = cache.length if cache is not None else 0, tokens.size(1)
         if past + T > self.config.context or (past and T > 1):
@@ -99,10 +112,8 @@ class GPT(nn.Module):
             x = block(x, rope, cache, mask)
         if cache is not None:
             cache.length += T
-        logits: Tensor = self.head(self.norm(x)).float()  # (B, T, V)
-        if self.config.softcap:
-            logits = self.config.softcap * torch.tanh(logits / self.config.softcap)
-        return logits if targets is None else compute_cross_entropy(logits, targets, reduction)
+        features: Tensor = self.norm(x)
+        return features
 
     def find_document_starts(self, tokens: Tensor) -> Tensor | None:
         """Return which tokens (B, T) begin a document, or None if documents are not kept apart."""

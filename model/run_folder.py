@@ -13,12 +13,12 @@ import torch
 from tokenizers import Tokenizer
 
 from model import config_reader
-from model.baselines import build_model
 from model.checkpoint import MODEL, find_newest_checkpoint, list_checkpoint_steps, load_weights
 from model.config import TrainerConfig, TrainerError
 from model.file_writing import remove_stale_files, replace_file
 from model.gpt import GPT
 from model.hardware import select_device
+from model.reinforcement import build_task_model
 from model.tokenizer import find_separator_id, load_tokenizer_file
 
 INITIAL = "initial.safetensors"  # the weights that a run with `init_from` started with
@@ -38,6 +38,22 @@ class TrainedRun:
 
 
 def load_trained_run(folder: Path, device: str = "auto") -> TrainedRun:
+    """Load the newest checkpoint of a run that writes text. Raises TrainerError if there is none."""
+    run = load_run(folder, device)
+    if run.config.task == "reward":
+        raise TrainerError(f"{folder}: this run is a reward model, which writes no text")
+    return run
+
+
+def load_reward_run(folder: Path, device: str = "auto") -> TrainedRun:
+    """Load the newest checkpoint of a reward model's run. Raises TrainerError if there is none."""
+    run = load_run(folder, device)
+    if run.config.task != "reward":
+        raise TrainerError(f"{folder}: this run is no reward model (task: reward)")
+    return run
+
+
+def load_run(folder: Path, device: str) -> TrainedRun:
     """Load the newest checkpoint of a run. Raises TrainerError if there is no run, or no checkpoint yet."""
     if not (folder / "config.yaml").is_file():
         raise TrainerError(f"{folder}: no run here (a run has a config.yaml); `gristmill train` makes one")
@@ -47,7 +63,7 @@ def load_trained_run(folder: Path, device: str = "auto") -> TrainedRun:
     config = config_reader.load_trainer_config(folder / "config.yaml", stored=True)
     tokenizer = load_tokenizer_file(folder / "tokenizer.json")
     path, state = found
-    model = build_model(config.model, tokenizer.get_vocab_size(), find_separator_id(tokenizer))
+    model = build_task_model(config, tokenizer.get_vocab_size(), find_separator_id(tokenizer))
     load_weights(path / MODEL, model)
     place = select_device(device)
     return TrainedRun(config, tokenizer, model.to(place).eval(), state.step, place)
@@ -127,6 +143,9 @@ def check_initial_run(folder: Path, config: TrainerConfig, tokenizer: Tokenizer)
     if config.init_from is None or (has_run_started(folder) and (folder / INITIAL).exists()):
         return
     find_initial_checkpoint(config.init_from)
+    task = config_reader.load_trainer_config(Path(config.init_from) / "config.yaml", stored=True).task
+    if task == "reward" and config.task != "reward":
+        raise TrainerError(f"init_from: {config.init_from} is a reward model, which has lost the head for tokens")
     if load_tokenizer_file(Path(config.init_from) / "tokenizer.json").to_str() != tokenizer.to_str():
         raise TrainerError(f"tokenizer: it is not the one of {config.init_from}; leave `tokenizer` out")
 

@@ -24,8 +24,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from model import checkpoint, run_folder
-from model.baselines import build_model
-from model.config import TrainerConfig, TrainerError
+from model.config import PAIR_TASKS, TrainerConfig, TrainerError
 from model.data import BatchPrefetcher, CorpusMixture, TokenCorpus, open_training_data
 from model.distributed import ProcessGroup, init_distributed
 from model.evaluation.text_loss import sum_nll
@@ -40,6 +39,7 @@ from model.hardware import (
     select_device,
 )
 from model.optimizer import SpikeGuard, learning_rate_scale, make_optimizers, set_learning_rate
+from model.reinforcement import build_task_model
 from model.run_folder import LogLine
 from model.stop_signals import StopSignals, TrainingStopped
 from model.tokenizer import find_separator_id
@@ -48,13 +48,13 @@ from model.training_log import ProgressLine, TensorBoardLogger, plot_losses
 TrainingData: TypeAlias = TokenCorpus | CorpusMixture | ExampleDataset
 
 
-def train_gpt(config: TrainerConfig) -> Path:
-    """Train, or resume, the run that the config describes; return its folder.
+def train_gpt(config: TrainerConfig, trainer: "type[Trainer] | None" = None) -> Path:
+    """Train, or resume, the run that the config describes; return its folder. `trainer` has another kind of step.
 
     Raises TrainerError, before anything is written, for data or a run that cannot be used; also if the memory is too
     small or the model cannot be compiled. Raises TrainingStopped after SIGTERM or SIGINT.
     """
-    folder, signals = Path(config.output), StopSignals()
+    folder, signals, kind = Path(config.output), StopSignals(), trainer or Trainer
     run_folder.check_run_config(folder, config)
     with (
         explain_torch_errors(config),
@@ -69,7 +69,7 @@ def train_gpt(config: TrainerConfig) -> Path:
         if not group.is_main:
             group.barrier()  # until the tokens are in the cache and the run's files are written
             with closing(open_task_data(config)) as data:
-                Trainer(config, data, device, folder, group, signals).run()
+                kind(config, data, device, folder, group, signals).run()
             return folder
         with closing(open_task_data(config)) as data:
             run_folder.check_run_tokenizer(folder, data.tokenizer)
@@ -80,7 +80,7 @@ def train_gpt(config: TrainerConfig) -> Path:
                 if group.size > 1:
                     data.finish()
                 group.barrier()
-                Trainer(config, data, device, folder, group, signals).run()
+                kind(config, data, device, folder, group, signals).run()
     return folder
 
 
@@ -108,7 +108,7 @@ class Trainer:
         separator = find_separator_id(data.tokenizer)
         if config.model.document_mask and separator is None:
             raise TrainerError("model.document_mask: a tokenizer of characters marks no documents; set it false")
-        self.model = build_model(config.model, data.tokenizer.get_vocab_size(), separator).to(device)
+        self.model = build_task_model(config, data.tokenizer.get_vocab_size(), separator).to(device)
         self.optimizers = make_optimizers(self.model, config.optimizer)
         if not isinstance(data, ExampleDataset):
             train_rows = data.make_dataset("train", config.model.context, config.seed)
@@ -117,8 +117,8 @@ class Trainer:
             self.anneal_rows = data.make_dataset("anneal", config.model.context, config.seed)
         self.reference: GPT | None = None
         if config.init_from is not None:
-            checkpoint.load_weights(folder / run_folder.INITIAL, self.model)
-        if config.task == "dpo":
+            checkpoint.load_weights(folder / run_folder.INITIAL, self.model, ignore_heads=True)
+        if config.task in ("dpo", "ppo"):
             self.reference = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.prefetcher = BatchPrefetcher(self.make_batch)
         self.guard = SpikeGuard(config.optimizer.spike_sigmas)
@@ -165,11 +165,15 @@ class Trainer:
                     self.save(log)
                 raise TrainingStopped(stopped.signal_number, self.step) from None
         if self.group.is_main:
-            for name in ("loss.png", "loss.svg"):
-                plot_losses(run_folder.read_training_log(self.folder), self.folder / name)
+            self.plot_log(run_folder.read_training_log(self.folder))
             if resumed_at == self.step:
                 print(f"{self.folder}: this run is complete ({self.step} steps)")
             self.warn_if_nothing_learned()
+
+    def plot_log(self, lines: list[LogLine]) -> None:
+        """Write the pictures of a log."""
+        for name in ("loss.png", "loss.svg"):
+            plot_losses(lines, self.folder / name)
 
     def open_views(self, stack: ExitStack) -> tuple[ProgressLine | None, TensorBoardLogger | None]:
         """Return what shows the run; only the main process shows it."""
@@ -226,8 +230,8 @@ class Trainer:
 
     @property
     def rows_per_example(self) -> int:
-        """Rows of one example of `batch_size`: DPO's examples are pairs."""
-        return 2 if self.config.task == "dpo" else 1
+        """Rows of one example of `batch_size`: those of a reward model and of DPO are pairs."""
+        return 2 if self.config.task in PAIR_TASKS else 1
 
     def update_clock(self, start: float) -> None:
         """Set the seconds spent, and the signal that has arrived. Those of the main process hold for all."""
@@ -295,7 +299,7 @@ class Trainer:
 
         Each of several processes takes every size-th pass. DDP averages, so each one's loss is scaled by their number.
         """
-        count = int((targets != IGNORE).sum()) if self.reference is None else len(targets) // 2
+        count = len(targets) // 2 if self.config.task in PAIR_TASKS else int((targets != IGNORE).sum())
         group, config = self.group, self.config
         passes = list(zip(torch.split(tokens, rows), torch.split(targets, rows), strict=True))[group.rank :: group.size]
         loss = torch.zeros((), device=self.device)
@@ -304,7 +308,7 @@ class Trainer:
             is_last = group.size == 1 or number == len(passes)
             with nullcontext() if is_last else self.forward.no_sync():  # type: ignore[attr-defined]
                 with autocast_bf16(self.device):
-                    part = sum_losses(self.forward, x, y, self.reference, config.dpo_beta) / count
+                    part = sum_losses(self.forward, x, y, config, self.reference) / count
                 (part * group.size).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
         return group.all_reduce(loss)
@@ -358,7 +362,7 @@ class Trainer:
         """Return the mean loss (nats a token) over the whole validation set, and its bits per UTF-8 byte of text."""
         config = self.config
         if isinstance(self.data, ExampleDataset):
-            return evaluate_examples(self.model, self.data, config.batch_size, self.reference, config.dpo_beta)
+            return evaluate_examples(self.model, self.data, config, self.reference)
         tokens = self.data.validation
         nll = sum_nll(self.model, tokens.ids, config.batch_size, self.group)
         return {

@@ -41,7 +41,7 @@ class ProgressLine:
         share = max(SPEED_SMOOTHING, 1 / self.lines) if self.lines > 2 else 1.0  # the first step is slower: not counted
         self.speed += share * (line["tokens_per_second"] - self.speed)
         self.mfu += share * (line.get("mfu", 0.0) - self.mfu)
-        evaluated = "validation_loss" in line
+        evaluated = "validation_loss" in line or "validation_reward" in line
         if not (self.is_terminal or evaluated or now - self.last_plain >= PLAIN_LINE_SECONDS):
             return
         text = self.format_line(line, progress)
@@ -62,6 +62,8 @@ class ProgressLine:
             text += f"  validation {line['validation_loss']:.4f}"
         if "bits_per_byte" in line:
             text += f"  {line['bits_per_byte']:.4f} bits/byte"
+        if "validation_reward" in line:
+            text += f"  reward {line['validation_reward']:.3f}  KL {line['validation_kl']:.2f}"
         if "validation_accuracy" in line:
             text += f"  {100 * line['validation_accuracy']:.1f} % of pairs"
         return text
@@ -127,6 +129,32 @@ def plot_losses(lines: list[LogLine], path: Path) -> None:
     axes.legend()
     metadata = {"Date": None} if path.suffix == ".svg" else {}
     with rc_context({"svg.hashsalt": "loss"}):
+        replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], metadata=metadata))
+
+
+def plot_rewards(lines: list[LogLine], path: Path) -> None:
+    """Draw the rewards of PPO's evaluations over the square root of the KL divergence, as a PNG or an SVG.
+
+    With a gold model, the policy over-optimises where its reward falls while the other one rises (Gao et al. 2023,
+    "Scaling Laws for Reward Model Overoptimization", figure 1).
+    """
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    evaluations = [line for line in lines if "validation_reward" in line]
+    distances = [max(0.0, line["validation_kl"]) ** 0.5 for line in evaluations]
+    figure = Figure(figsize=(8, 5), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    curves = {"validation_reward": "reward model", "validation_gold_reward": "gold model, which only watches"}
+    for key, label in curves.items():
+        if any(key in line for line in evaluations):
+            axes.plot(distances, [line[key] for line in evaluations], marker="o", label=label)
+    axes.set(xlabel="square root of the KL divergence from the initial model (nats an answer)", ylabel="mean reward")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    metadata = {"Date": None} if path.suffix == ".svg" else {}
+    with rc_context({"svg.hashsalt": "reward"}):
         replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], metadata=metadata))
 
 

@@ -1,7 +1,7 @@
 """Fine-tuning data, as JSONL.
 
 For SFT a line is {"prompt", "answer"}, or {"messages": [{"role", "content"}, ...]} for a conversation of several turns.
-For DPO it is {"prompt", "chosen", "rejected"}.
+For DPO and the reward model it is {"prompt", "chosen", "rejected"}. PPO reads only the prompts.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from model.config import TrainerConfig, TrainerError
 from model.gpt import IGNORE
 from model.tokenizer import encode_text, find_separator_id, load_tokenizer_file
 
-ANSWER_FIELDS = {"sft": ("answer",), "dpo": ("chosen", "rejected")}
+ANSWER_FIELDS = {"sft": ("answer",), "dpo": ("chosen", "rejected"), "reward": ("chosen", "rejected"), "ppo": ()}
 Turn: TypeAlias = tuple[str, str]  # a prompt and its answer
 Row: TypeAlias = tuple[list[int], list[int]]  # tokens, and for each the token to predict or IGNORE
-Example: TypeAlias = tuple[Row, ...]  # one row (SFT), or two: chosen and rejected (DPO)
+Example: TypeAlias = tuple[Row, ...]  # one row (SFT, PPO), or two: chosen and rejected
 
 
 class Record(NamedTuple):
@@ -127,6 +127,9 @@ def read_records(path: Path, raw: bytes, task: str, tokenizer: Tokenizer) -> Ite
         if not line.strip():
             continue
         name = f"{path}, line {number}"
+        if task == "ppo":
+            yield encode_bare_prompt(line, name, tokenizer)
+            continue
         conversations = parse_conversations(line, task, name)
         example = tuple(encode_conversation(tokenizer, turns, name) for turns in conversations)
         first_prompt = conversations[0][0][0]
@@ -134,12 +137,30 @@ def read_records(path: Path, raw: bytes, task: str, tokenizer: Tokenizer) -> Ite
         yield Record(hashlib.sha256(first_prompt.encode()).digest(), example, answer_bytes)
 
 
-def parse_conversations(line: bytes, task: str, name: str) -> list[list[Turn]]:
-    """Return the conversations of a line: one for SFT, two (chosen and rejected) for DPO. Raises TrainerError."""
+def encode_bare_prompt(line: bytes, name: str, tokenizer: Tokenizer) -> Record:
+    """Return the record of a line's prompt: a row whose every token has a target, 0. Raises TrainerError."""
+    content = parse_json_line(line)
+    prompt = content.get("prompt") if isinstance(content, dict) else None
+    if not isinstance(prompt, str):
+        raise TrainerError(f"{name}: not an object with the text prompt")
+    ids = encode_prompt(tokenizer, prompt, name)
+    if not ids:
+        raise TrainerError(f"{name}: an empty prompt")
+    return Record(hashlib.sha256(prompt.encode()).digest(), ((ids, [0] * len(ids)),), 0)
+
+
+def parse_json_line(line: bytes) -> object:
+    """Return the value of a JSON line, or None if it is not JSON."""
     try:
-        content = json.loads(line)
+        value: object = json.loads(line)
     except ValueError:
-        content = None
+        return None
+    return value
+
+
+def parse_conversations(line: bytes, task: str, name: str) -> list[list[Turn]]:
+    """Return the conversations of a line: one for SFT, two (chosen and rejected) for pairs. Raises TrainerError."""
+    content = parse_json_line(line)
     if isinstance(content, dict) and task == "sft" and "messages" in content:
         return [parse_messages(content["messages"], name)]
     keys = ("prompt", *ANSWER_FIELDS[task])
@@ -200,7 +221,7 @@ def open_examples(config: TrainerConfig) -> ExampleDataset:
     records = list(read_records(path, raw, config.task, tokenizer))
     if config.model.document_mask:
         reject_conversations(records)
-    fitting = drop_long_records(records, context)
+    fitting = drop_long_records(records, context - (config.ppo.answer_tokens if config.task == "ppo" else 0))
     prompts = sorted({record.prompt_hash for record in fitting})
     held_out = set(prompts[: math.ceil(config.validation * len(prompts))])
     train = [record.example for record in fitting if record.prompt_hash not in held_out]

@@ -1,4 +1,4 @@
-"""The losses of fine-tuning: that of the answers (SFT), or of preference pairs (DPO)."""
+"""The losses of fine-tuning: that of the answers (SFT), or of preference pairs (DPO and the reward model)."""
 
 import math
 from collections.abc import Callable
@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.config import PAIR_TASKS, TrainerConfig
 from model.finetuning.examples import ExampleDataset, pad_examples
 from model.gpt import GPT, IGNORE
 from model.hardware import autocast_bf16
@@ -17,47 +18,69 @@ def preference_margins(policy: Tensor, reference: Tensor) -> Tensor:
 
     Both arguments are the answers' negative log-likelihoods (2 P,), chosen and rejected in turn.
     """
-    chosen, rejected = (reference - policy).view(-1, 2).unbind(1)
+    return reward_margins(reference - policy)
+
+
+def reward_margins(rewards: Tensor) -> Tensor:
+    """Return (P,) by how much the chosen answer of each pair has more; `rewards` (2 P,) are of both in turn."""
+    chosen, rejected = rewards.view(-1, 2).unbind(1)
     return chosen - rejected
 
 
-def dpo_loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """Return the losses (P,) of pairs: -log sigmoid(beta * margin) (Rafailov et al. 2023, equation 7)."""
-    return -F.logsigmoid(beta * preference_margins(policy, reference))
+def bradley_terry_loss(margins: Tensor) -> Tensor:
+    """Return the losses (P,) of pairs, -log sigmoid(margin) (Bradley and Terry 1952).
+
+    With the margins of a reward model it is that of Ouyang et al. 2022, equation 1. With beta times those of
+    `preference_margins` it is DPO's (Rafailov et al. 2023, equation 7).
+    """
+    return -F.logsigmoid(margins)
 
 
-def sum_losses(forward: Callable[..., Tensor], x: Tensor, y: Tensor, reference: GPT | None, beta: float) -> Tensor:
-    """Return the summed loss of rows x, y (B, T): over all targets, or with a reference over all pairs."""
+def compute_margins(
+    forward: Callable[..., Tensor], x: Tensor, y: Tensor, config: TrainerConfig, reference: GPT | None
+) -> Tensor:
+    """Return the margins (P,) of pairs of rows x, y (2 P, T) for their loss: of rewards, or with a reference DPO's."""
     if reference is None:
-        return forward(x, y, reduction="sum")
+        return reward_margins(forward(x, y, reduction="rows"))
     with torch.no_grad():
         before = reference(x, y, reduction="rows")
-    return dpo_loss(forward(x, y, reduction="rows"), before, beta).sum()
+    return config.dpo_beta * preference_margins(forward(x, y, reduction="rows"), before)
+
+
+def sum_losses(
+    forward: Callable[..., Tensor], x: Tensor, y: Tensor, config: TrainerConfig, reference: GPT | None
+) -> Tensor:
+    """Return the summed loss of rows x, y (B, T): over all targets, or over all pairs."""
+    if config.task in PAIR_TASKS:
+        return bradley_terry_loss(compute_margins(forward, x, y, config, reference)).sum()
+    return forward(x, y, reduction="sum")
 
 
 @torch.no_grad()
 def evaluate_examples(
-    model: GPT, examples: ExampleDataset, batch_size: int, reference: GPT | None, beta: float
+    model: GPT, examples: ExampleDataset, config: TrainerConfig, reference: GPT | None
 ) -> dict[str, float]:
     """Return the mean loss over all validation examples: of a target (and its bits per byte), or of a pair.
 
-    For pairs, validation_accuracy is the fraction whose chosen answer the policy prefers more than the reference does.
+    For pairs, validation_accuracy is the fraction with a positive margin: the reward model ranks them right, or the
+    policy prefers the chosen answer more than the reference does.
     """
-    device, training = next(model.parameters()).device, model.training
+    device, training, is_paired = next(model.parameters()).device, model.training, config.task in PAIR_TASKS
     model.eval()
     loss, count, right = 0.0, 0, 0
-    for start in range(0, len(examples.validation), batch_size):
-        x, y = (part.to(device) for part in pad_examples(examples.validation[start : start + batch_size], 0))
+    for start in range(0, len(examples.validation), config.batch_size):
+        chosen = examples.validation[start : start + config.batch_size]
+        x, y = (part.to(device) for part in pad_examples(chosen, 0))
         with autocast_bf16(device):
-            if reference is None:
+            if is_paired:
+                margins = compute_margins(model, x, y, config, reference)
+                loss += bradley_terry_loss(margins).sum().item()
+                right += int((margins > 0).sum())
+                count += len(margins)
+            else:
                 loss += model(x, y, reduction="sum").item()
                 count += int((y != IGNORE).sum())
-            else:
-                policy, before = (network(x, y, reduction="rows") for network in (model, reference))
-                loss += dpo_loss(policy, before, beta).sum().item()
-                right += int((preference_margins(policy, before) > 0).sum())
-                count += len(x) // 2
     model.train(training)
-    if reference is not None:
+    if is_paired:
         return {"validation_loss": loss / count, "validation_accuracy": right / count}
     return {"validation_loss": loss / count, "bits_per_byte": loss / math.log(2) / examples.text_bytes}

@@ -14,7 +14,7 @@ from model.__main__ import main
 from model.config import TrainerError
 from model.config_reader import load_trainer_config
 from model.finetuning.examples import encode_conversation, open_examples, parse_messages
-from model.finetuning.losses import dpo_loss, preference_margins
+from model.finetuning.losses import bradley_terry_loss, preference_margins
 from model.gpt import IGNORE
 from model.inference.chat import chat_with_user
 from model.inference.sample import SamplingOptions
@@ -116,7 +116,7 @@ def test_dpo_is_its_formula_and_moves_to_what_was_chosen(base, tmp_path):
     policy, reference = torch.tensor([3.0, 5.0, 2.0, 2.0]), torch.tensor([4.0, 4.5, 1.0, 2.0])  # nats
     assert preference_margins(policy, reference).tolist() == [1.5, -1.0]
     expected = [math.log(1 + math.exp(-0.2 * margin)) for margin in (1.5, -1.0)]
-    assert dpo_loss(policy, reference, 0.2).tolist() == pytest.approx(expected)
+    assert bradley_terry_loss(0.2 * preference_margins(policy, reference)).tolist() == pytest.approx(expected)
 
     records = [{"prompt": f"water {i}", "chosen": "wheel", "rejected": "stone"} for i in range(30)]
     path = tuned(
