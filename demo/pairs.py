@@ -18,7 +18,7 @@ import torch
 
 from model.finetuning.examples import encode_prompt
 from model.gpt import IGNORE
-from model.reinforcement.ppo import Answers, generate_answers
+from model.reinforcement.answers import Answers, generate_answers
 from model.run_folder import TrainedRun, load_trained_run
 
 PROMPT_WORDS = 8

@@ -7,6 +7,10 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model.run_folder import TrainedRun
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -36,6 +40,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--sets", type=Path, nargs="+", default=[], metavar="FILE",
         help="MMLU, ARC, PIQA, OpenBookQA, HellaSwag or LAMBADA: JSONL, CSV or text, compressed or in a tar",
     )  # fmt: skip
+    evaluate.add_argument(
+        "--reward", nargs="+", default=[], metavar="RUN", help="reward models: mean reward and KL of a fine-tuned run"
+    )
     evaluate.add_argument("--limit", type=int, help="score a sample of this many items of each set")
     evaluate.add_argument("--json", action="store_true", help="print JSON, with all counts")
 
@@ -139,9 +146,12 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     from model.evaluation.text_loss import add_scores, score_files
     from model.run_folder import load_trained_run
 
-    if not arguments.text and not arguments.sets or (arguments.limit or 1) < 1:
-        raise TrainerError("evaluate: give --text FILE, --sets FILE, or both, and a --limit of at least 1")
+    if not (arguments.text or arguments.sets or arguments.reward) or (arguments.limit or 1) < 1:
+        raise TrainerError("evaluate: give --text FILE, --sets FILE or --reward RUN, and a --limit of at least 1")
     run = load_trained_run(arguments.run, arguments.device)
+    if arguments.reward:
+        print_rewards(run, arguments)
+        return
     scores = score_files(run, arguments.text)
     results = evaluate_sets(run, arguments.sets, arguments.limit)
     if arguments.json:
@@ -158,6 +168,21 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     for path, score in rows:
         perplexity = f"perplexity {score.perplexity:.2f} a token"
         print(f"{score.bits_per_byte:.4f} bits per byte  {perplexity}  {score.bytes:,} bytes  {path}")
+
+
+def print_rewards(run: "TrainedRun", arguments: argparse.Namespace) -> None:
+    """Print the mean rewards of a fine-tuned run's answers, and their distance from the initial model."""
+    from model.reinforcement.answers import score_policy_run
+
+    policy, initial = score_policy_run(run, arguments.run, arguments.reward)
+    pairs = dict(zip(arguments.reward, zip(policy.rewards, initial.rewards, strict=True), strict=True))
+    if arguments.json:
+        rewards = {name: {"policy": mine, "initial": first} for name, (mine, first) in pairs.items()}
+        print(json.dumps({"step": run.step, "rewards": rewards, "kl": policy.kl, "prompts": policy.prompts}, indent=1))
+        return
+    for name, (mine, first) in pairs.items():
+        print(f"reward {mine:.3f} (initial model {first:.3f})  {name}")
+    print(f"KL divergence from the initial model {policy.kl:.2f} nats an answer, {policy.prompts:,} prompts")
 
 
 def contamination_command(arguments: argparse.Namespace) -> None:

@@ -115,9 +115,10 @@ def load_weights(path: Path, model: GPT, ignore_heads: bool = False) -> None:
     With `ignore_heads`, a head that only one of them has is no difference; the model's stays as it is.
     """
     tensors, parameters = load_file(path), dict(model.named_parameters())
-    if ignore_heads:
-        alone = {name for name in HEADS if (name in tensors) != (name in parameters)}
-        tensors, parameters = ({n: v for n, v in part.items() if n not in alone} for part in (tensors, parameters))
+    for name in HEADS if ignore_heads else ():
+        if (name in tensors) != (name in parameters):
+            tensors.pop(name, None)
+            parameters.pop(name, None)
     for name in {**parameters, **tensors}:
         here, there = (list(have[name].shape) if name in have else "none" for have in (parameters, tensors))
         if here != there:

@@ -14,13 +14,8 @@ from model.config import ModelConfig, PPOConfig
 from model.config_reader import load_trainer_config
 from model.gpt import GPT, IGNORE
 from model.inference.sample import SamplingOptions, generate_tokens
-from model.reinforcement.ppo import (
-    compute_ppo_loss,
-    estimate_advantages,
-    generate_answers,
-    measure_answers,
-    pack_answers,
-)
+from model.reinforcement.answers import generate_answers, measure_answers, pack_answers
+from model.reinforcement.ppo import compute_ppo_loss, estimate_advantages
 from model.reinforcement.reward_model import RewardModel
 from model.run_folder import read_training_log
 from model.train import train_gpt
@@ -156,6 +151,10 @@ def test_ppo_writes_what_the_reward_model_likes_and_resumes_to_the_last_bit(runs
     assert main(["sample", str(run), "--prompt", "mill 3", "--tokens", "6", "--temperature", "0"]) == 0
     assert capsys.readouterr().out.startswith("mill 3")
 
+    assert main(["evaluate", str(run), "--reward", f"{runs}/reward", "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)["rewards"]
+    assert scores[f"{runs}/reward"]["policy"] == pytest.approx(lines[-1]["validation_reward"], rel=1e-4)
+    assert scores[f"{runs}/reward"]["initial"] < lines[-1]["validation_reward"]
     near = write_run(runs, "near", keys | {"ppo": ppo | {"kl_coefficient": 5.0}})
     assert read_training_log(near)[-1]["validation_kl"] < lines[-1]["validation_kl"] / 2
     train_gpt(load_trainer_config(runs / "reward.yaml", [f"output={runs}/again", f"init_from={run}", "task=dpo"]))
@@ -163,6 +162,7 @@ def test_ppo_writes_what_the_reward_model_likes_and_resumes_to_the_last_bit(runs
     assert "value.weight" not in load_file(runs / "again/checkpoints/40/model.safetensors")
     assert run_folder.load_trained_run(runs / "again", "cpu").step == 40
     assert "task ppo needs it" in fails("train", runs / "ppo.yaml", "--set", "ppo.reward_model=null", "output=x")
+    assert "compares a fine-tuned run" in fails("evaluate", runs / "base", "--reward", runs / "reward")
     assert "is no reward model" in fails(
         "train", runs / "ppo.yaml", "--set", f"ppo.reward_model={runs}/base", f"output={runs}/x"
     )
