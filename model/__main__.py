@@ -34,17 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, default=0, help="the same seed gives the same text (default: 0)")
 
     evaluate = commands.add_parser("evaluate", help="bits per byte of texts, accuracy on evaluation sets")
-    evaluate.add_argument("run", type=Path, metavar="RUN")
-    evaluate.add_argument("--text", type=Path, nargs="+", default=[], metavar="FILE", help="UTF-8 text files")
-    evaluate.add_argument(
-        "--sets", type=Path, nargs="+", default=[], metavar="FILE",
-        help="MMLU, ARC, PIQA, OpenBookQA, HellaSwag or LAMBADA: JSONL, CSV or text, compressed or in a tar",
-    )  # fmt: skip
-    evaluate.add_argument(
-        "--reward", nargs="+", default=[], metavar="RUN", help="reward models: mean reward and KL of a fine-tuned run"
-    )
-    evaluate.add_argument("--limit", type=int, help="score a sample of this many items of each set")
-    evaluate.add_argument("--json", action="store_true", help="print JSON, with all counts")
+    add_evaluate_arguments(evaluate)
 
     contamination = commands.add_parser("contamination", help="test whether a model saw an evaluation set in its order")
     contamination.add_argument("run", type=Path, metavar="RUN")
@@ -76,6 +66,21 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (sample, chat, evaluate, contamination):
         command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     return top
+
+
+def add_evaluate_arguments(evaluate: argparse.ArgumentParser) -> None:
+    """Add the arguments of `evaluate`."""
+    evaluate.add_argument("run", type=Path, metavar="RUN")
+    evaluate.add_argument("--text", type=Path, nargs="+", default=[], metavar="FILE", help="UTF-8 text files")
+    evaluate.add_argument(
+        "--sets", type=Path, nargs="+", default=[], metavar="FILE",
+        help="MMLU, ARC, PIQA, OpenBookQA, HellaSwag or LAMBADA: JSONL, CSV or text, compressed or in a tar",
+    )  # fmt: skip
+    evaluate.add_argument(
+        "--reward", nargs="+", default=[], metavar="RUN", help="reward models: mean reward and KL of a fine-tuned run"
+    )
+    evaluate.add_argument("--limit", type=int, help="score a sample of this many items of each set")
+    evaluate.add_argument("--json", action="store_true", help="print JSON, with all counts")
 
 
 def add_cost_arguments(cost: argparse.ArgumentParser) -> None:
