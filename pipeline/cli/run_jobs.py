@@ -9,6 +9,7 @@ from pipeline.cli.errors import print_error
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.io.input_shards import InputShard
 
 JOB_COMMANDS = {
     "run": "extract, dedup and publish; continues from what is done",
@@ -57,12 +58,19 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
                 metavar="N",
                 help="only show what becomes of N pages; nothing is written",
             )
-        parser.set_defaults(execute=load_and_run, beam=True, tried=None)
+        if name == "extract":
+            parser.add_argument(
+                "--shard",
+                metavar="I/N",
+                help="only the I-th of N parts of the inputs; N jobs share the work and the output",
+            )
+        parser.set_defaults(execute=load_and_run, beam=True, tried=None, shard=None)
 
 
 def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
     """Load the config and run the jobs of a command. Returns the exit code."""
     from pipeline.config import load_config
+    from pipeline.io.input_shards import InputShard
     from pipeline.settings import ConfigError
 
     try:
@@ -73,10 +81,14 @@ def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
         from pipeline.cli.previews.try_pages import try_pages
 
         return try_pages(config, args.tried)
-    return run_jobs(config, flags, args.command)
+    try:
+        shard = InputShard.parse(args.shard) if args.shard is not None else None
+    except ValueError as error:
+        return print_error(f"--shard: {error}", 2)
+    return run_jobs(config, flags, args.command, shard)
 
 
-def run_jobs(config: "Config", flags: list[str], command: str) -> int:
+def run_jobs(config: "Config", flags: list[str], command: str, shard: "InputShard | None" = None) -> int:
     """Run the jobs of a command and print the funnel; an error that the user can fix becomes one line.
 
     Returns the exit code.
@@ -86,7 +98,7 @@ def run_jobs(config: "Config", flags: list[str], command: str) -> int:
     from pipeline.settings import ConfigError
 
     try:
-        run_or_build(config, flags, command)
+        run_or_build(config, flags, command, shard)
     except WorkerFailure as error:
         if not error.user:
             print(error.details, file=sys.stderr)
@@ -107,13 +119,17 @@ def run_jobs(config: "Config", flags: list[str], command: str) -> int:
     return 0
 
 
-def run_or_build(config: "Config", flags: Sequence[str], command: str) -> None:
+def run_or_build(config: "Config", flags: Sequence[str], command: str, shard: "InputShard | None") -> None:
     """Run the jobs of a command and print the funnel. With `--dry_run`, build the graphs and print their sizes."""
-    from pipeline.cli.run import JOBS, run, select_jobs
+    from pipeline.cli.run import JOBS, run, run_input_shard, select_jobs
+    from pipeline.io.input_shards import ALL_INPUTS
     from pipeline.io.output import Output
     from pipeline.report.inspect_output import print_funnel
     from pipeline.runners.beam_options import check_flags, is_dry_run
 
+    if shard not in (None, ALL_INPUTS):
+        print_funnel(run_input_shard(config, flags, shard), Output(config.output))
+        return
     jobs = JOBS if command == "run" else (command,)
     flags = check_flags(flags)
     if is_dry_run(flags):

@@ -20,7 +20,16 @@ from pipeline.publish.result import PublishResult, find_extra_problems
 def write_ledger(
     output: Output, files: Markers, deduplicated: DedupResult | None = None, published: PublishResult | None = None
 ) -> Ledger:
-    """Write `ledger.json` and return the ledger. Raises LedgerError, with every sum that does not agree.
+    """Write `ledger.json` and return the ledger. Raises LedgerError, with every sum that does not agree."""
+    ledger = build_ledger(files, deduplicated, published)
+    output.write_json(ledger.to_json(), "ledger.json")
+    return ledger
+
+
+def build_ledger(
+    files: Markers, deduplicated: DedupResult | None = None, published: PublishResult | None = None
+) -> Ledger:
+    """Return the ledger. Raises LedgerError, with every sum that does not agree.
 
     `files` has each extracted file's marker by shard name; the results are those of the jobs that have ended.
     """
@@ -43,7 +52,6 @@ def write_ledger(
     if published:
         problems += add_published(ledger.totals, published)
     require_no_problems(problems)
-    output.write_json(ledger.to_json(), "ledger.json")
     return ledger
 
 

@@ -8,11 +8,12 @@ file are done, they are merged, and `.work/extract/NAME.json` marks the file as 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.config import Config, config_values
+from pipeline.io.input_shards import ALL_INPUTS, InputShard
 from pipeline.io.inputs import Input, open_input
 from pipeline.io.ledger import FileLedger
 from pipeline.io.output import WORK, Output, fingerprint_value, shard_name
@@ -67,12 +68,12 @@ class ReadResult:
     ledger: FileLedger = field(default_factory=FileLedger)
 
 
-def plan_files(inputs: Iterable[Input], config: Config) -> list[InputFile]:
-    """Cut the inputs into splits; the cut depends on the files alone, never on the number of workers."""
+def plan_files(inputs: Iterable[Input], config: Config, shard: InputShard = ALL_INPUTS) -> list[InputFile]:
+    """Cut the inputs of a shard into splits; the cut depends on all files alone, never on the number of workers."""
     inputs = list(inputs)
     local = sum(i.size or 0 for i in inputs if i.local)
     target = min(max(local // SPLITS, MIN_SPLIT_BYTES), MAX_SPLIT_BYTES)
-    return [split_file(i, target if len(inputs) < SPLITS else None, config) for i in inputs]
+    return [split_file(i, target if len(inputs) < SPLITS else None, config) for i in shard.select(inputs)]
 
 
 def split_file(item: Input, target: int | None, config: Config) -> InputFile:
@@ -190,14 +191,13 @@ class RemainingWork:
     files: list[InputFile]
 
 
-def find_remaining(files: Sequence[InputFile], config: Config, output: Output) -> RemainingWork:
-    """Compare the plan with what is on disk.
+def find_remaining(files: Sequence[InputFile], names: Collection[str], config: Config, output: Output) -> RemainingWork:
+    """Compare the plan with what is on disk; `names` are those of the shards of all inputs.
 
     Raises ValueError where an input changed since its shards were written, or shards of an input exist that is no
     longer among the inputs.
     """
-    settings, left = settings_fingerprint(config), RemainingWork([], [])
-    names = {file.name for file in files}
+    settings, left, names = settings_fingerprint(config), RemainingWork([], []), set(names)
     for name in output.list(f"{WORK}/extract", ".json"):
         if name.removesuffix(".json") not in names:
             path = output.read_json(WORK, "extract", name)["path"]

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.io.downloads import InputError, open_file_system
+from pipeline.io.input_shards import ALL_INPUTS, InputShard
 from pipeline.io.inputs import Input
 from pipeline.io.output import WORK, Output
 from pipeline.io.text_files import VERSIONS
 
 SAMPLES, SAMPLE_BYTES = 64, 1 << 16
 MOST_OBJECTS = 1000  # of a store; each is one question to it
-VERSIONS_PATH = (WORK, "input_versions.json")
+VERSIONS_FILE = "input_versions"  # in WORK; each input shard has a file of its own
 
 
 def digest_samples(path: str) -> str:
@@ -50,15 +51,28 @@ def read_object_version(path: str) -> str:
     return next((str(facts[key]) for key in VERSIONS if facts.get(key)), "")
 
 
-def find_changed_inputs(inputs: Iterable[Input], output: Output) -> list[str]:
+def list_version_files(output: Output) -> list[str]:
+    """Return the names of the files that say what was read: one of the runs, and one of each input shard."""
+    return [name for name in output.list(WORK, ".json") if name.startswith(VERSIONS_FILE)]
+
+
+def find_changed_inputs(inputs: Iterable[Input], output: Output, shard: InputShard = ALL_INPUTS) -> list[str]:
     """Return the inputs that hold something else than when an earlier run took them up, and remember all of them.
 
     What is remembered of a changed input stays, so that the next call returns it again. Raises InputError.
     """
-    known: dict[str, Any] = output.read_json(*VERSIONS_PATH) if output.exists(*VERSIONS_PATH) else {}
-    versions = read_versions(list(inputs), known)
+    items = list(inputs)
+    known: dict[str, Any] = {}
+    for name in list_version_files(output):
+        known |= output.read_json(WORK, name)
+    versions = read_versions(items, known)
     changed = [path for path, (_, version) in versions.items() if path in known and known[path][1] != version]
-    output.write_json(known | {path: found for path, found in versions.items() if path not in changed}, *VERSIONS_PATH)
+    kept = known | {path: found for path, found in versions.items() if path not in changed}
+    if shard == ALL_INPUTS:
+        output.write_json(kept, WORK, f"{VERSIONS_FILE}.json")
+    else:
+        own = {item.path: kept[item.path] for item in items if item.path in kept}
+        output.write_json(own, WORK, f"{VERSIONS_FILE}-{shard.name}.json")
     return changed
 
 
@@ -76,6 +90,7 @@ def read_versions(items: Sequence[Input], known: Mapping[str, Any]) -> dict[str,
 
 def forget_input(path: str, output: Output) -> None:
     """Forget what was remembered of an input: it will be read anew."""
-    known = output.read_json(*VERSIONS_PATH)
-    known.pop(path, None)
-    output.write_json(known, *VERSIONS_PATH)
+    for name in list_version_files(output):
+        known = output.read_json(WORK, name)
+        if known.pop(path, None):
+            output.write_json(known, WORK, name)

@@ -128,6 +128,11 @@ class Output:
                 raise
 
 
+def is_partial(name: str) -> bool:
+    """Return whether a file of this name is being written, or was when its writer was killed."""
+    return name.startswith(".") and name.endswith(PARTIAL)
+
+
 class TableWriter:
     """Writes rows or tables to one zstd Parquet file, in row groups of about ROW_GROUP_BYTES."""
 

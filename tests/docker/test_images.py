@@ -1,4 +1,4 @@
-"""The images agree with constraints.txt, copy existing files, and run without root in a folder that they can write."""
+"""The images agree with the lock, copy existing files, and run without root in a folder that they can write."""
 
 import re
 
@@ -22,8 +22,8 @@ def read_result_stage(name: str) -> str:
 
 
 def find_pinned_version(package: str) -> str:
-    """Return the version of a package in constraints.txt."""
-    found = re.search(rf"^{package}==(.+)$", (ROOT / "constraints.txt").read_text(), re.M | re.I)
+    """Return the version of a package in requirements.lock."""
+    found = re.search(rf"^{package}==(\S+)", (ROOT / "requirements.lock").read_text(), re.M | re.I)
     assert found, f"{package} is not pinned"
     return found[1]
 
@@ -64,11 +64,11 @@ def test_copied_files_exist_and_the_user_is_not_root(name):
             assert (ROOT / source).exists(), source
     users = re.findall(r"^USER (\S+)$", read_result_stage(name), re.M)
     assert users and users[-1] != "root"
-    assert "--constraint constraints.txt" in text
+    assert "--constraint requirements.lock" in text
 
 
 def test_every_installed_package_is_pinned():
     for name in FILES:
-        for packages in re.findall(r"--constraint constraints\.txt ([^&\n]+)", read_dockerfile(name)):
+        for packages in re.findall(r"--constraint requirements\.lock ([^&\n]+)", read_dockerfile(name)):
             for package in re.findall(r"(?<![\w.'\[])[a-z][\w-]+", packages.replace("'.[cloud]'", "")):
                 assert find_pinned_version(package)
