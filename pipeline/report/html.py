@@ -1,11 +1,14 @@
 """The report: OUT/report.html, one file that shows what was read, what was dropped and why, and what was published.
 
-It loads nothing and runs no script: its styles are in the file, its bars are CSS, and all text of pages is escaped.
+It loads nothing. Its styles are in the file, its plots are CSS and SVG, and all text of pages is escaped. The one
+script is the search; the policy in the page's head allows it by its hash, and no other.
 """
 
+import base64
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +18,11 @@ import yaml
 from pipeline.config import Config
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import Output
+from pipeline.report.distributions import BINS, collect_distributions, count_cluster_sizes
 from pipeline.report.facts import MixtureRow, RunResults, collect_facts, list_settings, result_settings
-from pipeline.report.render import render_template
-from pipeline.report.samples import draw_samples
+from pipeline.report.reasons import describe_all_reasons
+from pipeline.report.render import read_template, render_template
+from pipeline.report.samples import draw_kept, draw_near_pairs, draw_samples
 
 MAX_ROWS = 100  # of a table that grows with the crawl; the ledger has all of them
 MAX_PARTS = 15  # languages with a row of their own; the dataset card lists all
@@ -37,6 +42,7 @@ class TextLengths(NamedTuple):
 def write_report(output: Output, config: Config, ledger: Ledger, results: RunResults) -> None:
     """Write the report of a published output. The same run gives the same bytes."""
     facts = collect_facts(config, ledger, results)
+    script = read_template("report.js")
     values = {
         "mixture": {kind: fold_rows(rows) for kind, rows in facts.mixture.items()},
         "files": ledger.files,
@@ -44,6 +50,15 @@ def write_report(output: Output, config: Config, ledger: Ledger, results: RunRes
         "unreadable": list(list_unreadable(ledger)),
         "lengths": count_lengths(output),
         "samples": draw_samples(output, config.pii),
+        "kept_samples": draw_kept(output),
+        "near_pairs": draw_near_pairs(output),
+        "plots": collect_distributions(output, config),
+        "cluster_sizes": count_cluster_sizes(output),
+        "meanings": describe_all_reasons(),
+        "draw_bars": draw_bars,
+        "bins": BINS,
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "settings": list_settings(config),
         "config": yaml.safe_dump(result_settings(config), sort_keys=False, allow_unicode=True),
         "anchor": make_anchor,
@@ -53,6 +68,16 @@ def write_report(output: Output, config: Config, ledger: Ledger, results: RunRes
     text = render_template("report.html", vars(facts) | values)
     with output.write("report.html") as out:
         out.write(text.encode("utf-8", "replace"))
+
+
+def draw_bars(counts: Sequence[int], most: int) -> str:
+    """Return the path of bars of width 1 in an SVG that is 20 high; their heights go by the square root of a count."""
+    bars = []
+    for place, n in enumerate(counts):
+        if n:
+            height = max(0.6, round(20 * (n / most) ** 0.5, 1))
+            bars.append(f"M{place} 20v-{height:g}h1v{height:g}z")
+    return "".join(bars)
 
 
 def make_anchor(key: str) -> str:

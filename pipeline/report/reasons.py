@@ -65,6 +65,14 @@ UNREADABLE_REASONS: dict[str, str] = {
 }
 
 
+def describe_all_reasons() -> dict[str, str]:
+    """Return the meaning of each `stage/reason` of the funnel, as plain text."""
+    others = {f"duplicate/{kind}": text for kind, text in DUPLICATE_KINDS.items()}
+    others |= {f"held out/{reason}": text for reason, text in EXCLUSION_REASONS.items()}
+    found = REJECTION_REASONS | describe_filter_reasons() | others
+    return {key: text.replace("`", "") for key, text in found.items()}
+
+
 def describe_filter_reasons() -> dict[str, str]:
     """Return the meaning of each reason of the built-in filters, from their thresholds."""
     meanings: dict[str, list[str]] = {}

@@ -1,6 +1,7 @@
 """Fills in the templates of the dataset card and the report."""
 
 from collections.abc import Mapping
+from importlib import resources
 
 import jinja2
 
@@ -20,6 +21,11 @@ def render_template(template: str, values: Mapping[str, object]) -> str:
     environment.filters |= {"n": format_number, "size": format_size, "share": format_share}
     environment.globals["fraction"] = fraction
     return environment.get_template(template).render(values)
+
+
+def read_template(name: str) -> str:
+    """Return a file of `templates/` as it is."""
+    return resources.files("pipeline.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def format_number(number: int) -> str:

@@ -1,30 +1,47 @@
-"""Samples of the rejected pages for the report: a few for each reason, shortened, with personal data masked."""
+"""Samples of pages for the report, dropped and kept, and pairs of near duplicates; personal data is masked."""
 
 import hashlib
 import heapq
-import re
-import unicodedata
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pipeline.io.output import Output
+from pipeline.report.causes import (
+    MAX_SCANNED,
+    Fragment,
+    clean_text,
+    compare_texts,
+    cut_excerpt,
+    find_cause,
+    find_detail,
+)
 from pipeline.report.stored_rows import RejectedPage, read_columns
 from pipeline.text.pii.mask import PiiConfig, mask_pii
 
 MAX_SAMPLES = 3  # pages for each reason
-MAX_SAMPLE_CHARACTERS = 300
-# Characters that change the direction of the text after them: a page could turn the report's own words around.
-DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+MAX_SAMPLE_CHARACTERS = 500
+MAX_ADDRESS = 300  # characters of an address
+MAX_KEPT = 12  # kept pages
+MAX_PAIRS = 6  # pairs of near duplicates
 
 
 class SamplePage(NamedTuple):
-    """A rejected page. `verdict` is its measure and the threshold, `text` the masked beginning of its text, or None."""
+    """A page. `verdict` says why it was rejected, or what it is; `text` is a masked part of its text, or empty."""
 
-    url: str
+    url: list[Fragment]
     id: str
     verdict: str
-    text: str | None
+    text: list[Fragment]
     characters: int  # of the whole text
+
+
+class NearPair(NamedTuple):
+    """A near duplicate and the page that is kept for it."""
+
+    url: str
+    kept_url: str
+    similarity: float
+    differences: list[Fragment]
 
 
 class SamplePlace(NamedTuple):
@@ -38,14 +55,12 @@ class SamplePlace(NamedTuple):
 def draw_samples(output: Output, pii: PiiConfig) -> dict[str, list[SamplePage]]:
     """Return up to MAX_SAMPLES rejected pages for each `stage/reason`. The reasons are sorted."""
     chosen = find_sample_places(output)
-    wanted: dict[str, set[int]] = {}
-    for places in chosen.values():
-        for place in places:
-            wanted.setdefault(place.shard, set()).add(place.row)
-    pages = {(shard, page.row): page for shard, rows in wanted.items() for page in read_pages_at(output, shard, rows)}
+    places = [(place.shard, place.row) for found in chosen.values() for place in found]
+    rows = read_rows_at(output, "rejected", places, RejectedPage.column_names())
+    pages = {place: RejectedPage(**values, shard=place[0], row=place[1]) for place, values in rows}
     return {
-        key: [describe_sample(pages[place.shard, place.row], pii) for place in places]
-        for key, places in sorted(chosen.items())
+        key: [describe_sample(pages[place.shard, place.row], pii) for place in found]
+        for key, found in sorted(chosen.items())
     }
 
 
@@ -55,26 +70,30 @@ def find_sample_places(output: Output) -> dict[str, list[SamplePlace]]:
     for shard in output.list("rejected", ".parquet"):
         by_key: dict[str, list[SamplePlace]] = {}
         for row, (page, stage, reason) in enumerate(read_columns(output, "rejected", shard, "id", "stage", "reason")):
-            order = hashlib.blake2b(page.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            by_key.setdefault(f"{stage}/{reason}", []).append(SamplePlace(order, shard, row))
+            by_key.setdefault(f"{stage}/{reason}", []).append(SamplePlace(hash_id(page), shard, row))
         for key, found in by_key.items():
             best[key] = heapq.nsmallest(MAX_SAMPLES, [*best.get(key, []), *found])
     return best
 
 
-def read_pages_at(output: Output, shard: str, rows: set[int]) -> Iterator[RejectedPage]:
-    """Yield the pages in some rows of a rejected shard. Reads only the row groups that hold one of them."""
-    columns = RejectedPage.column_names()
-    with output.parquet("rejected", shard) as file:
-        start = 0
-        for group in range(file.num_row_groups):
-            size = file.metadata.row_group(group).num_rows
-            here = sorted(row for row in rows if start <= row < start + size)
-            if here:
-                table = file.read_row_group(group, columns=columns).take([row - start for row in here])
-                for row, values in zip(here, table.to_pylist(), strict=True):
-                    yield RejectedPage(**values, shard=shard, row=row)
-            start += size
+def read_rows_at(
+    output: Output, folder: str, places: Iterable[tuple[str, int]], columns: Sequence[str]
+) -> Iterator[tuple[tuple[str, int], Mapping[str, Any]]]:
+    """Yield ((shard, row), values) for rows of a folder's shards. Reads only the row groups that hold one of them."""
+    wanted: dict[str, set[int]] = {}
+    for shard, row in places:
+        wanted.setdefault(shard, set()).add(row)
+    for shard, rows in sorted(wanted.items()):
+        with output.parquet(folder, shard) as file:
+            start = 0
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                here = sorted(row for row in rows if start <= row < start + size)
+                if here:
+                    table = file.read_row_group(group, columns=list(columns)).take([row - start for row in here])
+                    for row, values in zip(here, table.to_pylist(), strict=True):
+                        yield (shard, row), values
+                start += size
 
 
 def describe_sample(page: RejectedPage, pii: PiiConfig) -> SamplePage:
@@ -85,16 +104,83 @@ def describe_sample(page: RejectedPage, pii: PiiConfig) -> SamplePage:
     elif page.value is not None:
         verdict.append(f"value {page.value:,.10g}")
     verdict += [clean_line(page.detail)] if page.detail else []
-    text, limit = None, MAX_SAMPLE_CHARACTERS
-    if page.text:
-        # Four times as much is masked as is shown, so that no address at the end is cut before it is masked.
-        text = clean_line(mask_pii(page.text[: 4 * limit], pii)[0])
-        text = text[: limit - 1] + "…" if len(text) > limit or len(page.text) > 4 * limit else text
-    url, name = (clean_line(value or "")[:limit] for value in (page.url, page.id))
-    return SamplePage(url, name, "; ".join(verdict), text, len(page.text or ""))
+    text = mask_pii((page.text or "")[:MAX_SCANNED], pii)[0]
+    spans = find_cause(page.measure or "", page.detail or "", text)
+    address = (page.url or "")[:MAX_ADDRESS]
+    marked = find_detail(address, page.detail or "") if page.stage == "url" else []
+    return SamplePage(
+        cut_excerpt(address, marked, MAX_ADDRESS + 1),
+        clean_line(page.id or "")[:MAX_ADDRESS],
+        "; ".join(verdict),
+        cut_excerpt(text, spans, MAX_SAMPLE_CHARACTERS),
+        len(page.text or ""),
+    )
+
+
+def find_smallest(
+    output: Output, folder: str, columns: tuple[str, ...], most: int, is_wanted: Callable[..., bool] = lambda *_: True
+) -> list[SamplePlace]:
+    """Return the places of the wanted rows whose ids have the smallest hashes; `columns` begin with the id."""
+    best: list[SamplePlace] = []
+    for shard in output.list(folder, ".parquet"):
+        rows = (
+            SamplePlace(hash_id(page), shard, row)
+            for row, (page, *values) in enumerate(read_columns(output, folder, shard, *columns))
+            if is_wanted(*values)
+        )
+        best = heapq.nsmallest(most, [*best, *rows])
+    return best
+
+
+def draw_kept(output: Output) -> list[SamplePage]:
+    """Return up to MAX_KEPT pages of documents/, drawn by a hash of their ids."""
+    chosen = [(place.shard, place.row) for place in find_smallest(output, "documents", ("id",), MAX_KEPT)]
+    columns = ("id", "url", "language", "language_score", "domain", "text")
+    rows = dict(read_rows_at(output, "documents", chosen, columns))
+    return [describe_kept(rows[place]) for place in chosen]
+
+
+def describe_kept(row: Mapping[str, Any]) -> SamplePage:
+    """Return what the report shows of a kept page, from its columns in documents/."""
+    return SamplePage(
+        cut_excerpt(row["url"] or "", [], MAX_ADDRESS),
+        clean_line(row["id"])[:MAX_ADDRESS],
+        f"{row['language']} {row['language_score'] or 0:.2f}, {row['domain']}",
+        cut_excerpt(row["text"], [], MAX_SAMPLE_CHARACTERS),
+        len(row["text"]),
+    )
+
+
+def draw_near_pairs(output: Output) -> list[NearPair]:
+    """Return up to MAX_PAIRS near duplicates of this output with the pages that are kept for them."""
+    found = find_smallest(
+        output, "duplicates", ("id", "kind", "kept_in"), MAX_PAIRS, lambda kind, earlier: kind == "near" and not earlier
+    )
+    chosen = [(place.shard, place.row) for place in found]
+    rows = dict(read_rows_at(output, "duplicates", chosen, ("row", "similarity", "kept_shard", "kept_row")))
+    pairs = [
+        ((place[0], row["row"]), (f"{row['kept_shard']}.parquet", row["kept_row"]), row["similarity"])
+        for place in chosen
+        for row in [rows[place]]
+    ]
+    ends = [place for dropped, kept, _ in pairs for place in (dropped, kept)]
+    pages = dict(read_rows_at(output, "documents", ends, ("url", "text")))
+    return [
+        NearPair(
+            clean_line(pages[dropped]["url"] or "")[:MAX_ADDRESS],
+            clean_line(pages[kept]["url"] or "")[:MAX_ADDRESS],
+            similarity or 0.0,
+            compare_texts(pages[kept]["text"], pages[dropped]["text"]),
+        )
+        for dropped, kept, similarity in pairs
+    ]
+
+
+def hash_id(page: str) -> bytes:
+    """Return the hash by which pages are drawn."""
+    return hashlib.blake2b(page.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def clean_line(text: str) -> str:
     """Return text as one line, without control characters, lone surrogates and direction marks."""
-    text = DIRECTION_MARKS.sub("", " ".join(text.split()))
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    return clean_text(" ".join(text.split()))
