@@ -14,6 +14,7 @@ NAMES = (
     "pii",
     "rules",
     "keep",
+    "fallback",
     "agreement",
     "scoring",
     "decontamination",

@@ -10,7 +10,7 @@ from functools import partial
 from pipeline.extract.page import Page, PageFunction, Rejection, map_remaining, reject_page
 from pipeline.extract.page_stage import PageStage
 from pipeline.html.dates import find_date
-from pipeline.html.engines import Engine, PageError, load_engine
+from pipeline.html.engines import Engine, LoadedEngine, PageError, load_engine
 from pipeline.html.extraction_cache import ExtractionCache
 from pipeline.html.settings import ExtractConfig, is_own_engine
 from pipeline.url.canonical import canonical_url, url_domain
@@ -20,18 +20,19 @@ READ_ADDRESS = ("gristmill",)  # engines whose text depends on the page's addres
 
 
 def extract_text(
-    pages: Sequence[Page], engine: Engine, cache: ExtractionCache | None, min_characters: int
+    pages: Sequence[Page], name: str, engine: Engine, cache: ExtractionCache | None, min_characters: int
 ) -> list[Page]:
     """Extract the main text of every page; reject pages that the engine cannot take, or with too little text.
 
     With a cache, bodies that come again are not extracted again. Raises EngineError where the engine is broken: that
     is no page's fault, and stops the run.
     """
-    return map_remaining(pages, partial(_extract, engine=engine, cache=cache, min_characters=min_characters))
+    extract = partial(extract_page, name=name, engine=engine, cache=cache, min_characters=min_characters)
+    return map_remaining(pages, extract)
 
 
-def _extract(page: Page, engine: Engine, cache: ExtractionCache | None, min_characters: int) -> Page:
-    """Extract one page; text without HTML (WET) is its own main text."""
+def extract_page(page: Page, name: str, engine: Engine, cache: ExtractionCache | None, min_characters: int) -> Page:
+    """Extract one page by the engine of this name; text without HTML (WET) is its own main text."""
     if page.html is not None:
         try:
             found = cache.extract(engine, page.html, page.url) if cache else engine(page.html, page.url)
@@ -40,6 +41,7 @@ def _extract(page: Page, engine: Engine, cache: ExtractionCache | None, min_char
         page = replace(
             page,
             text=found.text,
+            engine=name,
             title=found.title,
             author=found.author,
             published=found.date,
@@ -52,6 +54,18 @@ def _extract(page: Page, engine: Engine, cache: ExtractionCache | None, min_char
     return page
 
 
+def load_configured_engine(name: str, settings: ExtractConfig) -> LoadedEngine:
+    """Return the engine of this name with the settings' options. Raises EngineError."""
+    return load_engine(
+        name,
+        objective=settings.objective,
+        comments=settings.comments,
+        seconds=settings.timeout_seconds,
+        format=settings.format,
+        threshold=settings.threshold,
+    )
+
+
 @dataclass(eq=False)
 class ExtractText(PageStage):
     """PCollection[Page] -> PCollection[Page]: pages with their main text, title, author, date and licence."""
@@ -61,16 +75,9 @@ class ExtractText(PageStage):
     def load(self) -> PageFunction:
         """Load the engine and try it. An engine of the user's own may depend on the address, and has no cache."""
         settings = self.settings
-        engine = load_engine(
-            settings.engine,
-            objective=settings.objective,
-            comments=settings.comments,
-            seconds=settings.timeout_seconds,
-            format=settings.format,
-            threshold=settings.threshold,
-        )
+        name, engine = settings.engine, load_configured_engine(settings.engine, settings)
         cache = None if is_own_engine(settings.engine) else ExtractionCache(settings.engine in READ_ADDRESS)
-        return partial(extract_text, engine=engine, cache=cache, min_characters=settings.min_characters)
+        return partial(extract_text, name=name, engine=engine, cache=cache, min_characters=settings.min_characters)
 
 
 def add_metadata(pages: Sequence[Page], find_dates: bool) -> list[Page]:

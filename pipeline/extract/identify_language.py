@@ -16,11 +16,11 @@ def identify_language(
     pages: Sequence[Page], model: LanguageModel, languages: Sequence[str], settings: LanguageConfig
 ) -> list[Page]:
     """Find the language of every page; reject languages other than `languages` (if any), then too low scores."""
-    identify = partial(_identify, model=model, languages=languages, settings=settings)
+    identify = partial(identify_pages, model=model, languages=languages, settings=settings)
     return process_remaining(pages, identify, BATCH)
 
 
-def _identify(
+def identify_pages(
     pages: Sequence[Page], model: LanguageModel, languages: Sequence[str], settings: LanguageConfig
 ) -> list[Page]:
     """Identify the languages of pages that were not rejected before."""

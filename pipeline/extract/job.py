@@ -74,7 +74,7 @@ def page_stages(config: Config) -> list[beam.PTransform[Any, Any]]:
         "prefilter_language": PrefilterLanguage(config.languages, config.language),
         "extract_text": ExtractText(config.extract),
         "identify_language": IdentifyLanguage(config.languages, config.language),
-        "filter_quality": FilterQuality(config.rules),
+        "filter_quality": FilterQuality(config.rules, config.extract, config.languages, config.language),
         "mask_pii": MaskPii(config.pii),
         "score_quality": ScoreQuality(config.quality.model, config.quality.min_score),
         "add_metadata": AddMetadata(config.extract.find_dates),

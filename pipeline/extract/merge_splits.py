@@ -38,14 +38,15 @@ def merge_splits(name: str, output: Output, settings: str) -> None:
     try:
         read = list(load_read_results(name, output))
         chosen = choose_parts(name, read, output)
-        counts = write_file_shards(name, chosen, output)
+        counts, cpu = write_file_shards(name, chosen, output)
     except (MissingPages, FileNotFoundError):
         if output.exists(*marker_path(name)):  # another attempt has merged the file and removed its parts meanwhile
             return
         raise
     total = sum_file_ledgers([*(result.ledger for result in read), counts])
     require_no_problems(find_extract_problems(total, read[0].path))
-    done = {"path": read[0].path, "size": read[0].file_size, "settings": settings, "ledger": total.to_json()}
+    done: dict[str, object] = {"path": read[0].path, "size": read[0].file_size, "settings": settings}
+    done |= {"ledger": total.to_json()} | ({"fallback_cpu": cpu} if cpu else {})
     output.write_json(done, *marker_path(name))
     with suppress(FileNotFoundError):  # another attempt removes the parts at the same time
         output.remove(WORK, "extract", name)
@@ -82,9 +83,12 @@ def choose_parts(name: str, read: list[ReadResult], output: Output) -> list[Part
     return chosen
 
 
-def write_file_shards(name: str, chosen: list[PartRows], output: Output) -> FileLedger:
-    """Write the rows to the file's two shards. Returns its ledger, without what was read."""
-    counts = FileLedger()
+def write_file_shards(name: str, chosen: list[PartRows], output: Output) -> tuple[FileLedger, dict[str, float]]:
+    """Write the rows to the file's two shards.
+
+    Returns its ledger, without what was read, and the CPU seconds that each engine of `extract.fallback` took.
+    """
+    counts, cpu = FileLedger(), dict[str, float]()
     shard = f"{name}.parquet"
     with (
         output.table_writer(DOCUMENT, "documents", shard) as documents,
@@ -94,10 +98,11 @@ def write_file_shards(name: str, chosen: list[PartRows], output: Output) -> File
             with output.parquet(*part_path(name, rows.part)) as part:
                 table = part.read().slice(rows.first, rows.last - rows.first)
             count_outcomes(table, counts)
+            count_tries(table, counts, cpu)
             kept = pc.is_null(table["stage"])
             documents.append_rows(table.filter(kept).select(DOCUMENT.names))
             rejected.append_rows(table.filter(pc.invert(kept)).select(REJECTED.names))
-    return counts
+    return counts, cpu
 
 
 def count_outcomes(table: pa.Table, counts: FileLedger) -> None:
@@ -112,6 +117,16 @@ def count_outcomes(table: pa.Table, counts: FileLedger) -> None:
     for checked in filter(None, table["checked"].to_pylist()):
         counts.gate["checked"] += 1
         counts.gate["missed"] += checked == "kept"
+
+
+def count_tries(table: pa.Table, counts: FileLedger, cpu: dict[str, float]) -> None:
+    """Add how often each engine of `extract.fallback` was tried, how many pages are kept with its text, and its CPU."""
+    columns = (table[name].to_pylist() for name in ("tried", "engine", "stage"))
+    for tried, engine, stage in zip(*columns, strict=True):
+        for one in tried or ():
+            counts.fallback[f"{one['engine']}/tried"] += 1
+            counts.fallback[f"{one['engine']}/kept"] += stage is None and one["engine"] == engine
+            cpu[one["engine"]] = cpu.get(one["engine"], 0.0) + one["cpu"]
 
 
 @dataclass(eq=False)

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from pipeline.extract.splits import Split
 from pipeline.runners.page_watch import PageWatch, make_turn, watch_pages
@@ -30,6 +31,13 @@ class Rejection:
         return f"{self.stage}/{self.reason}"
 
 
+class EngineTry(NamedTuple):
+    """An engine of `extract.fallback` that a page was given to, and the seconds of CPU time that this took."""
+
+    engine: str
+    cpu: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A page on its way from a crawl record to a document or a rejection. Stages return changed copies.
@@ -52,6 +60,8 @@ class Page:
     robots: str | None = None  # directives of the page, sorted, with commas; None where it was not read that far
     # What was extracted; "" where the page does not say
     text: str | None = None
+    engine: str | None = None  # that gave the text; None where the record is text already
+    tried: tuple[EngineTry, ...] = ()  # the engines of extract.fallback that were tried
     title: str = ""
     author: str = ""
     published: str = ""  # YYYY-MM-DD

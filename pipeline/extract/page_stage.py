@@ -119,7 +119,7 @@ class StageError(ValueError):
 
 
 TEXTS = ("title", "author", "published", "licence", "canonical_link", "site", "domain", "canonical_url")
-OPTIONAL_TEXTS = ("html", "encoding", "robots", "text", "language")
+OPTIONAL_TEXTS = ("html", "encoding", "robots", "text", "engine", "language")
 PLACES = ("split", "number", "id", "url", "date", "file", "offset", "end")  # what no stage may change
 
 

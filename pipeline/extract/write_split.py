@@ -21,7 +21,12 @@ from pipeline.runners.local_pool import report
 
 # A part holds kept and rejected pages in their order; `stage` is null for kept ones.
 PART = pa.schema(
-    [*DOCUMENT, *(field for field in REJECTED if field.name not in DOCUMENT.names), ("checked", pa.string())]
+    [
+        *DOCUMENT,
+        *(field for field in REJECTED if field.name not in DOCUMENT.names),
+        ("checked", pa.string()),
+        ("tried", pa.list_(pa.struct([("engine", pa.string()), ("cpu", pa.float64())]))),
+    ]
 )
 COLUMNS = [name for name in DOCUMENT.names if name in Page.__dataclass_fields__]
 REJECTED_COLUMNS = [name for name in COLUMNS if name in REJECTED.names]
@@ -29,9 +34,10 @@ REJECTED_COLUMNS = [name for name in COLUMNS if name in REJECTED.names]
 
 def to_row(page: Page) -> dict[str, Any]:
     """Return a settled page as a row of PART."""
+    tried = [one._asdict() for one in page.tried]
     if page.rejection is None:
-        return {name: getattr(page, name) for name in COLUMNS}
-    row = {name: getattr(page, name) for name in REJECTED_COLUMNS}
+        return {name: getattr(page, name) for name in COLUMNS} | {"tried": tried}
+    row = {name: getattr(page, name) for name in REJECTED_COLUMNS} | {"tried": tried}
     why = page.rejection
     row |= {"stage": why.stage, "reason": why.reason, "value": why.value, "measure": why.measure}
     return row | {"threshold": why.threshold, "detail": why.detail, "checked": page.checked}

@@ -10,6 +10,7 @@ tag, HTML5 looks through all open elements), so that both are bounded here; larg
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ def load_engine(
     seconds: float = 10.0,
     format: str = "text",
     threshold: float = 0.6,
-) -> Engine:
+) -> "LoadedEngine":
     """Return the extractor f(html, url) -> Extraction, tried on a page of its own.
 
     `name` is one of ENGINE_NAMES, or "package.module:function" for a function (html, url) -> text or Extraction.
@@ -95,20 +96,48 @@ def load_engine(
         raise EngineError(f"extract.engine: {name!r} is unknown; the engines are {', '.join(ENGINE_NAMES)}")
     if format == "markdown" and name not in WITH_MARKDOWN:
         raise EngineError(f"extract.format: {name} has no markdown; {' and '.join(WITH_MARKDOWN)} have it")
-    limit, options = IN_PROCESS.get(name, OWN_IN_PROCESS), EngineOptions(objective, comments, format, threshold)
-    direct = load_checked_engine(name, options) if limit else None
-    helper = SandboxProcess("pipeline.html.engines", name, str(seconds), json.dumps(options))
-    if not limit:
-        _ask_sandbox(helper, "", "")  # starts it, so that it says now whether the engine works
+    return LoadedEngine(name, EngineOptions(objective, comments, format, threshold), seconds)
 
-    def extract(html: str, url: str) -> Extraction:
+
+class LoadedEngine:
+    """An engine within its limits. `cpu` counts the seconds of CPU time that its pages took, here and in the helper."""
+
+    def __init__(self, name: str, options: EngineOptions, seconds: float):
+        """Load the engine and try it. Raises EngineError."""
+        self.name, self.seconds, self.cpu = name, seconds, 0.0
+        self.limit = IN_PROCESS.get(name, OWN_IN_PROCESS)
+        self.direct = load_checked_engine(name, options) if self.limit else None
+        self.helper = SandboxProcess("pipeline.html.engines", name, str(seconds), json.dumps(options))
+        if not self.limit:
+            self.ask_helper("", "")  # starts it, so that it says now whether the engine works
+
+    def __call__(self, html: str, url: str) -> Extraction:
+        """Extract a page. Raises PageError, EngineError."""
         if len(html) > MAX_CHARACTERS:
             raise PageError("too-large", f"{len(html)} characters")
-        if direct and is_small(html, limit):
-            return run_guarded(direct, _replace_surrogates(html), url)
-        return _ask_sandbox(helper, html, url)
+        if self.direct is None or not is_small(html, self.limit):
+            return self.ask_helper(html, url)
+        start = time.thread_time()
+        try:
+            return run_guarded(self.direct, _replace_surrogates(html), url)
+        finally:
+            self.cpu += time.thread_time() - start
 
-    return extract
+    def ask_helper(self, html: str, url: str) -> Extraction:
+        """Have the helper extract a page. Raises PageError, EngineError."""
+        try:
+            answer = json.loads(self.helper.ask(json.dumps(url).encode() + b"\n" + html.encode("utf-8", "replace")))
+        except SandboxEnded as error:
+            if error.reason == "ended":
+                raise EngineError(f"extract.engine: {error}") from error
+            self.cpu += self.seconds if error.reason == "timeout" else 0.0
+            raise PageError(error.reason) from error
+        if "engine" in answer:
+            raise EngineError(answer["engine"])
+        self.cpu += answer["cpu"]
+        if "page" in answer:
+            raise PageError(*answer["page"])
+        return Extraction(*answer["found"])
 
 
 def is_small(html: str, limit: int) -> bool:
@@ -283,21 +312,6 @@ def tidy_markdown(text: str) -> str:
     return EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
-def _ask_sandbox(helper: SandboxProcess, html: str, url: str) -> Extraction:
-    """Have the helper extract a page."""
-    try:
-        answer = json.loads(helper.ask(json.dumps(url).encode() + b"\n" + html.encode("utf-8", "replace")))
-    except SandboxEnded as error:
-        if error.reason == "ended":
-            raise EngineError(f"extract.engine: {error}") from error
-        raise PageError(error.reason) from error
-    if "engine" in answer:
-        raise EngineError(answer["engine"])
-    if "page" in answer:
-        raise PageError(*answer["page"])
-    return Extraction(*answer["found"])
-
-
 def run_sandbox(arguments: list[str]) -> None:
     """Be the helper process: answer pages for `ENGINE SECONDS OPTIONS`, these as JSON, from standard input."""
     name, seconds, options = arguments
@@ -311,13 +325,15 @@ def run_sandbox(arguments: list[str]) -> None:
         if broken:
             return json.dumps({"engine": broken}).encode()
         url, _, html = request.partition(b"\n")
+        start = time.process_time()
         try:
             found = run_guarded(engine, html.decode("utf-8"), json.loads(url)) if html else [""] * 6
-            return json.dumps({"found": found}, ensure_ascii=False).encode("utf-8", "replace")
+            made = {"found": found, "cpu": time.process_time() - start}
+            return json.dumps(made, ensure_ascii=False).encode("utf-8", "replace")
         except EngineError as error:
             return json.dumps({"engine": str(error)}).encode()
         except PageError as error:
-            return json.dumps({"page": [error.reason, error.detail]}).encode()
+            return json.dumps({"page": [error.reason, error.detail], "cpu": time.process_time() - start}).encode()
 
     serve_requests(answer, float(seconds), MEMORY_MB)
 

@@ -27,11 +27,15 @@ def check_engine_name(name: str) -> str:
     return name
 
 
+EngineName = Annotated[str, AfterValidator(check_engine_name)]
+
+
 @dataclass(frozen=True, config=STRICT)
 class ExtractConfig:
     """The main text of a page."""
 
-    engine: Annotated[str, AfterValidator(check_engine_name)] = "gristmill"  # or your own: package.module:function
+    engine: EngineName = "gristmill"  # or your own: package.module:function
+    fallback: tuple[EngineName, ...] = ()  # engines that are tried, in this order, where the rules reject the text
     objective: Literal["balanced", "precision", "recall"] = "balanced"  # prefer precision or recall of the main text
     threshold: Fraction = 0.6  # gristmill: higher for precision, lower for recall
     format: Literal["text", "markdown"] = "text"  # markdown: trafilatura and gristmill
@@ -42,12 +46,16 @@ class ExtractConfig:
 
     def __post_init__(self) -> None:
         """Refuse what the engine cannot do. Raises ValueError."""
-        if self.format == "markdown" and self.engine == "resiliparse":
-            raise ValueError("resiliparse has no markdown; set extract.engine to gristmill or trafilatura")
+        engines = (self.engine, *self.fallback)
+        if self.format == "markdown" and "resiliparse" in engines:
+            raise ValueError("resiliparse has no markdown; name gristmill or trafilatura as extract engines")
+        for name in (name for name in self.fallback if engines.count(name) > 1):
+            raise ValueError(f"extract.fallback: {name} is named twice; an engine gives the same text again")
         options = {
             "objective": self.objective != "balanced",
             "format": self.format != "text",
             "comments": self.comments,
         }
-        for option in (name for name, given in options.items() if given and is_own_engine(self.engine)):
-            raise ValueError(f"{self.engine} is not asked for extract.{option}; leave it out")
+        for name in filter(is_own_engine, engines):
+            for option in (option for option, given in options.items() if given):
+                raise ValueError(f"{name} is not asked for extract.{option}; leave it out")

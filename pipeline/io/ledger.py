@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypedDict
 
+COUNTERS = ("records", "rejected", "truncated", "robots", "gate", "fallback", "duplicates", "held_out")
 DUPLICATE_KINDS = ("url", "exact", "near")
 
 
@@ -56,6 +57,8 @@ class FileLedger:
     robots: Counter[str] = field(default_factory=Counter)  # robots directives of the pages, obeyed or not
     # Pages that the language prefilter dropped: "checked" were processed in full, "missed" would have been kept.
     gate: Counter[str] = field(default_factory=Counter)
+    # Engines of extract.fallback: "NAME/tried" pages that it was tried on, "NAME/kept" those kept with its text.
+    fallback: Counter[str] = field(default_factory=Counter)
     duplicates: Counter[str] = field(default_factory=count_no_duplicates)  # by kind
     held_out: Counter[str] = field(default_factory=Counter)  # not published, by reason
     bad_file: str = ""  # why the file is no crawl file; "" if it is one
@@ -71,13 +74,14 @@ class FileLedger:
         self.truncated.update(other.truncated)
         self.robots.update(other.robots)
         self.gate.update(other.gate)
+        self.fallback.update(other.fallback)
         self.duplicates.update(other.duplicates)
         self.held_out.update(other.held_out)
         self.bad_file = self.bad_file or other.bad_file
 
     def sort(self) -> None:
         """Sort the names of all counts."""
-        for name in ("records", "rejected", "truncated", "robots", "gate", "duplicates", "held_out"):
+        for name in COUNTERS:
             setattr(self, name, Counter(dict(sorted(getattr(self, name).items()))))
 
     def to_json(self) -> dict[str, object]:
@@ -92,6 +96,7 @@ class FileLedger:
             "truncated": dict(self.truncated),
             "robots": dict(self.robots),
             "gate": dict(self.gate),
+            "fallback": dict(self.fallback),
             "duplicates": dict(self.duplicates),
             "held_out": dict(self.held_out),
         }
@@ -100,14 +105,13 @@ class FileLedger:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "FileLedger":
         """Return the counts that `to_json` returned."""
-        counters = ("records", "rejected", "truncated", "robots", "gate", "duplicates", "held_out")
         return cls(
             responses=values["responses"],
             kept=values["kept"],
             unreadable_bytes=values["unreadable_bytes"],
             unreadable=[UnreadableRange(*found) for found in values.get("unreadable", ())],
             bad_file=values.get("bad_file", ""),
-            **{name: Counter(values[name]) for name in counters},
+            **{name: Counter(values[name]) for name in COUNTERS},
         )
 
 

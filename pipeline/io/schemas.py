@@ -20,6 +20,7 @@ DOCUMENT = pa.schema(
         ("language", pa.string()),  # ISO code by language identification
         ("language_score", pa.float32()),
         ("text", pa.string()),
+        ("engine", pa.string()),  # that gave the text; null where the input is text
         ("title", pa.string()),
         ("author", pa.string()),
         ("published", pa.string()),  # the day that the page states, else what htmldate finds in it

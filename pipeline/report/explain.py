@@ -78,7 +78,7 @@ def explain_page(output: Output, config: Config, page: StoredPage, console: Cons
 def print_extraction(config: Config, page: Page, console: Console) -> None:
     """Print what reading, extraction and language identification found, for a page that passes all of them."""
     language, score = page.language or "", page.language_score or 0.0
-    engine = escape(config.extract.engine)
+    engine = escape(page.engine or "the input")
     console.print(f"robots     {page.robots or 'no directives'}; URL, HTTP status and MIME type pass")
     console.print(f"extract    {len(page.text or ''):,} characters by {engine}, decoded as {page.encoding}")
     needed = config.language.by_language.get(language, config.language.min_score)
@@ -93,8 +93,10 @@ def extract_again(config: Config, page: StoredPage) -> Page | None:
     """
     if isinstance(page, RejectedPage) and page.stage == "extract" and page.reason in ("timeout", "memory", "crash"):
         return None
+    engine = page.engine if isinstance(page, KeptPage) and page.engine else config.extract.engine
     loose = replace(
         config,
+        extract=replace(config.extract, engine=engine, fallback=()),
         languages=(),
         language=replace(config.language, min_score=0.0, by_language={}),
         rules=RulesConfig(),

@@ -55,6 +55,14 @@ class MixtureRow(NamedTuple):
     tokens: int = 0
 
 
+class FallbackRow(NamedTuple):
+    """An engine of `extract.fallback`: the pages that it was tried on, and those that are kept with its text."""
+
+    engine: str
+    tried: int
+    kept: int
+
+
 @dataclass(frozen=True)
 class RunResults:
     """The results of the jobs of a run that has published."""
@@ -73,6 +81,7 @@ class SharedFacts:
     description: str  # of the recipe
     totals: LedgerTotals
     steps: list[FunnelStage]
+    fallback: list[FallbackRow]
     mixture: dict[str, list[MixtureRow]]
     duplicates: list[tuple[str, str, int]]  # kind, what it means, pages
     clusters: ClusterFacts
@@ -94,6 +103,7 @@ def collect_facts(config: Config, ledger: Ledger, results: RunResults) -> Shared
         description=read_recipes().get(config.recipe, {}).get("description", ""),
         totals=ledger.totals,
         steps=build_funnel(ledger.totals, order_stages(config)),
+        fallback=list_fallback(ledger.totals),
         mixture=build_mixture(results.publish, results.tokenizer),
         duplicates=[(kind, DUPLICATE_KINDS[kind], pages) for kind, pages in duplicates],
         clusters=results.dedup["clusters"],
@@ -104,6 +114,12 @@ def collect_facts(config: Config, ledger: Ledger, results: RunResults) -> Shared
         tokenizer=results.tokenizer,
         bad_files=ledger.bad_files,
     )
+
+
+def list_fallback(totals: LedgerTotals) -> list[FallbackRow]:
+    """Return the engines of `extract.fallback` that were tried, by name."""
+    engines = [key.removesuffix("/tried") for key in totals.fallback if key.endswith("/tried")]
+    return [FallbackRow(name, totals.fallback[f"{name}/tried"], totals.fallback[f"{name}/kept"]) for name in engines]
 
 
 def fraction(part: float, whole: float) -> float:

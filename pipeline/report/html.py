@@ -17,7 +17,7 @@ import yaml
 
 from pipeline.config import Config
 from pipeline.io.ledger import Ledger
-from pipeline.io.output import Output
+from pipeline.io.output import WORK, Output
 from pipeline.report.distributions import BINS, collect_distributions, count_cluster_sizes
 from pipeline.report.facts import MixtureRow, RunResults, collect_facts, list_settings, result_settings
 from pipeline.report.reasons import describe_all_reasons
@@ -40,7 +40,7 @@ class TextLengths(NamedTuple):
 
 
 def write_report(output: Output, config: Config, ledger: Ledger, results: RunResults) -> None:
-    """Write the report of a published output. The same run gives the same bytes."""
+    """Write the report of a published output. The same run gives the same bytes, but for the CPU time of engines."""
     facts = collect_facts(config, ledger, results)
     script = read_template("report.js")
     values = {
@@ -49,6 +49,7 @@ def write_report(output: Output, config: Config, ledger: Ledger, results: RunRes
         "given_tokenizer": config.tokenizer.file,
         "unreadable": list(list_unreadable(ledger)),
         "lengths": count_lengths(output),
+        "fallback_cpu": sum_fallback_cpu(output),
         "samples": draw_samples(output, config.pii),
         "kept_samples": draw_kept(output),
         "near_pairs": draw_near_pairs(output),
@@ -78,6 +79,14 @@ def draw_bars(counts: Sequence[int], most: int) -> str:
             height = max(0.6, round(20 * (n / most) ** 0.5, 1))
             bars.append(f"M{place} 20v-{height:g}h1v{height:g}z")
     return "".join(bars)
+
+
+def sum_fallback_cpu(output: Output) -> Counter[str]:
+    """Return the CPU seconds that each engine of `extract.fallback` took, as the markers of the files have them."""
+    total: Counter[str] = Counter()
+    for name in output.list(f"{WORK}/extract", ".json"):
+        total.update(output.read_json(WORK, "extract", name).get("fallback_cpu", {}))
+    return total
 
 
 def make_anchor(key: str) -> str:

@@ -21,7 +21,7 @@ from pipeline.config import build_config
 from pipeline.io.ledger import Ledger, LedgerTotals
 from pipeline.io.output import Output, open_finished_output
 from pipeline.report.console import new_table, open_console
-from pipeline.report.facts import build_funnel, build_mixture, order_losses, order_stages
+from pipeline.report.facts import build_funnel, build_mixture, list_fallback, order_losses, order_stages
 from pipeline.report.stored_rows import (
     ContaminatedRow,
     DuplicatePage,
@@ -119,6 +119,9 @@ def print_notes(totals: LedgerTotals, console: Console) -> None:
     if totals.repeated_lines:
         shares = (f"{n:,} {what} ({format_percent(n, whole)})" for what, (n, whole) in totals.repeated_lines.items())
         console.print(f"repeated lines removed from the pages that are no duplicates: {', '.join(shares)}")
+    for engine, tried, kept in list_fallback(totals):
+        what = f"tried on {tried:,} pages whose text the rules rejected; {kept:,} are kept with its text"
+        console.print(f"engine {escape(engine)}: {what}")
     if totals.gate:
         checked, missed = totals.gate["checked"], totals.gate["missed"]
         console.print(

@@ -63,6 +63,7 @@ class KeptPage(StoredPage):
     """A row of documents/."""
 
     folder = "documents"
+    engine: str | None
     domain: str
     pii: int
     scores: dict[str, float | None]

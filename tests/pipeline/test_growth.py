@@ -411,7 +411,9 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
     """Return the per-page functions, each with the strings and the surroundings that it is tried with."""
     model, rules = LanguageModel.load(), UrlFilter(UrlRules())
     patch = pytest.MonkeyPatch()
-    patch.setattr(engines, "_ask_sandbox", lambda *asked: engines.Extraction(*[""] * 6))  # which has limits of its own
+    patch.setattr(
+        engines.LoadedEngine, "ask_helper", lambda *asked: engines.Extraction(*[""] * 6)
+    )  # which has limits of its own
     head = tokens_of("html/metadata", "text/entities", "language/prefilter")
     page = [*tokens_of("html/elements", "html/main_content", "language/prefilter", "text/entities"), *MARKUP]
     words = tokens_of("text/tokenize", "text/line_keys", "text/minhash")

@@ -125,7 +125,7 @@ def test_columns_that_a_page_states_of_itself(tmp_path):
         "canonical_link": "https://www.a.example.co.uk/own",
     }
     assert {key: row[key] for key in wanted} == wanted
-    assert set(row) == set(DOCUMENT.names)
+    assert set(row) == {*DOCUMENT.names, "tried"}
     without = Worker(extract={"engine": "resiliparse", "find_dates": False})
     assert without.process_one(found).published == ""
 

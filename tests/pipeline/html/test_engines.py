@@ -113,11 +113,11 @@ def test_a_page_that_eats_memory_is_charged_for_it() -> None:
         "engines.SELF_TEST = engines.SELF_TEST_WORDS\n"
         "engines.run_sandbox(['trafilatura', '5', '[]'])\n"
     )
-    helper = engines.SandboxProcess("greedy_helper")
-    helper.command = [sys.executable, "-c", script]
+    engine = load_engine("resiliparse")
+    engine.helper.command = [sys.executable, "-c", script]
     with pytest.raises(PageError, match="memory"):
-        engines._ask_sandbox(helper, "eat", "")
-    assert engines._ask_sandbox(helper, "fine", "").text == "fine"
+        engine.ask_helper("eat", "")
+    assert engine.ask_helper("fine", "").text == "fine"
 
 
 def test_too_large_and_unknown(engine: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +279,7 @@ def test_huge_pages_are_read_by_the_helper_in_bounded_time() -> None:
 )
 def test_a_page_that_a_parser_may_take_long_for_goes_to_the_sandbox(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(engines, "_ask_sandbox", lambda helper, html, url: asked.append(html))
+    monkeypatch.setattr(engines.LoadedEngine, "ask_helper", lambda engine, html, url: asked.append(html))
     engine = load_engine("gristmill")
     engine(html, "")
     engine(PAGE, "")

@@ -45,7 +45,7 @@ def test_a_page_published_twice_fails_the_run():
 
 def test_the_json_has_the_keys_of_the_public_contract_in_their_order():
     counts = ["records", "responses", "kept", "rejected", "unreadable_bytes", "unreadable", "truncated", "robots"]
-    counts += ["gate", "duplicates", "held_out"]
+    counts += ["gate", "fallback", "duplicates", "held_out"]
     totals = LedgerTotals(published=Counter(train=3), repeated=Counter(train=0, anneal=0), masked=2)
     totals.repeated_lines = {"lines": [1, 2], "pages": [1, 2], "characters": [5, 9]}
     totals.added = {"wiki": {"texts": 1, "held_out": {}, "published": 1, "repeated": 0, "bytes": [9, 9, 9]}}
