@@ -121,7 +121,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     return build_config(user)
 
 
-def build_config(user: Mapping[str, Any]) -> Config:
+def build_config(user: Mapping[str, object]) -> Config:
     """Lay a parsed config over the recipe that it names and validate the whole. Raises ConfigError."""
     known = read_recipes()
     name = user.get("recipe", "default")
@@ -162,7 +162,7 @@ def dump_config(config: Config) -> str:
     return yaml.safe_dump(config_values(config), sort_keys=False, allow_unicode=True)
 
 
-def compare_configs(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+def compare_configs(old: Mapping[str, object], new: Mapping[str, object], prefix: str = "") -> list[str]:
     """Return `key: old -> new` for every key in which two effective configs give another result."""
     lines = []
     for key in {**old, **new}:

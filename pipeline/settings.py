@@ -23,7 +23,7 @@ class ConfigError(ValueError):
     """A setting or an input that cannot be used. The text is one line for the user."""
 
 
-def merge_settings(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge_settings(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, Any]:
     """Return `base` with `over` laid on it, mapping by mapping. Neither is changed."""
     merged = dict(base)
     for key, value in over.items():

@@ -142,7 +142,7 @@ def keeps_blocks_in_files(runner: PipelineRunner) -> bool:
 
 
 @dataclass(eq=False)
-class MakeBlocks(beam.PTransform[Any, Any]):
+class MakeBlocks(beam.PTransform[PCollection[Any], StageOutputs]):
     """PCollection[(number, V)] -> dict of PCollection[(reader, Block)] by tag; "summary": PCollection[DedupSummary].
 
     `make(element, job, *arguments)` yields what the element gives: (reader, block) for the tag "blocks", TaggedOutput
@@ -152,7 +152,7 @@ class MakeBlocks(beam.PTransform[Any, Any]):
     step: str
     make: Make
     job: DedupJob
-    arguments: tuple[Any, ...] = ()
+    arguments: tuple[object, ...] = ()
     tags: tuple[str, ...] = ("summary",)
 
     def expand(self, elements: PCollection[Any]) -> StageOutputs:
@@ -161,19 +161,19 @@ class MakeBlocks(beam.PTransform[Any, Any]):
         if not self.job.blocks_in_files:
             made = beam.FlatMap(self.make, *arguments)
         elif self.job.in_pool:
-            numbered = elements | "number" >> beam.Map(put_together).with_output_types(tuple[int, Any])
+            numbered = elements | "number" >> beam.Map(put_together).with_output_types(tuple[int, object])
             elements = numbered | "gather" >> beam.GroupByKey()
             made = beam.ParDo(StoreInPool(self.step, self.make, self.job.root), *arguments)
         else:
             made = beam.ParDo(StoreBlocks(self.step, self.make, self.job.root), *arguments)
-        types: dict[str, Any] = {tag: DedupSummary if tag == "summary" else KeyedBlock for tag in self.tags}
+        types: dict[str, object] = {tag: DedupSummary if tag == "summary" else KeyedBlock for tag in self.tags}
         outputs = elements | "make" >> made.with_output_types(KeyedBlock, **types).with_outputs(
             *self.tags, main="blocks"
         )
         return {tag: outputs[tag] for tag in ("blocks", *self.tags)}
 
 
-def put_together(element: Any) -> tuple[int, Any]:
+def put_together(element: object) -> tuple[int, object]:
     """Return an element under a key that all have."""
     return 0, element
 
@@ -186,7 +186,7 @@ class StoreBlocks(beam.DoFn):
         self.step, self.make, self.root = step, make, root
         self.done = Metrics.counter("dedup", step)
 
-    def process(self, element: Any, *arguments: Any) -> Iterator[Made]:
+    def process(self, element: Any, *arguments: object) -> Iterator[Made]:
         """Do one element."""
         store_blocks(element, self.step, self.make, self.root, arguments)
         yield from read_claims(Output(self.root), self.step, element[0])
@@ -201,7 +201,7 @@ class StoreInPool(beam.DoFn):
         self.step, self.make, self.root = step, make, root
         self.done = Metrics.counter("dedup", step)
 
-    def process(self, gathered: tuple[int, Iterable[Any]], *arguments: Any) -> Iterator[Made]:
+    def process(self, gathered: tuple[int, Iterable[Any]], *arguments: object) -> Iterator[Made]:
         """Do all elements; what one gives is yielded as soon as it is done."""
         elements, logged = list(gathered[1]), time.monotonic()
         store = partial(store_blocks, step=self.step, make=self.make, root=self.root, arguments=arguments)
@@ -213,7 +213,7 @@ class StoreInPool(beam.DoFn):
                 print(f"dedup {self.step}: {count} of {len(elements)} done", file=sys.stderr, flush=True)
 
 
-def store_blocks(element: Any, step: str, make: Make, root: str, arguments: tuple[Any, ...]) -> int:
+def store_blocks(element: Any, step: str, make: Make, root: str, arguments: tuple[object, ...]) -> int:
     """Write what an element gives to its files, unless they are there. Returns the element's number."""
     output, number = Output(root), int(element[0])
     if not output.exists(*FOLDER, step, f"{number:06d}.json"):
@@ -223,7 +223,7 @@ def store_blocks(element: Any, step: str, make: Make, root: str, arguments: tupl
 
 def write_claims(output: Output, step: str, number: int, made: Iterator[Made]) -> None:
     """Write an element's blocks to its file; then to its marker where each block is, and what else it gives."""
-    claims: list[list[Any]] = []
+    claims: list[list[object]] = []
     with ExitStack() as stack:
         out = None
         for item in made:

@@ -194,7 +194,7 @@ def read_fingerprint(root: str) -> str | None:
     return output.read_json("index.json").get("content", "") if output.exists("index.json") else None
 
 
-def describe_differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def describe_differences(made: Mapping[str, object], wanted: Mapping[str, object]) -> str:
     """Return what is wanted and was made otherwise; "" where nothing is."""
     return "; ".join(f"{key} {made.get(key)}, here {wanted[key]}" for key in wanted if made.get(key) != wanted[key])
 

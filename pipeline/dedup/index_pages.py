@@ -5,7 +5,6 @@ Index   a shard: index/NAME.parquet, and the shard itself for the batch that it 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -88,7 +87,7 @@ def concatenate_pages(parts: list[Pages]) -> Pages:
 
 
 @dataclass(eq=False)
-class Index(beam.PTransform[Any, Any]):
+class Index(beam.PTransform[PCollection[DocumentShard], StageOutputs]):
     """PCollection[DocumentShard] -> "blocks" (the shards by batch), "summary"."""
 
     job: DedupJob

@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -38,6 +37,7 @@ SUMMARY = "summary.json"
 PASSES = {"url": UrlKeys, "exact": TextKeys}
 
 Blocks = PCollection[KeyedBlock]
+Summaries = list[PCollection[DedupSummary]]
 
 
 def build_dedup(
@@ -47,7 +47,7 @@ def build_dedup(
     in_files = keeps_blocks_in_files(pipeline.runner)
     job = DedupJob(root, config.dedup, make_plan(shards, config.dedup), in_files, in_pool)
     indexed = pipeline | "Shards" >> beam.Create(shards).with_output_types(DocumentShard) | "Index" >> Index(job)
-    summaries: list[PCollection[DedupSummary]] = [indexed["summary"]]
+    summaries: Summaries = [indexed["summary"]]
     removed: dict[str, Blocks] = {}
     kept: dict[str, Blocks] = {}
     for kind in [kind for kind in PASSES if getattr(config.dedup, kind)]:
@@ -92,7 +92,7 @@ def find_copies(shards: Blocks, removed: dict[str, Blocks], job: DedupJob, kind:
     return outputs
 
 
-def find_near_copies(shards: Blocks, removed: dict[str, Blocks], job: DedupJob) -> tuple[Blocks, list[Any]]:
+def find_near_copies(shards: Blocks, removed: dict[str, Blocks], job: DedupJob) -> tuple[Blocks, Summaries]:
     """Return the verdicts on near duplicates, and the summaries of the stages."""
     bands = {"shards": shards, **removed} | "Join pages for bands" >> beam.CoGroupByKey() | "BandKeys" >> BandKeys(job)
     links = bands["blocks"] | "Group band keys" >> beam.GroupByKey() | "LinkBuckets" >> LinkBuckets(job)
@@ -111,7 +111,7 @@ def find_near_copies(shards: Blocks, removed: dict[str, Blocks], job: DedupJob) 
     return verdicts["blocks"], [stage["summary"] for stage in (bands, links, members, shingles, verdicts)]
 
 
-def find_repeated_lines(shards: Blocks, indexed: PCollection[DedupSummary], job: DedupJob) -> list[Any]:
+def find_repeated_lines(shards: Blocks, indexed: PCollection[DedupSummary], job: DedupJob) -> Summaries:
     """Add the stages for lines, over the shards whose duplicates are written; return the stages' summaries."""
     lines = {"shards": shards} | "Join kept pages" >> beam.CoGroupByKey() | "PageLines" >> PageLines(job, indexed)
     repeated = lines["blocks"] | "Group lines" >> beam.GroupByKey() | "CountLines" >> CountLines(job)
@@ -168,7 +168,7 @@ def silence_beam() -> Iterator[None]:
 
 def prepare_output(output: Output, config: Config, names: list[str]) -> None:
     """Clear away what is of another job, and mark the folder. Raises ValueError where `against` cannot be used."""
-    against: dict[str, Any] = {}
+    against: dict[str, object] = {}
     for root in config.dedup.previous_outputs:
         earlier = Output(root)
         if earlier.path() == output.path():

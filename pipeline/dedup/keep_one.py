@@ -6,7 +6,7 @@ KeepOne             a partition: of the pages with one key the preferred one is 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -120,7 +120,7 @@ def keep_one(group: BlockGroup, job: DedupJob, kind: str) -> Iterator[Made]:
 
 
 @dataclass(eq=False)
-class UrlKeys(beam.PTransform[Any, Any]):
+class UrlKeys(beam.PTransform[PCollection[JoinedBlocks], PCollection[KeyedBlock]]):
     """PCollection[(batch, {"shards", "removed ..."})] -> PCollection[(partition, Block)]."""
 
     job: DedupJob
@@ -132,7 +132,7 @@ class UrlKeys(beam.PTransform[Any, Any]):
 
 
 @dataclass(eq=False)
-class TextKeys(beam.PTransform[Any, Any]):
+class TextKeys(beam.PTransform[PCollection[JoinedBlocks], PCollection[KeyedBlock]]):
     """PCollection[(batch, {"shards", "removed ..."})] -> PCollection[(partition, Block)]."""
 
     job: DedupJob
@@ -144,7 +144,7 @@ class TextKeys(beam.PTransform[Any, Any]):
 
 
 @dataclass(eq=False)
-class KeepOne(beam.PTransform[Any, Any]):
+class KeepOne(beam.PTransform[PCollection[BlockGroup], StageOutputs]):
     """PCollection[(partition, blocks)] -> "blocks" (verdicts by the kept page's batch), "removed", "summary"."""
 
     job: DedupJob

@@ -6,7 +6,6 @@ LinkBuckets  a partition: the pages that share a key (a bucket), each linked to 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -73,7 +72,7 @@ def link_buckets(group: BlockGroup, job: DedupJob) -> Iterator[Made]:
 
 
 @dataclass(eq=False)
-class BandKeys(beam.PTransform[Any, Any]):
+class BandKeys(beam.PTransform[PCollection[JoinedBlocks], StageOutputs]):
     """PCollection[(batch, {"shards", "removed ..."})] -> "blocks" (band keys by partition), "summary"."""
 
     job: DedupJob
@@ -85,7 +84,7 @@ class BandKeys(beam.PTransform[Any, Any]):
 
 
 @dataclass(eq=False)
-class LinkBuckets(beam.PTransform[Any, Any]):
+class LinkBuckets(beam.PTransform[PCollection[BlockGroup], StageOutputs]):
     """PCollection[(partition, blocks)] -> "blocks" (links, all under 0), "summary"."""
 
     job: DedupJob

@@ -16,7 +16,7 @@ some HELD_LINES lines at a time, and passes on a count.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 import apache_beam as beam
 import numpy as np
@@ -56,7 +56,20 @@ T = TypeVar("T")
 HELD_LINES = 1 << 20  # lines that a batch holds: some 100 MB
 NO_PLACE = np.uint64(0xFFFFFFFFFFFFFFFF)  # the place of a page that does not exist
 AT_ONCE = 1 << 16  # characters of the texts whose lines are found together, or one text
-COLUMNS = ["id", "url", "date", "text_hash", "site", "text"]
+
+
+class KeptPage(TypedDict):
+    """The columns of a page that are read: its text, and what orders it."""
+
+    id: str
+    url: str | None
+    date: str | None
+    text_hash: bytes | None
+    site: str | None
+    text: str
+
+
+COLUMNS = list(KeptPage.__annotations__)
 
 COUNTED = pa.schema(
     [
@@ -108,7 +121,7 @@ def find_lines(pages: JoinedBlocks, job: DedupJob, params: LineParams) -> Iterat
     """Yield the lines of a batch's pages that are kept, those of some pages at a time."""
     kept = (page for shard in read_shards(pages) for page in read_kept_pages(shard, job, params))
     for some in hold_items(kept, AT_ONCE, lambda page: len(page[1]["text"])):
-        salts = [hash_string(page["site"]) for _, page in some] if params.scope == "site" else None
+        salts = [hash_string(page["site"] or "") for _, page in some] if params.scope == "site" else None
         found = compute_line_keys([page["text"] for _, page in some], params, salts)
         yield LinesOfPages(
             place=np.repeat(np.array([place for place, _ in some], np.uint64), found.counts),
@@ -121,8 +134,8 @@ def find_lines(pages: JoinedBlocks, job: DedupJob, params: LineParams) -> Iterat
         )
 
 
-def read_kept_pages(shard: DocumentShard, job: DedupJob, params: LineParams) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the place and COLUMNS of each page of a shard that is kept and has text, and a site where that matters."""
+def read_kept_pages(shard: DocumentShard, job: DedupJob, params: LineParams) -> Iterator[tuple[int, KeptPage]]:
+    """Yield the place and columns of each page of a shard that is kept and has text, and a site where that matters."""
     removed, first = set(read_removed_rows(job.output, shard.name).tolist()), 0
     with job.output.parquet("documents", f"{shard.name}.parquet") as file:
         for number in range(file.num_row_groups):
@@ -133,7 +146,7 @@ def read_kept_pages(shard: DocumentShard, job: DedupJob, params: LineParams) -> 
                 first += batch.num_rows
 
 
-def hash_page(page: dict[str, Any]) -> int:
+def hash_page(page: KeptPage) -> int:
     """Return the hash by which one page of many keeps a line: of no site's, date's or shard's advantage."""
     return hash_string("\0".join([page["id"], page["url"] or "", page["date"] or "", (page["text_hash"] or b"").hex()]))
 
@@ -273,7 +286,7 @@ def count_index_lines(summary: DedupSummary) -> int:
 
 
 @dataclass(eq=False)
-class PageLines(beam.PTransform[Any, Any]):
+class PageLines(beam.PTransform[PCollection[JoinedBlocks], StageOutputs]):
     """PCollection[(batch, {"shards"})] -> "blocks" (counted lines by partition), "found" (by batch), "summary".
 
     `indexed` is the summaries of the stage Index: the number of lines decides how many partitions there are.
@@ -295,7 +308,7 @@ class PageLines(beam.PTransform[Any, Any]):
 
 
 @dataclass(eq=False)
-class CountLines(beam.PTransform[Any, Any]):
+class CountLines(beam.PTransform[PCollection[BlockGroup], StageOutputs]):
     """PCollection[(partition, blocks)] -> "blocks" (lines that are removed, by batch), "summary"."""
 
     job: DedupJob
@@ -307,7 +320,7 @@ class CountLines(beam.PTransform[Any, Any]):
 
 
 @dataclass(eq=False)
-class WriteRepeatedLines(beam.PTransform[Any, Any]):
+class WriteRepeatedLines(beam.PTransform[PCollection[JoinedBlocks], PCollection[DedupSummary]]):
     """PCollection[(batch, {"shards", "found", "repeated"})] -> PCollection[DedupSummary]."""
 
     job: DedupJob

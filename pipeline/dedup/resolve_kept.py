@@ -5,7 +5,6 @@ ResolveKept   a batch: of the verdicts of a pass that keep a page of the batch, 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -56,7 +55,7 @@ def resolve_kept(verdicts: JoinedBlocks, job: DedupJob, kind: str) -> Iterator[K
 
 
 @dataclass(eq=False)
-class ResolveKept(beam.PTransform[Any, Any]):
+class ResolveKept(beam.PTransform[PCollection[JoinedBlocks], PCollection[KeyedBlock]]):
     """PCollection[(batch, {"kept", later passes by name})] -> PCollection[(batch, Block)]: the pass's last verdicts."""
 
     job: DedupJob

@@ -8,7 +8,6 @@ partition, and all that decides about the page is there. A component is known by
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -119,7 +118,7 @@ def partition_candidates(element: tuple[int, pa.Table], job: DedupJob) -> Iterat
 
 
 @dataclass(eq=False)
-class PartitionCandidates(beam.PTransform[Any, Any]):
+class PartitionCandidates(beam.PTransform[PCollection[pa.Table], StageOutputs]):
     """PCollection[pa.Table] of one forest -> "blocks" (its pages by batch), "summary"."""
 
     job: DedupJob

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -36,6 +36,7 @@ from pipeline.dedup.plan import ROW_BITS, DocumentShard, rows_of_places
 from pipeline.dedup.settings import DedupConfig
 from pipeline.dedup.spanning_forest import MEMBER
 from pipeline.dedup.summary import DedupSummary, NamedCluster, largest_clusters, summarize_clusters
+from pipeline.io.output import Output
 from pipeline.text.minhash import MinHashParams, hash_word_runs, jaccard_similarity
 from pipeline.text.tokenize.shingle_words import hash_shingle_words
 
@@ -107,7 +108,9 @@ def shingle_shard(shard: DocumentShard, members: pa.Table, job: DedupJob, packer
         done += len(sets.counts)
 
 
-def hold_shingles(shard: DocumentShard, source: Any, rows: np.ndarray, params: MinHashParams) -> Iterator[ShingleSets]:
+def hold_shingles(
+    shard: DocumentShard, source: Output, rows: np.ndarray, params: MinHashParams
+) -> Iterator[ShingleSets]:
     """Yield the shingles of some rows of a shard, each time HELD_SHINGLES bytes or more but for the last."""
     held: list[ShingleSets] = []
     for table in read_parquet_rows(source, "documents", shard.name, rows, ["text"]):
@@ -192,7 +195,7 @@ def verify_partition(group: BlockGroup, job: DedupJob) -> Iterator[Made]:
 
 
 @dataclass(eq=False)
-class Shingles(beam.PTransform[Any, Any]):
+class Shingles(beam.PTransform[PCollection[JoinedBlocks], StageOutputs]):
     """PCollection[(batch, {"shards", "members"})] -> "blocks" (candidates by partition), "summary"."""
 
     job: DedupJob
@@ -204,7 +207,7 @@ class Shingles(beam.PTransform[Any, Any]):
 
 
 @dataclass(eq=False)
-class VerifyJaccard(beam.PTransform[Any, Any]):
+class VerifyJaccard(beam.PTransform[PCollection[BlockGroup], StageOutputs]):
     """PCollection[(partition, blocks)] -> "blocks" (verdicts by the removed page's batch), "summary"."""
 
     job: DedupJob

@@ -5,7 +5,6 @@ WriteDuplicates   a batch: the verdicts of every pass on its pages
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -65,7 +64,7 @@ def find_roots(places: np.ndarray, job: DedupJob) -> list[str | None]:
 
 
 @dataclass(eq=False)
-class WriteDuplicates(beam.PTransform[Any, Any]):
+class WriteDuplicates(beam.PTransform[PCollection[JoinedBlocks], StageOutputs]):
     """PCollection[(batch, {"shards", verdicts by kind})] -> "blocks" (the shards that are done), "summary"."""
 
     job: DedupJob

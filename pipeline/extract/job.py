@@ -5,9 +5,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import PCollection
 
 from pipeline.config import Config, build_config
 from pipeline.extract.extract_text import AddMetadata, ExtractText
@@ -16,7 +16,7 @@ from pipeline.extract.identify_language import IdentifyLanguage
 from pipeline.extract.mask_pii import MaskPii
 from pipeline.extract.merge_splits import MergeSplits, MergeWrittenSplits
 from pipeline.extract.page import Page, PageFunction, settle_page
-from pipeline.extract.page_stage import PageStage, RunOwnStage, RunOwnTransform
+from pipeline.extract.page_stage import PageStage, PageTransform, RunOwnStage, RunOwnTransform
 from pipeline.extract.prefilter_language import PrefilterLanguage
 from pipeline.extract.read_crawl import ReadCrawl, batch_pages, read_split
 from pipeline.extract.score_quality import ScoreQuality
@@ -51,13 +51,13 @@ def build(
 
 
 @dataclass(eq=False)
-class ExtractPages(beam.PTransform[Any, Any]):
+class ExtractPages(beam.PTransform[PCollection[Split], PCollection[str]]):
     """PCollection[Split] -> PCollection[str]: every page of the splits through all stages, and written as parts."""
 
     config: Config
     root: str
 
-    def expand(self, splits: Any) -> Any:
+    def expand(self, splits: PCollection[Split]) -> PCollection[str]:
         """Chain the stages."""
         config = self.config
         pages = splits | ReadCrawl(
@@ -65,12 +65,13 @@ class ExtractPages(beam.PTransform[Any, Any]):
         )
         for stage in page_stages(config):
             pages = pages | stage
-        return pages | WriteSplit(self.root, merge=False)
+        written: PCollection[str] = pages | WriteSplit(self.root, merge=False)
+        return written
 
 
-def page_stages(config: Config) -> list[beam.PTransform[Any, Any]]:
+def page_stages(config: Config) -> list[PageTransform]:
     """Return the stages between reading and writing, in their order, those of the user's own included."""
-    stages: dict[str, beam.PTransform[Any, Any]] = {
+    stages: dict[str, PageTransform] = {
         "prefilter_language": PrefilterLanguage(config.languages, config.language),
         "extract_text": ExtractText(config.extract),
         "identify_language": IdentifyLanguage(config.languages, config.language),
@@ -93,7 +94,7 @@ def page_stages(config: Config) -> list[beam.PTransform[Any, Any]]:
     ]
 
 
-def make_own_transform(stage: OwnStage, known: tuple[str, ...]) -> beam.PTransform[Any, Any]:
+def make_own_transform(stage: OwnStage, known: tuple[str, ...]) -> PageTransform:
     """Return the transform that runs a stage of the user's own. Raises ConfigError where there is no such stage."""
     made = stage.make()
     if isinstance(made, beam.PTransform) and not isinstance(made, PageStage):
@@ -110,7 +111,7 @@ def load_stages(config: Config) -> list[PageFunction]:
     return [stage.load() for stage in stages if isinstance(stage, PageStage)]
 
 
-def extract_pages(inputs: str | Sequence[str], settings: Config | Mapping[str, Any] | None = None) -> Iterator[Page]:
+def extract_pages(inputs: str | Sequence[str], settings: Config | Mapping[str, object] | None = None) -> Iterator[Page]:
     """Yield every page of crawl files after all stages, in this process and without Beam.
 
     `inputs` are files, folders, globs or addresses; `settings` is a config, or a mapping of its keys without `inputs`
@@ -134,7 +135,7 @@ def extract_pages(inputs: str | Sequence[str], settings: Config | Mapping[str, A
 
 
 @dataclass(eq=False)
-class ExtractOrMerge(beam.PTransform[Any, Any]):
+class ExtractOrMerge(beam.PTransform[PCollection[Split | InputFile], PCollection[str]]):
     """PCollection[Split | InputFile] -> PCollection[str]: the job's two halves, for a worker that draws tasks for both.
 
     The workers of this machine run it: a split is drawn early, its file once all of its splits are done.
@@ -143,13 +144,14 @@ class ExtractOrMerge(beam.PTransform[Any, Any]):
     config: Config
     root: str
 
-    def expand(self, tasks: Any) -> Any:
+    def expand(self, tasks: PCollection[Split | InputFile]) -> PCollection[str]:
         """Send each task to its half of the job."""
         splits = tasks | "splits" >> beam.Filter(is_split).with_output_types(Split)
         names = tasks | "files" >> beam.FlatMap(file_names).with_output_types(str)
         written = splits | "pages" >> ExtractPages(self.config, self.root)
         merged = names | "merge" >> MergeWrittenSplits(self.root, settings_fingerprint(self.config))
-        return (written, merged) | beam.Flatten()
+        done: PCollection[str] = (written, merged) | beam.Flatten()
+        return done
 
 
 def is_split(task: Split | InputFile) -> bool:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
+from apache_beam.pvalue import PCollection
 
 from pipeline.extract.splits import (
     PartRows,
@@ -130,7 +130,7 @@ def count_tries(table: pa.Table, counts: FileLedger, cpu: dict[str, float]) -> N
 
 
 @dataclass(eq=False)
-class MergeSplits(beam.PTransform[Any, Any]):
+class MergeSplits(beam.PTransform[PCollection[str], PCollection[str]]):
     """PCollection[str] -> PCollection[str]: shard names, each once, after its last page was written and it was merged.
 
     `settings` is the fingerprint that marks the merged file.
@@ -139,21 +139,24 @@ class MergeSplits(beam.PTransform[Any, Any]):
     output: str
     settings: str = ""
 
-    def expand(self, names: Any) -> Any:
+    def expand(self, names: PCollection[str]) -> PCollection[str]:
         """Wait for every part of a file, then merge it."""
-        return names | "by file" >> beam.Distinct() | "merge" >> MergeWrittenSplits(self.output, self.settings)
+        each: PCollection[str] = names | "by file" >> beam.Distinct()
+        merged: PCollection[str] = each | "merge" >> MergeWrittenSplits(self.output, self.settings)
+        return merged
 
 
 @dataclass(eq=False)
-class MergeWrittenSplits(beam.PTransform[Any, Any]):
+class MergeWrittenSplits(beam.PTransform[PCollection[str], PCollection[str]]):
     """PCollection[str] -> PCollection[str]: shard names whose pages are all written, each after it was merged."""
 
     output: str
     settings: str = ""
 
-    def expand(self, names: Any) -> Any:
+    def expand(self, names: PCollection[str]) -> PCollection[str]:
         """Merge every file."""
-        return names | beam.Map(merge_file, self.output, self.settings).with_output_types(str)
+        merged: PCollection[str] = names | beam.Map(merge_file, self.output, self.settings).with_output_types(str)
+        return merged
 
 
 def merge_file(name: str, output: str, settings: str) -> str:

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 import apache_beam as beam
 from apache_beam.coders import Coder
 from apache_beam.coders.typecoders import registry
 from apache_beam.metrics.metric import Metrics
+from apache_beam.pvalue import PCollection
 
 from pipeline.extract.page import Page, PageFunction, Rejection, process_remaining
 from pipeline.extract.settings import OwnStage
@@ -25,8 +26,9 @@ from pipeline.io.plugins import describe_exception, describe_place
 from pipeline.io.schemas import DOCUMENT
 from pipeline.runners.page_watch import watch_stage
 
+PageTransform: TypeAlias = beam.PTransform[PCollection[Page], PCollection[Page]]
 Loaded = TypeVar("Loaded")
-LOADED: dict[Hashable, Any] = {}
+LOADED: dict[Hashable, object] = {}
 LOCK = threading.Lock()
 
 
@@ -36,8 +38,7 @@ def load_once(load: Callable[..., Loaded], *arguments: Hashable) -> Loaded:
     with LOCK:
         if key not in LOADED:
             LOADED[key] = load(*arguments)
-        found: Loaded = LOADED[key]
-        return found
+        return cast(Loaded, LOADED[key])
 
 
 class PageCoder(Coder):
@@ -66,7 +67,7 @@ def register_page_coder() -> None:
     registry.register_coder(Page, PageCoder)
 
 
-class PageStage(beam.PTransform[Any, Any], ABC):
+class PageStage(PageTransform, ABC):
     """PCollection[Page] -> PCollection[Page]: one stage; a subclass says what a worker loads for it."""
 
     @abstractmethod
@@ -76,10 +77,12 @@ class PageStage(beam.PTransform[Any, Any], ABC):
         The function returns the pages that it is given, changed or rejected, in the same order.
         """
 
-    def expand(self, pages: Any) -> Any:
+    def expand(self, pages: PCollection[Page]) -> PCollection[Page]:
         """Run the stage's function over every batch."""
         register_page_coder()
-        return pages | beam.ParDo(ProcessPages(self.default_label(), self.load)).with_output_types(Page)
+        stage = beam.ParDo(ProcessPages(self.default_label(), self.load))
+        processed: PCollection[Page] = pages | stage.with_output_types(Page)
+        return processed
 
 
 class ProcessPages(beam.DoFn):
@@ -100,7 +103,7 @@ class ProcessPages(beam.DoFn):
         count_stage(self.name, pages, processed)
         yield processed
 
-    def infer_output_type(self, input_type: Any) -> Any:
+    def infer_output_type(self, input_type: object) -> type[Page]:
         """Return the type of an element; the annotations tell that of a batch."""
         return Page
 
@@ -261,7 +264,7 @@ class RunOwnStage(PageStage):
 
 
 @dataclass(eq=False)
-class RunOwnTransform(beam.PTransform[Any, Any]):
+class RunOwnTransform(PageTransform):
     """PCollection[Page] -> PCollection[Page]: a Beam transform of the user's own over all pages.
 
     It may regroup pages in any way. Pages that it loses are found when the splits are merged.
@@ -274,10 +277,11 @@ class RunOwnTransform(beam.PTransform[Any, Any]):
         """Return the name of the user's class."""
         return self.stage.use.rpartition(":")[2]
 
-    def expand(self, pages: Any) -> Any:
+    def expand(self, pages: PCollection[Page]) -> PCollection[Page]:
         """Apply the transform, and check the pages that it gives."""
         changed = pages | self.stage.make().with_output_types(Page)
-        return changed | CheckOwnPages(self.stage, self.known)
+        checked: PCollection[Page] = changed | CheckOwnPages(self.stage, self.known)
+        return checked
 
 
 @dataclass(eq=False)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
-from apache_beam.pvalue import PBegin
+from apache_beam.pvalue import PBegin, PCollection
 
 from pipeline.config import build_config
 from pipeline.extract.page import Page, Rejection, map_remaining, reject_page
@@ -273,7 +273,7 @@ def batch_pages(pages: Iterable[Page]) -> Iterator[list[Page]]:
 
 
 @dataclass(eq=False)
-class ReadCrawl(beam.PTransform[Any, Any]):
+class ReadCrawl(beam.PTransform[PCollection[Split] | PBegin, PCollection[Page]]):
     """PCollection[Split] -> PCollection[Page], or, at a pipeline's beginning, the pages of `inputs`.
 
     `inputs` are files, folders, globs and addresses as in a config. With `output`, a split that is done there is not
@@ -288,14 +288,14 @@ class ReadCrawl(beam.PTransform[Any, Any]):
     robots: RobotsConfig = RobotsConfig()
     page_seconds: float | None = None
 
-    def expand(self, start: Any) -> Any:
+    def expand(self, start: PCollection[Split] | PBegin) -> PCollection[Page]:
         """Read every split."""
         register_page_coder()
         splits = start
         if isinstance(start, PBegin):
             splits = start | beam.Create(self.find_splits(), reshuffle=True).with_output_types(Split)
-        reader = ReadSplit(self)
-        return splits | beam.ParDo(reader).with_output_types(Page)
+        pages: PCollection[Page] = splits | beam.ParDo(ReadSplit(self)).with_output_types(Page)
+        return pages
 
     def find_splits(self) -> list[Split]:
         """Return the splits of `inputs`. Raises ValueError or OSError where one is not there."""
@@ -352,7 +352,7 @@ class ReadSplit(beam.DoFn):
             watch.one_by_one.add((split.name, split.start))
         return charges
 
-    def infer_output_type(self, input_type: Any) -> Any:
+    def infer_output_type(self, input_type: object) -> type[Page]:
         """Return the type of an element; the annotations tell that of a batch."""
         return Page
 

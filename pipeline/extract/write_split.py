@@ -11,6 +11,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.metrics.metric import Metrics
+from apache_beam.pvalue import PCollection
 
 from pipeline.extract.merge_splits import MergeSplits
 from pipeline.extract.page import Page, settle_page
@@ -70,7 +71,7 @@ def write_parts(pages: Sequence[Page], output: Output) -> set[str]:
 
 
 @dataclass(eq=False)
-class WriteSplit(beam.PTransform[Any, Any]):
+class WriteSplit(beam.PTransform[PCollection[Page], PCollection[str]]):
     """PCollection[Page] -> PCollection[str]: pages written below `output`; the names of the shards that they go to.
 
     With `merge`, the splits of each file are merged into its shards in documents/ and rejected/ once all of their pages
@@ -80,10 +81,13 @@ class WriteSplit(beam.PTransform[Any, Any]):
     output: str
     merge: bool = True
 
-    def expand(self, pages: Any) -> Any:
+    def expand(self, pages: PCollection[Page]) -> PCollection[str]:
         """Write every batch."""
-        names = pages | beam.ParDo(WriteParts(self.output)).with_output_types(str)
-        return names | MergeSplits(self.output) if self.merge else names
+        names: PCollection[str] = pages | beam.ParDo(WriteParts(self.output)).with_output_types(str)
+        if not self.merge:
+            return names
+        merged: PCollection[str] = names | MergeSplits(self.output)
+        return merged
 
 
 class WriteParts(beam.DoFn):

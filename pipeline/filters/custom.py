@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from pipeline.filters.base import Filter, Threshold
 from pipeline.filters.statistics import TextStatistics
@@ -39,7 +38,7 @@ def custom_filter_name(use: str) -> str:
 
 
 def load_custom_filters(
-    entries: Sequence[Mapping[str, Any]], taken: Sequence[str], key: str = "rules.custom"
+    entries: Sequence[Mapping[str, object]], taken: Sequence[str], key: str = "rules.custom"
 ) -> dict[str, Filter]:
     """Return the custom filters of a config by name. `taken` are the names of other stages.
 
@@ -59,7 +58,7 @@ def load_custom_filters(
     return found
 
 
-def custom_filter_files(entries: Sequence[Mapping[str, Any]], key: str = "rules.custom") -> list[tuple[str, str]]:
+def custom_filter_files(entries: Sequence[Mapping[str, object]], key: str = "rules.custom") -> list[tuple[str, str]]:
     """Return (config key, path) of the file that each custom filter is written in. Raises ConfigError."""
     keys = [f"{key}.{number}" for number in range(len(entries))]
     files = [
@@ -69,7 +68,7 @@ def custom_filter_files(entries: Sequence[Mapping[str, Any]], key: str = "rules.
     return [(where, path) for where, path in zip(keys, files, strict=True) if path]
 
 
-def make_custom_filter(use: str, settings: Mapping[str, Any], where: str) -> Filter:
+def make_custom_filter(use: str, settings: Mapping[str, object], where: str) -> Filter:
     """Return an instance of the class that `use` names. Raises ConfigError."""
     import_filter(use, where)
     made: Filter = make_object(use, settings, where)

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ def load_object(use: str, key: str) -> Any:
     return found
 
 
-def make_object(use: str, settings: Mapping[str, Any], key: str, other_keys: Sequence[str] = ("use",)) -> Any:
+def make_object(use: str, settings: Mapping[str, object], key: str, other_keys: Sequence[str] = ("use",)) -> Any:
     """Return an instance of the class that `use` names, made with `settings`.
 
     `key` is the config key of the mapping that holds `other_keys` and the settings. The settings of a dataclass are
@@ -87,7 +87,7 @@ def describe_place(error: BaseException) -> str:
     return f"{last.filename}, line {last.lineno}"
 
 
-def find_source_file(part: Any) -> str | None:
+def find_source_file(part: type | Callable[..., object]) -> str | None:
     """Return the file that a class or function is written in; None where a program made it."""
     try:
         return inspect.getfile(part)

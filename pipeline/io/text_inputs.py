@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -145,7 +145,7 @@ def iterate_lines(
             yield begin, place - begin, None if too_long else line
 
 
-def parse_line(line: bytes) -> Mapping[str, Any] | str:
+def parse_line(line: bytes) -> Mapping[str, object] | str:
     """Return the object of a line, or why it is none."""
     try:
         row = json.loads(line)
@@ -241,7 +241,7 @@ def list_columns(columns: TextColumns) -> dict[str, tuple[str, ...]]:
     return {key: (named,) if named else KNOWN_COLUMNS[key] for key, named in asdict(columns).items()}
 
 
-def look_up(row: Mapping[str, Any], place: str) -> Any:
+def look_up(row: Mapping[str, object], place: str) -> object:
     """Return the value at a place such as "url" or "metadata.url"; None where there is none."""
     if place in row:
         return row[place]
@@ -250,24 +250,24 @@ def look_up(row: Mapping[str, Any], place: str) -> Any:
     return within.get(inner) if isinstance(within, Mapping) else None
 
 
-def find_value(row: Mapping[str, Any], key: str, columns: TextColumns) -> Any:
+def find_value(row: Mapping[str, object], key: str, columns: TextColumns) -> object:
     """Return what a row has for "text", "id", "url" or "date"; None where it has nothing."""
     return next((value for place in list_columns(columns)[key] if (value := look_up(row, place)) is not None), None)
 
 
-def pick_values(row: Mapping[str, Any], columns: TextColumns) -> Mapping[str, Any]:
+def pick_values(row: Mapping[str, object], columns: TextColumns) -> Mapping[str, object]:
     """Return what a row has for "text", "id", "url" and "date"."""
     return {key: replace_surrogates(find_value(row, key, columns)) for key in KNOWN_COLUMNS}
 
 
-def describe_missing(path: str, row: Mapping[str, Any], columns: TextColumns) -> str:
+def describe_missing(path: str, row: Mapping[str, object], columns: TextColumns) -> str:
     """Return one line: the first row of a file has no text where it was looked for."""
     wanted = columns.text or "text"
     names = ", ".join(map(str, row)) or "none"
     return f"{path}: its first line has no key {wanted!r}; set input.columns.text to one of: {names}"
 
 
-def make_text(values: Mapping[str, Any], offset: int, length: int, path: str) -> InputText:
+def make_text(values: Mapping[str, object], offset: int, length: int, path: str) -> InputText:
     """Return a row with values of the right type. A row without an id gets one from its file's name, place and text."""
     text = value if isinstance(value := values.get("text"), str) else ""
     url = value if isinstance(value := values.get("url"), str) else ""
@@ -310,7 +310,7 @@ def find_text_split_points(source: IO[bytes], path: str, target: int) -> list[tu
     return [(0, size)]
 
 
-def group_rows(metadata: Any, size: int, target: int) -> list[tuple[int, int]]:
+def group_rows(metadata: pq.FileMetaData, size: int, target: int) -> list[tuple[int, int]]:
     """Return (first row, bytes) of runs of row groups of about `target` bytes."""
     rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     total, first = max(1, sum(rows)), 0

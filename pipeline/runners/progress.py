@@ -54,7 +54,7 @@ class Progress:
             self.live.start()
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         """End the live line; a log gets its last line."""
         if self.live:
             self.live.stop()
