@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
@@ -288,7 +288,7 @@ class ReadCrawl(beam.PTransform[PCollection[Split] | PBegin, PCollection[Page]])
     robots: RobotsConfig = RobotsConfig()
     page_seconds: float | None = None
 
-    def expand(self, start: PCollection[Split] | PBegin) -> PCollection[Page]:
+    def expand(self, start: Any) -> PCollection[Page]:  # Beam warns of a type for two kinds of start
         """Read every split."""
         register_page_coder()
         splits = start

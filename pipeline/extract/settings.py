@@ -55,7 +55,7 @@ class OwnStage(NamedTuple):
         return made
 
 
-def is_transform(made: Any) -> bool:
+def is_transform(made: object) -> bool:
     """Tell whether an object is a Beam transform, without importing Beam."""
     return any(cls.__module__ == "apache_beam.transforms.ptransform" for cls in type(made).__mro__)
 

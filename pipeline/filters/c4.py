@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
@@ -111,7 +111,7 @@ class C4Filter(Filter):
 
     @model_validator(mode="before")
     @classmethod
-    def variant_defaults(cls, given: Any) -> Any:
+    def variant_defaults(cls, given: object) -> object:
         """Lay what is given over the variant's own values."""
         values = dict(given.kwargs or {}) if isinstance(given, ArgsKwargs) and not given.args else given
         return {**PAPER, **values} if isinstance(values, dict) and values.get("variant") == "paper" else given

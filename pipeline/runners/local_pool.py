@@ -110,8 +110,8 @@ class TaskPool:
         self.make_stage, self.follow, self.flags, self.recover = make_stage, follow, flags, recover
         self.running: dict[int, PoolWorker] = {}
         self.idle: set[int] = set()  # who asked for a task and has none yet
-        self.reported: dict[int, list[Any]] = {}  # of the task in hand: what `lost` takes back
-        self.done: list[Any] = []
+        self.reported: dict[int, list[object]] = {}  # of the task in hand: what `lost` takes back
+        self.done: list[object] = []
         self.counters: dict[str, int] = {}
 
     def start_workers(self, numbers: Iterable[int]) -> None:
@@ -224,7 +224,7 @@ _worker: list[WorkerEnds] = []
 _reporting = threading.Lock()
 
 
-def draw_tasks(_: Any) -> Iterator[Any]:
+def draw_tasks(_: object) -> Iterator[Any]:
     """Yield tasks that the parent gives until it says that there are no more."""
     while True:
         report("ready", None)  # whatever was drawn before is done
@@ -237,7 +237,7 @@ def draw_tasks(_: Any) -> Iterator[Any]:
         yield task
 
 
-def report(kind: str, value: Any) -> None:
+def report(kind: str, value: object) -> None:
     """Tell the parent process; does nothing on a runner that is not ours."""
     for worker in _worker:
         try:
