@@ -23,13 +23,20 @@ def identify_language(
 def identify_pages(
     pages: Sequence[Page], model: LanguageModel, languages: Sequence[str], settings: LanguageConfig
 ) -> list[Page]:
-    """Identify the languages of pages that were not rejected before."""
+    """Identify the languages of pages that were not rejected before, and how much of a text is in its language."""
     answers = model.identify([page.text or "" for page in pages])
     found = [
         replace(page, language=name, language_score=score) for page, (name, score) in zip(pages, answers, strict=True)
     ]
     rejections = [check_language(name, score, languages, settings) for name, score in answers]
-    return [reject_page(page, why) if why else page for page, why in zip(found, rejections, strict=True)]
+    remaining = [page for page, why in zip(found, rejections, strict=True) if why is None]
+    shares = iter(
+        model.measure_shares([page.text or "" for page in remaining], [page.language or "" for page in remaining])
+    )
+    return [
+        reject_page(page, why) if why else replace(page, language_share=next(shares))
+        for page, why in zip(found, rejections, strict=True)
+    ]
 
 
 def check_language(language: str, score: float, languages: Sequence[str], settings: LanguageConfig) -> Rejection | None:

@@ -70,6 +70,7 @@ class Page:
     # What was found out about it
     language: str | None = None
     language_score: float | None = None
+    language_share: float | None = None  # of the text that is not in another language; None where nothing tells
     measures: Mapping[str, float] = field(default_factory=dict)
     pii: int = 0  # how many spans were masked
     scores: Mapping[str, float | None] = field(default_factory=dict)
@@ -172,4 +173,5 @@ def settle_page(page: Page) -> Page:
         text=None,
         language=None,
         language_score=None,
+        language_share=None,
     )

@@ -188,8 +188,8 @@ def find_page_problem(page: Page) -> str:
     found = find_text_problem(page) or find_mapping_problem(page)
     if found:
         return found
-    if not is_number(page.language_score) or not isinstance(page.pii, int):
-        return "language_score or pii is no number"
+    if not all(map(is_number, (page.language_score, page.language_share))) or not isinstance(page.pii, int):
+        return "language_score, language_share or pii is no number"
     if not isinstance(page.text_hash, bytes | None) or not isinstance(page.minhash, bytes):
         return "text_hash or minhash is not bytes"
     return "" if page.rejection is None else find_rejection_problem(page.rejection)

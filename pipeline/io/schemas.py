@@ -19,6 +19,7 @@ DOCUMENT = pa.schema(
         ("date", pa.string()),  # of the crawl, as the archive writes it
         ("language", pa.string()),  # ISO code by language identification
         ("language_score", pa.float32()),
+        ("language_share", pa.float32()),  # of the text that is not in another language: a mixed page has less than 1
         ("text", pa.string()),
         ("engine", pa.string()),  # that gave the text; null where the input is text
         ("title", pa.string()),

@@ -28,6 +28,9 @@ MIN_PROSE_LINE = 40  # characters; a line in Chinese, Japanese or Korean needs h
 MIN_LINE_LETTERS = 0.85  # of the characters of a line, spaces among them; code and tables have fewer
 PROSE_ENDS = frozenset(".!?:;,\"'”’»)…。！？：；，」』”।؟")
 PROSE_SCAN = 100_000  # characters in which prose is looked for
+PIECE = 160  # characters; of fewer the model is rarely certain
+PIECES = 6  # of a text that are asked, evenly spread: half of what the label is read from
+OTHER = 0.8  # the score from which on a piece is in another language than the page
 CASED_STEP = 8  # one character in so many is looked at for its case
 
 KANA = re.compile(r"[\u3041-\u30fa\u30fd-\u30ff\uff66-\uff9f]+")
@@ -85,6 +88,26 @@ class LanguageModel:
             if answer[1] >= DOUBTFUL:
                 answers[index] = answer
         return answers
+
+    def measure_shares(self, texts: Sequence[str], languages: Sequence[str]) -> list[float | None]:
+        """Return the share of each text that is not in another language than its own, by characters.
+
+        Up to PIECES pieces of a text are asked, evenly spread. What the model is not certain of counts as the text's
+        own. None where no piece has letters enough for a language.
+        """
+        pieces = [cut_pieces(text) for text in texts]
+        answers = iter(self.ask([lower_capitals(piece) for some in pieces for piece in some]))
+        shares: list[float | None] = []
+        for language, some in zip(languages, pieces, strict=True):
+            asked = [(len(piece), *next(answers)) for piece in some]
+            whole = sum(size for size, code, _ in asked if code != UNDETERMINED[0])
+            other = sum(
+                size
+                for size, code, score in asked
+                if score >= OTHER and code != language and not (code in CHINESE and language in CHINESE)
+            )
+            shares.append(round(1 - other / whole, 4) if whole else None)
+        return shares
 
     def ask(self, starts: Sequence[str]) -> list[tuple[str, float]]:
         """Return the model's answer on each text of one line, corrected where its script rules it out."""
@@ -158,6 +181,19 @@ def read_prose(text: str) -> str:
             if size > READ:
                 break
     return " ".join(found)[:READ]
+
+
+def cut_pieces(text: str) -> list[str]:
+    """Return up to PIECES pieces of whole lines, evenly spread over a text; each has PIECE characters if it can."""
+    step = max(PIECE, -(-len(text) // PIECES))
+    pieces: list[str] = []
+    start = 0
+    while start < len(text):
+        line = text.find("\n", start, start + step) + 1 if start else 0  # a piece begins with a line where it can
+        first = line or start
+        pieces.append(text[first : first + PIECE].replace("\n", " "))
+        start += step
+    return pieces
 
 
 def is_prose_line(line: str) -> bool:

@@ -83,7 +83,8 @@ def print_extraction(config: Config, page: Page, console: Console) -> None:
     console.print(f"extract    {len(page.text or ''):,} characters by {engine}, decoded as {page.encoding}")
     needed = config.language.by_language.get(language, config.language.min_score)
     mark = "passes" if score >= needed else "fails"
-    console.print(f"language   {language}, score {score:.3f}, needs {needed:g}: {mark}")
+    share = "" if page.language_share is None else f"; {page.language_share:.0%} of the text is in no other language"
+    console.print(f"language   {language}, score {score:.3f}, needs {needed:g}: {mark}{share}")
 
 
 def extract_again(config: Config, page: StoredPage) -> Page | None:

@@ -446,7 +446,11 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         ),
         "plain text": (lambda t: (clean_plain_text(t), escape_controls(t)), invisible, TEXT_CONTEXTS),
         "entities": (unescape_entities, tokens_of("text/entities"), TEXT_CONTEXTS),
-        "language": (lambda t: model.identify([t]), tokens_of("language"), TEXT_CONTEXTS),
+        "language": (
+            lambda t: (model.identify([t]), model.measure_shares([t], ["en"])),
+            tokens_of("language"),
+            TEXT_CONTEXTS,
+        ),
         "filters": (partial(run_filters, ALL_FILTERS), prose, TEXT_CONTEXTS),
         "datatrove filters": (partial(run_filters, DATATROVE_FILTERS), words, TEXT_CONTEXTS[:1]),
         "bad words": (partial(run_filters, RulesConfig(bad_words=BadWordsFilter())), prose, TEXT_CONTEXTS[:1]),

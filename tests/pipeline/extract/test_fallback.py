@@ -56,7 +56,8 @@ def test_a_missed_page_is_kept_with_the_text_of_the_next_engine_that_passes(outp
         number = int(url.split(".")[0].removeprefix("https://site"))
         engine = "resiliparse" if "missed" in url else "odd_engines:read_paragraphs"
         assert row["engine"] == engine and all(paragraph in row["text"] for paragraph in article(number))
-        assert row["language"] == "en" and row["measures"] and row["text_hash"] and row["minhash"]
+        assert (row["language"], row["language_share"]) == ("en", 1.0)
+        assert row["measures"] and row["text_hash"] and row["minhash"]
 
 
 def test_a_page_that_no_engine_helps_keeps_its_first_reason_and_text(output):

@@ -69,6 +69,20 @@ def test_code_and_menus_do_not_decide_where_there_is_prose(model: LanguageModel)
     assert with_prose[1] >= 0.65
 
 
+GERMAN = "Der Müller zählt die Säcke, und der Fluss dreht das Rad, seit Menschen in diesem Tal wohnen und backen.\n"
+
+
+def test_a_mixed_text_says_how_much_of_it_is_in_its_language(model: LanguageModel) -> None:
+    english, code = f"{ENGLISH}\n" * 30, CODE * 20
+    texts = [english, f"{english}{GERMAN * 30}", GERMAN * 3 + english, code, "12 345", english + code]
+    shares = model.measure_shares(texts, ["en", "en", "en", "en", "und", "en"])
+    assert shares[0] == 1.0 and shares[1] == pytest.approx(0.5, abs=0.2) and 0.8 < shares[2] < 0.95
+    assert shares[4] is None and shares[5] == 1.0  # code is in no other language
+    assert model.measure_shares([texts[1]], ["de"]) == [pytest.approx(1 - shares[1], abs=0.1)]
+    assert shares == [model.measure_shares([text], [name])[0] for text, name in zip(texts, ["en"] * 6, strict=True)]
+    assert model.measure_shares([CHINESE * 20], ["yue"]) == [1.0]
+
+
 @pytest.mark.parametrize(
     "text", ["", "\n \t", "12.5 7/8 99", "1 2 3 4 5 6 7 8 a b c", "!!! ??? ...", "ab", "\x00\ud800", "😀😀😀"]
 )
