@@ -42,9 +42,10 @@ class FunnelStage(NamedTuple):
 
 
 class MixtureRow(NamedTuple):
-    """A part of the mixture: its pages, its shares of the tokens, and its tokens in train (estimated).
+    """A part of the mixture: its pages, its shares of the bytes, and its tokens in train (estimated).
 
-    The shares are those of all candidates, those that the weights ask for, and those in train.
+    The shares are those of all candidates, those that the weights ask for, and those in train: in bytes, as
+    `weights.shares` has them. `token_share` is that of the tokens in train.
     """
 
     name: str
@@ -52,6 +53,7 @@ class MixtureRow(NamedTuple):
     before: float
     target: float
     after: float
+    token_share: float = 0.0
     tokens: int = 0
 
 
@@ -182,30 +184,29 @@ def build_mixture(result: PublishResult, tokenizer: TokenizerResult) -> dict[str
     mixture = {}
     for kind, parts in result["mixture"].items():
         by_language = result["by_language"].get(kind, {})
-        tokens = {}
-        for name, sums in parts.items():
-            language = name if kind == "language" else "all"
-            tokens[name] = estimate_tokens(by_language.get(name, {language: sums}), ratios)
-        wholes = [sum(column) for column in zip(*tokens.values(), strict=True)]
+        sizes = [(sums["bytes"], sums["wanted_bytes"], sums["train_bytes"]) for sums in parts.values()]
+        wholes = [sum(column) for column in zip(*sizes, strict=True)]
+        tokens = {
+            name: estimate_tokens(by_language.get(name, {name if kind == "language" else "all": sums}), ratios)
+            for name, sums in parts.items()
+        }
         rows = []
-        for name, sums in parts.items():
-            before, target, after = map(fraction, tokens[name], wholes)
-            rows.append(MixtureRow(name or "none", sums["pages"], before, target, after, round(tokens[name][2])))
+        for (name, sums), mine in zip(parts.items(), sizes, strict=True):
+            before, target, after = map(fraction, mine, wholes)
+            share = fraction(tokens[name], sum(tokens.values()))
+            rows.append(MixtureRow(name or "none", sums["pages"], before, target, after, share, round(tokens[name])))
         mixture[str(kind)] = rows
     return mixture
 
 
-def estimate_tokens(by_language: Mapping[str, ByteSums], ratios: Mapping[str, float]) -> tuple[float, float, float]:
-    """Return the tokens of texts: of all candidates, as the weights ask for, and in train.
+def estimate_tokens(by_language: Mapping[str, ByteSums], ratios: Mapping[str, float]) -> float:
+    """Return the tokens of texts in train.
 
     `ratios` are bytes per token by language; a language without one has the ratio of all text.
     """
-    rows = []
-    for language, sums in by_language.items():
-        ratio = ratios.get(language, ratios.get("all", 1.0))
-        rows.append((sums["bytes"] / ratio, sums["wanted_bytes"] / ratio, sums["train_bytes"] / ratio))
-    before, target, after = (sum(column) for column in zip(*rows, strict=True))
-    return before, target, after
+    return sum(
+        sums["train_bytes"] / ratios.get(language, ratios.get("all", 1.0)) for language, sums in by_language.items()
+    )
 
 
 def count_train_bytes(result: PublishResult) -> int:

@@ -143,15 +143,17 @@ def print_contamination(output: Output, console: Console) -> None:
 
 
 def print_mixture(output: Output) -> None:
-    """Print the mixture in tokens: each language, topic and quality bucket before and after the weights."""
+    """Print the mixture in bytes, and its tokens: languages, topics, quality buckets before and after the weights."""
     if not output.exists(".work", "publish.json"):
         return
     results = output.read_json(".work", "publish.json")["result"]
     for kind, parts in build_mixture(results["publish"], results["tokenizer"]).items():
-        table = new_table(f"mixture by {kind}", "pages", "before", "target", "in train", "tokens")
+        table = new_table(f"mixture by {kind}", "pages", "before", "target", "in train", "tokens", "of tokens")
         for part in parts[:TOP]:
             shares = (f"{n:.1%}" for n in (part.before, part.target, part.after))
-            table.add_row(f"  {escape(part.name)}", f"{part.pages:,}", *shares, f"{part.tokens:,}")
+            table.add_row(
+                f"  {escape(part.name)}", f"{part.pages:,}", *shares, f"{part.tokens:,}", f"{part.token_share:.1%}"
+            )
         open_console().print(table)
 
 
