@@ -24,6 +24,7 @@ NAMES = (
     "dedup_peers",
     "gpu",
     "trainer_cpu",
+    "preferences",
     "tokenizer",
     "repeated_lines",
     "mutants",

@@ -18,7 +18,6 @@ from statistics import fmean
 import torch
 
 from demo.pairs import decode_answers, list_words, make_pairs, read_english_texts, score_answer
-from model.checkpoint import list_checkpoint_steps
 from model.config_reader import load_trainer_config
 from model.finetuning.examples import open_examples, pad_examples
 from model.reinforcement.answers import generate_answers, list_prompts, score_policy_run
@@ -68,19 +67,21 @@ def measure_preferences(folder: Path, corpus: Path, base: Path | None) -> None:
     known = frozenset(word for text in texts for word in list_words(text))
     print("| run | step | reward | gold reward | score of the rule | KL, nats an answer |\n|---|---|---|---|---|---|")
     for name in ("dpo", "ppo", "ppo-free"):
-        print_policy(folder, name, known)
+        print_policy(folder, name, base, known)
     print_curve(read_training_log(folder / "ppo-free"))
 
 
-def print_policy(folder: Path, name: str, known: frozenset[str]) -> None:
-    """Print the rows of a run's end, and of the initial model before the first of them."""
+def print_policy(folder: Path, name: str, base: Path, known: frozenset[str]) -> None:
+    """Print the row of a run's end; before that of DPO also the row of the initial model."""
     trained = load_trained_run(folder / name, "cpu")
     scores = score_policy_run(trained, folder / name, [str(folder / "reward"), str(folder / "gold")])
-    rule = score_by_rule(trained, folder / name, known)
-    step = list_checkpoint_steps(folder / name / "checkpoints")[-1]
-    for label, score, text in ((f"{name}", scores[0], f"{rule:.3f}"), (f"{name}, initial model", scores[1], "")):
-        first, gold = score.rewards
-        print(f"| {label} | {step} | {first:.2f} | {gold:.2f} | {text} | {score.kl:.2f} |", flush=True)
+    rows = [(name, trained, scores[0])]
+    if name == "dpo":
+        rows.insert(0, ("initial model", replace(trained, model=load_trained_run(base, "cpu").model), scores[1]))
+    for label, writer, score in rows:
+        rule = score_by_rule(writer, folder / name, known)
+        reward, gold = score.rewards
+        print(f"| {label} | {trained.step} | {reward:.2f} | {gold:.2f} | {rule:.3f} | {score.kl:.2f} |", flush=True)
 
 
 def score_by_rule(trained: TrainedRun, folder: Path, known: frozenset[str]) -> float:
