@@ -15,6 +15,7 @@ NAMES = (
     "rules",
     "keep",
     "fallback",
+    "evidence",
     "agreement",
     "scoring",
     "decontamination",
