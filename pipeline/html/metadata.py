@@ -32,7 +32,9 @@ CREATIVE_COMMONS = re.compile(
     r"creativecommons\.org/((?:licenses|publicdomain)/[a-z+-]{2,20}/\d\.\d(?:/[a-z]{2}(?![a-z]))?)", re.I
 )
 CC_HOST = "creativecommons.org/"
-JSON_LD = re.compile(r"application/ld\+json[^>]{0,200}>")
+JSON_LD = "application/ld+json"
+REST_OF_TAG = re.compile(r"[^>]{0,200}>")
+REST_OF_END = re.compile(r"[^>]{0,100}>?")
 MAX_JSON_LD = 20  # scripts; a shop's page has one for each thing that it sells
 LICENCE_LINK = re.compile(r"<(?:a|link)\s[^<>]{0,600}?\brel\s*=\s*[\"']?license\b[^<>]{0,600}", re.I)
 
@@ -90,8 +92,14 @@ def read_head_tags(html: str) -> Iterator[HeadTag]:
 
 def _find_end(html: str, name: str, start: int, end: int) -> tuple[int, int]:
     """Return where the text of a raw element ends, and where its closing tag does; the limit if it has none."""
-    match = re.compile(rf"</{name}[^>]{{0,100}}>?", re.I).search(html, start, end)
-    return (match.start(), match.end()) if match else (end, end)
+    at = html.find("</", start, end)
+    while at >= 0:
+        after = at + 2 + len(name)
+        if html[at + 2 : after].lower() == name and after <= end:
+            rest = REST_OF_END.match(html, after, end)
+            return at, rest.end() if rest else after
+        at = html.find("</", at + 2, end)
+    return end, end
 
 
 def _read_attributes(html: str, position: int, end: int) -> tuple[dict[str, str], int]:
@@ -166,9 +174,13 @@ def find_json_ld_scripts(html: str) -> Iterator[str]:
     """Yield the texts of the JSON-LD scripts of a whole page, the first few."""
     position = 0
     for _ in range(MAX_JSON_LD):
-        opening = JSON_LD.search(html, position)
-        if not opening:
-            return
+        opening = None
+        while opening is None:
+            position = html.find(JSON_LD, position)
+            if position < 0:
+                return
+            position += len(JSON_LD)
+            opening = REST_OF_TAG.match(html, position)
         position, after = _find_end(html, "script", opening.end(), len(html))
         if after == position:  # never closed
             return

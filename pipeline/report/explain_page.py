@@ -146,7 +146,7 @@ def describe_blocks(judged: JudgedBlocks) -> Iterator[ShownBlock]:
     for number, text in enumerate(page.text):
         kind, container = page.kind[number], page.container[number]
         shown = remove_invisible(remove_marks(text))
-        bits = page.path_hints[container]
+        bits = int(judged.layout.path_hints[container])
         yield ShownBlock(
             number=number + 1,
             kind=f"heading {kind}" if 1 <= kind <= 6 else KINDS[kind],

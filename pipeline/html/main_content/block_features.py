@@ -24,7 +24,7 @@ from pipeline.html.main_content.characters import (
     UPPER,
     read_characters,
 )
-from pipeline.html.main_content.class_hints import CLASS_BIT, HINTS, TAG_BIT, TAG_HINTS
+from pipeline.html.main_content.class_hints import CLASS_BIT, HINTS, PLAIN_BITS, TAG_BIT, TAG_HINTS
 from pipeline.html.main_content.page_facts import FACTS
 from pipeline.html.main_content.records import (
     RECORD_CONTEXT_NAMES,
@@ -60,6 +60,19 @@ def safe_ratio(part: Array, whole: Array | float) -> Array:
     return part / np.maximum(whole, 1e-9)
 
 
+def sum_up_ancestors(parent: Array, hints: Array) -> tuple[Array, Array]:
+    """Return for each container how many are around it, and the bits of all of these with its own.
+
+    Every round doubles the part of the way up that is known.
+    """
+    depth, bits, above = (np.arange(len(parent)) > 0).astype(np.int64), hints.copy(), parent
+    while above.any():
+        depth += depth[above]
+        bits |= bits[above]
+        above = above[above]
+    return depth, bits
+
+
 class BlockLayout:
     """A page's blocks and containers as arrays; what both stages of the model look at."""
 
@@ -75,7 +88,8 @@ class BlockLayout:
         self.links = int_column(page.links)
         self.kind, self.container = int_column(page.kind), int_column(page.container)
         self.first, self.end, self.parent = int_column(page.first), int_column(page.end), int_column(page.parent)
-        self.hints = int_column(page.hints)
+        self.hints = int_column(page.hints) & PLAIN_BITS
+        self.depth, self.path_hints = sum_up_ancestors(self.parent, self.hints)
         # a container that holds one block says nothing of its surroundings: go up to the first that holds more
         numbers = np.arange(len(self.parent))
         wider = np.where((self.end - self.first <= 1) & (numbers > 0), self.parent, numbers)
@@ -172,7 +186,7 @@ def compute_block_features(page: PageBlocks, layout: BlockLayout, vocabulary: Vo
     at = 0
     for part in (
         block_own_features(page, layout), container_features(layout), *neighbour_features(layout),
-        hint_bits(int_column(page.path_hints)[layout.container]),
+        hint_bits(layout.path_hints[layout.container]),
         hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]),
         hint_bits(np.array([page.names]))[len(TAG_HINTS) :],  # one column, for all blocks
         np.array(page.facts)[:, None],
@@ -243,7 +257,7 @@ def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
         "upper": safe_ratio(counts[UPPER], letters),
         "letters": safe_ratio(letters, layout.characters),
         "signs": safe_ratio(counts[SIGN], length),
-        "depth": int_column(page.depth)[layout.container],
+        "depth": layout.depth[layout.container],
         "kind": layout.kind,
         "heading": (layout.kind >= 1) & (layout.kind <= 6),
         "position": position,
@@ -422,11 +436,10 @@ def window_features(layout: BlockLayout) -> Array:
     sums = np.zeros((3, blocks + 1))
     np.cumsum((layout.length, layout.length * layout.link, layout.prose), axis=1, out=sums[:, 1:])
     position = np.arange(blocks)
-    found = np.empty((len(WINDOWS), 3, blocks))
-    for part, reach in zip(found, WINDOWS, strict=True):
-        part[:] = sums[:, np.minimum(position + reach + 1, blocks)] - sums[:, np.maximum(position - reach, 0)]
-        part[1:] /= np.maximum(part[0], 1e-9)
-    return found.reshape(-1, blocks)
+    reach = np.array(WINDOWS)[:, None]
+    found = sums[:, np.minimum(position + reach + 1, blocks)] - sums[:, np.maximum(position - reach, 0)]
+    found[1:] /= np.maximum(found[0], 1e-9)
+    return found.transpose(1, 0, 2).reshape(-1, blocks)
 
 
 def hint_bits(masks: Array) -> Array:
@@ -448,11 +461,11 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
     found = np.empty((len(CONTEXT_NAMES), blocks), np.float32)
     found[:9] = sliding_window_view(padded, blocks)
     at = 9
-    for reach in BEFORE_AFTER:
-        before = sums[:, position] - sums[:, np.maximum(position - reach, 0)]
-        after = sums[:, np.minimum(position + 1 + reach, blocks)] - sums[:, position + 1]
-        found[at], found[at + 1] = safe_ratio(before[0], before[1]), safe_ratio(after[0], after[1])
-        at += 2
+    reach, sides = np.array(BEFORE_AFTER)[:, None], 2 * len(BEFORE_AFTER)
+    before = sums[:, None, :-1] - sums[:, np.maximum(position - reach, 0)]
+    after = sums[:, np.minimum(position + 1 + reach, blocks)] - sums[:, None, 1:]
+    found[at : at + sides : 2], found[at + 1 : at + sides : 2] = safe_ratio(*before), safe_ratio(*after)
+    at += sides
     spanned = sums[:, layout.end] - sums[:, layout.first]
     total = sums[0, -1]
     table = np.stack((safe_ratio(spanned[0], spanned[1]), spanned[0] / max(total, 1e-9)))
@@ -462,11 +475,11 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
     found[at + 1] = 1 - sums[0, 1:] / max(total, 1e-9)
     found[at + 2 : at + 5] = np.array([[score.max()], [total / sums[1, -1]], [total]])
     at += 5
-    for number, kind in enumerate(SCORED_KINDS):
-        same = layout.kind == kind
-        mass = weighted[same].sum()
-        found[at + number] = np.where(same, mass / max(length[same].sum(), 1e-9), -1)
-    at += len(SCORED_KINDS)
+    mass, whole = np.bincount(layout.kind, weighted), np.bincount(layout.kind, length)
+    of_kind = (mass / np.maximum(whole, 1e-9))[layout.kind]
+    for kind in SCORED_KINDS:
+        found[at] = np.where(layout.kind == kind, of_kind, -1)
+        at += 1
     found[at : at + len(RECORD_CONTEXT_NAMES)] = record_context(layout.records, layout.first, layout.end, sums)
     at += len(RECORD_CONTEXT_NAMES)
     for group, size in layout.alike:

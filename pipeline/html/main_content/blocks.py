@@ -44,6 +44,7 @@ from pipeline.html.main_content.class_hints import (
     CLOSED_BIT,
     CODE_NAME,
     COPY_OF_MATHS,
+    FIRST_SPECIAL_BIT,
     LINE_NUMBERS,
     NEVER_OPENS,
     NO_VALUES,
@@ -95,6 +96,7 @@ MARKED = {"strong": STRONG, "b": STRONG, "em": EMPHASIS, "i": EMPHASIS, "code": 
 TELLING = frozenset(("aria-expanded", "data-toggle", "role", "style", "hidden"))
 NAMES_IN_ORDER = ("id", "role", "itemprop")
 NAMING = frozenset(NAMES_IN_ORDER)
+READ = TELLING | NAMING  # attributes beside the class names
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
 # What the walk does at a tag; at any other, it opens a container.
 TEXT, SKIP, LINE, SCRIPT, MATHS, IMAGE, LINK, MARK, SPAN, THROUGH, RAISED, MORE, OPEN = range(13)
@@ -110,9 +112,10 @@ OPENED = frozenset(
     """address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
     header hgroup hr html legend main nav optgroup option p search section tbody tfoot thead ul""".split()
 )  # other tags whose numbers are worth knowing
+TAG_BITS = TAG_BIT | {"pre": PRESERVED}
 CODE_TAGS = frozenset(("pre", "table", "ol"))  # which may hold code whatever their names say
-# Links whose attributes are worth reading: hidden ones, words for screen readers, buttons.
-TOLD_LINKS = 'a[style], a[data-toggle], a[class*="sr-"], a[class*="creen"], a[class*="isually"], a[hidden]'
+# What tells of a link that it is hidden, a button or, in its class, words for screen readers.
+TOLD_LINKS = frozenset(("style", "data-toggle", "hidden"))
 OPENS = re.compile(r"tab(?!le)|panel|accord|collaps|faq|answer|toggle|expand|more|details|^S:\d", re.I)
 STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
 SHOWN_APART = frozenset("span b strong em i code small label time data a output mark abbr var tt kbd samp".split())
@@ -125,6 +128,9 @@ FLOWING_NAMES = re.compile(r"c\d+|[a-z]{1,3}\d+")  # class names that programs n
 
 
 Block = tuple[str, int, int, int, int, tuple[int, int, int]]  # text, kind, container, link_characters, links, layout
+Look = tuple[str, int, int, tuple[int, ...]]  # tag, sign, hints, name_values: what is known of an element by itself
+NO_LOOK: Look = ("p", 0, 0, NO_VALUES)
+PLAIN_LINK: Look = ("a", 0, 0, NO_VALUES)
 
 
 @dataclass
@@ -144,12 +150,10 @@ class PageBlocks:
     links: list[int] = field(default_factory=list)
     layout: list[tuple[int, int, int]] = field(default_factory=list)  # list depth, number in an <ol> or 0, quote depth
     parent: list[int] = field(default_factory=list)  # of a container; the root's is 0
-    depth: list[int] = field(default_factory=list)
     sign: list[int] = field(default_factory=list)  # one number for each tag with class names; 0 for parts of prose
     tag: list[str] = field(default_factory=list)  # of a container
     name_values: list[tuple[int, ...]] = field(default_factory=list)  # hash values of its class names, id, role
-    hints: list[int] = field(default_factory=list)  # bits of HINTS, the container's own
-    path_hints: list[int] = field(default_factory=list)  # those of all containers it lies in, too
+    hints: list[int] = field(default_factory=list)  # bits of HINTS, and special bits, the container's own
     first: list[int] = field(default_factory=list)  # the first block in a container, and the one after its last
     end: list[int] = field(default_factory=list)
     tables: list[tuple[int, int]] = field(default_factory=list)  # likewise, of a data table
@@ -165,6 +169,18 @@ def number_tags() -> dict[int, tuple[int, str]]:
     body = LexborHTMLParser("<body>text<!-- comment -->").body
     children = body.iter(include_text=True) if body is not None else ()
     return known | {node.tag_id: (DOES.get(node.tag or "", SKIP), node.tag or "") for node in children}
+
+
+@cache
+def number_texts() -> int:
+    """Return the parser's number for a text."""
+    return next(number for number, (does, _) in number_tags().items() if does == TEXT)
+
+
+def name_unknown_tag(node: LexborNode) -> tuple[int, str]:
+    """Return what the walk does at an element whose tag has no number, and the tag."""
+    tag = node.tag or ""
+    return DOES.get(tag, OPEN), tag
 
 
 def remove_marks(text: str) -> str:
@@ -219,6 +235,9 @@ class DomWalker:
         """Walk the body; `everything` includes hidden, template and noscript content."""
         self.page = PageBlocks()
         self.blocks: list[Block] = []  # PageBlocks' columns, as rows
+        self.looks: list[Look] = []  # of the containers
+        self.parents, self.firsts, self.ends = self.page.parent, self.page.first, self.page.end
+        self.known_looks: dict[tuple[str, str | None], Look] = {}  # of plain elements, by tag and class names
         self.parser = parser
         self.everything = everything
         self.maths_scripts: bool | None = None  # whether the page has its formulas in scripts, once it is asked
@@ -226,73 +245,82 @@ class DomWalker:
         self.link_characters = self.links = 0
         self.kinds: list[int] = [PARAGRAPH]
         self.container = 0
-        self.name_values = NO_VALUES  # of the element that was looked at last
         self.lists: list[int] = []  # the running number of each open list; -1 for an unordered one
         self.number = self.quotes = self.in_link = self.in_pre = 0
         self.opens_text = False  # whether the block that is being read opens what follows it when it is clicked
         self.preserved = True  # whether the code that is being read shows the line breaks of its source
         self.tables: list[OpenTable] = []
         self.signs: dict[tuple[str, str | None], int] = defaultdict(count(1).__next__)
-        self.told_links = {node.mem_id for node in parser.css(TOLD_LINKS)}
         self.attributes: Mapping[str, str | None] = {}  # of the element that was looked at last
         # What comes after each open element, its tag where leaving it means something, its container or -1.
         self.following: list[tuple[LexborNode | None, str, int]] = []
         root = parser.body if parser.body is not None else parser.root
         if root is not None:
-            self.open_container(0, "p")  # the class names of <body> speak of the page, not of a part of it
+            self.open_container(NO_LOOK)  # the class names of <body> speak of the page, not of a part of it
             self.walk(root)
             self.flush()
-            self.page.end[0] = len(self.blocks)
+            self.ends[0] = len(self.blocks)
             self.fill_page()
 
     def walk(self, node: LexborNode) -> None:
         """Visit every node in document order: enter on the way down, leave on the way up."""
-        following, fragments, find_known = self.following, self.fragments, number_tags().get
+        following, fragments, blocks, ends = self.following, self.fragments, self.blocks, self.ends
+        find_known, text_number = number_tags().get, number_texts()
         following.append((node.child, "", -1))
         while following:
             current, tag, outer = following.pop()
             if outer >= 0:
-                self.close_container(outer)
+                if fragments:
+                    self.flush()
+                ends[self.container] = len(blocks)
+                self.container = outer
             if tag:
                 self.leave(tag)
             while current is not None:
-                known = find_known(current.tag_id)
-                if known is None:  # a tag that HTML does not know
-                    tag = current.tag or ""
-                    does = DOES.get(tag, OPEN)
-                else:
-                    does, tag = known
-                if does == TEXT:
+                number = current.tag_id
+                if number == text_number:
                     text = current.text_content or ""
                     if self.in_pre:
                         self.read_code(current, text)
-                    elif not text.isspace():
+                    elif text.isspace():
+                        if fragments:
+                            fragments.append(" ")
+                    else:
                         if self.in_link:
                             self.link_characters += len(text.strip())
                         fragments.append(text)
-                    elif fragments:
-                        fragments.append(" ")
                     current = current.next
+                    continue
+                does, tag = find_known(number) or name_unknown_tag(current)
+                if does >= MORE:
+                    current = self.open_element(current, tag, does)
                 elif does == SKIP:
                     current = current.next
-                elif does >= MORE:
-                    current = self.open_element(current, tag, does)
                 else:
                     current = self.pass_inline(current, tag, does)
 
     def open_element(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
         """Open a container for an element that begins a block, unless it is hidden; return the node to visit next."""
-        hints = self.hints_of(node, tag)
-        if hints < 0 or (self.in_pre and is_beside_code(node, tag)):
-            return node.next
-        if self.in_pre and self.enter_line(node, tag):
-            return node.child
+        attributes = self.attributes = node.attributes
+        look = self.known_looks.get((tag, attributes.get("class"))) if READ.isdisjoint(attributes) else None
+        if look is None:
+            look = self.look_at(node, tag)
+            if look is None:
+                return node.next
+        if self.in_pre:
+            if is_beside_code(node, tag):
+                return node.next
+            if self.enter_line(node, tag):
+                return node.child
         if self.fragments:
             self.flush()
         outer = self.container
-        self.container = self.open_container(hints & ~SPECIAL_BITS | TAG_BIT.get(tag, 0), tag)
-        if (tag in CODE_TAGS or hints & CODE_NAME) and not self.in_pre and self.begins_code(node, tag, hints):
-            self.enter_code(node, outer, tag == "pre" or bool(hints & PRESERVED))
+        self.container = self.open_container(look)
+        hints = look[2]
+        if does == OPEN and hints < FIRST_SPECIAL_BIT:
+            self.following.append((node.next, "", outer))
+        elif not self.in_pre and self.begins_code(node, tag, hints):
+            self.enter_code(node, outer, bool(hints & PRESERVED))
         elif does == MORE:
             self.following.append((node.next, tag, outer))
             self.enter(tag, outer)
@@ -308,6 +336,8 @@ class DomWalker:
 
     def begins_code(self, node: LexborNode, tag: str, hints: int) -> bool:
         """Tell whether an element holds code, line by line."""
+        if tag not in CODE_TAGS and not hints & CODE_NAME:
+            return False
         if tag == "pre":
             return True
         if tag == "table":
@@ -351,36 +381,28 @@ class DomWalker:
         self.flush()
         for _, _, outer in self.following[::-1]:
             if outer >= 0:
-                self.page.end[self.container] = len(self.blocks)
+                self.ends[self.container] = len(self.blocks)
                 self.container = outer
         self.following.clear()
-
-    def close_container(self, outer: int) -> None:
-        """End the innermost container, after which `outer` is it."""
-        if self.fragments:
-            self.flush()
-        self.page.end[self.container] = len(self.blocks)
-        self.container = outer
 
     def pass_inline(self, node: LexborNode, tag: str, does: int) -> LexborNode | None:
         """Take in an element that is part of a line; return the node to visit next."""
         if does <= IMAGE:
             self.read_leaf(node, tag, does)
             return node.next
-        hints = 0
-        if does != LINK or (self.told_links and node.mem_id in self.told_links):
-            hints = self.hints_of(node, tag)
-        if hints < 0:
+        look = self.look_at_inline(node, tag, does)
+        if look is None:
             return node.next
-        if hints & TOGGLE:
-            self.opens_text = True
         fragments = self.fragments
         if fragments and not fragments[-1][-1:].isspace() and not self.in_pre and is_shown_apart(node, tag, fragments):
             fragments.append(" ")
         if does == LINK:
-            self.enter_link()
+            if fragments and fragments[-1] == AFTER_LINK:
+                fragments[-1] = " "  # two links without a space between them are two words
+            self.in_link += 1
+            self.links += 1
         elif does == MARK:
-            return self.enter_mark(node, tag)
+            return self.enter_mark(node, tag, look)
         elif does == RAISED and self.read_raised(node, tag):
             return node.next
         else:
@@ -388,28 +410,33 @@ class DomWalker:
         self.following.append((node.next, tag, -1))
         return node.child
 
-    def enter_link(self) -> None:
-        """Begin a link; two links without a space between them are two words."""
-        fragments = self.fragments
-        if fragments and fragments[-1] == AFTER_LINK:
-            fragments[-1] = " "
-        self.in_link += 1
-        self.links += 1
+    def look_at_inline(self, node: LexborNode, tag: str, does: int) -> Look | None:
+        """Return what is known of an element that is part of a line, as `look_at` does; note that it opens text."""
+        attributes = node.attributes
+        if does == LINK and not is_told(attributes):
+            return PLAIN_LINK
+        self.attributes = attributes
+        look = self.known_looks.get((tag, attributes.get("class"))) if READ.isdisjoint(attributes) else None
+        if look is None:
+            look = self.look_at(node, tag)
+            if look is not None and look[2] & TOGGLE:
+                self.opens_text = True
+        return look
 
-    def enter_mark(self, node: LexborNode, tag: str) -> LexborNode | None:
+    def enter_mark(self, node: LexborNode, tag: str, look: Look) -> LexborNode | None:
         """Begin a marked part of a line, or a block of code; return the node to visit next."""
         if not self.in_pre:
             if MARKED[tag] == CODE and holds_breaks(node):
-                return self.open_inline_code(node)
+                return self.open_inline_code(node, look[3])
             self.fragments.append(MARKED[tag])
         self.following.append((node.next, tag, -1))
         return node.child
 
-    def open_inline_code(self, node: LexborNode) -> LexborNode | None:
+    def open_inline_code(self, node: LexborNode, name_values: tuple[int, ...]) -> LexborNode | None:
         """Open a block for an inline element that holds lines of code; return the node to visit next."""
         self.flush()
         outer = self.container
-        self.container = self.open_container(0, "pre")
+        self.container = self.open_container(("pre", 0, 0, name_values))
         self.enter_code(node, outer, preserved=False)
         return node.child
 
@@ -455,25 +482,27 @@ class DomWalker:
             fragments[-1] = fragments[-1].rstrip()
         return True
 
-    def hints_of(self, node: LexborNode, tag: str) -> int:
-        """Return the hints of an element's names; -1 if it is not shown, or shows what its neighbour says as text."""
-        attributes = self.attributes = node.attributes
+    def look_at(self, node: LexborNode, tag: str) -> Look | None:
+        """Return what is known of an element by its tag, names and state, which `self.attributes` are; None if it is
+        not shown, or shows what its neighbour says as text.
+        """
+        attributes = self.attributes
         if tag in HIDING and not self.everything:
-            return -1
-        self.name_values = NO_VALUES
-        if not attributes:
-            return 0
-        names = attributes.get("class") or ""
-        if tag != "span" and tag != "a" and not NAMING.isdisjoint(attributes):
-            names = join_names(names, attributes)
-        hints = 0
-        if names:
-            hints, self.name_values = read_names(names)
-        if hints & SPECIAL_BITS and self.is_left_out(node, hints):
-            return -1
-        if TELLING.isdisjoint(attributes) or hints & SOURCE_OF_MATHS:
-            return hints
-        return self.hints_of_attributes(node, tag, hints)
+            return None
+        told = not READ.isdisjoint(attributes)
+        names = join_names(tag, attributes) if told else attributes.get("class")
+        hints, values = read_names(names) if names else (0, NO_VALUES)
+        if hints >= FIRST_SPECIAL_BIT and self.is_left_out(node, hints):
+            return None
+        if told and not hints & SOURCE_OF_MATHS and not TELLING.isdisjoint(attributes):
+            hints = self.hints_of_attributes(node, tag, hints)
+            if hints < 0:
+                return None
+        key = (tag, attributes.get("class"))
+        look = (tag, 0 if tag in PROSE else self.signs[key], hints | TAG_BITS.get(tag, 0), values)
+        if not told and hints < FIRST_SPECIAL_BIT:
+            self.known_looks[key] = look
+        return look
 
     def is_left_out(self, node: LexborNode, hints: int) -> bool:
         """Tell whether an element is left out for its names: words for screen readers, numbers beside code, which
@@ -563,28 +592,23 @@ class DomWalker:
         elif tag == "table":
             self.close_table(self.tables.pop())
 
-    def open_container(self, hints: int, tag: str) -> int:
-        """Add a container and return its number; `self.attributes` are the element's."""
-        page, parent, start = self.page, self.container, len(self.blocks)
-        number = len(page.parent)
-        page.parent.append(parent)
-        page.depth.append(page.depth[parent] + 1 if number else 0)
-        page.sign.append(0 if tag in PROSE else self.signs[tag, self.attributes.get("class")])
-        page.hints.append(hints)
-        page.path_hints.append(hints | page.path_hints[parent] if number else 0)
-        page.tag.append(tag)
-        page.name_values.append(self.name_values)
-        page.first.append(start)
-        page.end.append(start)
-        return number
+    def open_container(self, look: Look) -> int:
+        """Add a container and return its number."""
+        start, looks = len(self.blocks), self.looks
+        self.parents.append(self.container)
+        self.firsts.append(start)
+        self.ends.append(start)
+        looks.append(look)
+        return len(looks) - 1
 
     def fill_page(self) -> None:
-        """Hand the blocks over to the page, as columns."""
+        """Hand the blocks and the containers over to the page, as columns."""
         page = self.page
         if self.blocks:
             page.text, page.kind, page.container, page.link_characters, page.links, page.layout = map(
                 list, zip(*self.blocks, strict=True)
             )
+        page.tag, page.sign, page.hints, page.name_values = map(list, zip(*self.looks, strict=True))
 
     def maths_script(self, node: LexborNode) -> None:
         """Take LaTeX from a MathJax script; other scripts are left out."""
@@ -671,12 +695,23 @@ def join_blocks(blocks: list[Block], joined: JoinedRow) -> Block:
     return text, ROW, joined.row.container, link_characters, links, blocks[0][5]
 
 
-def join_names(names: str, attributes: Mapping[str, str | None]) -> str:
-    """Return class names with the values of the other attributes that name an element.
+def join_names(tag: str, attributes: Mapping[str, str | None]) -> str:
+    """Return class names with the values of the other attributes that name an element, unless it is part of a line.
 
     The order is fixed: that of a set differs from process to process, and with it what is made of the names.
     """
+    names = attributes.get("class") or ""
+    if tag == "span" or tag == "a" or NAMING.isdisjoint(attributes):
+        return names
     return " ".join([names, *(attributes[key] or "" for key in NAMES_IN_ORDER if key in attributes)])
+
+
+def is_told(attributes: Mapping[str, str | None]) -> bool:
+    """Tell whether the attributes of a link are worth reading."""
+    if not TOLD_LINKS.isdisjoint(attributes):
+        return True
+    names = attributes.get("class")
+    return names is not None and ("sr-" in names or "creen" in names or "isually" in names)
 
 
 def is_beside_code(cell: LexborNode, tag: str) -> bool:

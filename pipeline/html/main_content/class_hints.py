@@ -43,6 +43,7 @@ TOGGLE, PRESERVED = 1 << 56, 1 << 57
 UNSEEN_NAME, CODE_NAME = 1 << 58, 1 << 59
 COPY_OF_MATHS, SOURCE_OF_MATHS, LINE_NUMBERS = 1 << 60, 1 << 61, 1 << 62
 SPECIAL_BITS = TOGGLE | PRESERVED | UNSEEN_NAME | CODE_NAME | COPY_OF_MATHS | SOURCE_OF_MATHS | LINE_NUMBERS
+FIRST_SPECIAL_BIT, PLAIN_BITS = TOGGLE, ~SPECIAL_BITS  # whatever has a special bit is at least the first of them
 # What style sheets show to no reader: words for screen readers, names of icons, signs beside headings.
 UNSEEN_NAMES = re.compile(
     r"(?:^|[_-])sr-?only(?![a-z])|visually-?hidden|hidden-?visually|screen-?reader-?(?:text|only|response)|"

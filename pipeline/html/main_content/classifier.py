@@ -182,6 +182,6 @@ def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, thr
 
 def find_comment_blocks(page: PageBlocks, layout: BlockLayout) -> np.ndarray:
     """Return which blocks are text in a part of the page that its class names or ids call comments."""
-    inside = (np.array(page.path_hints, np.int64)[layout.container] & COMMENT_BIT) != 0
+    inside = (layout.path_hints[layout.container] & COMMENT_BIT) != 0
     found: np.ndarray = inside & (layout.link < 0.3) & (layout.kind != BUTTON) & (layout.length >= 20)
     return found

@@ -5,9 +5,6 @@ place in each of them (the question of each item, its answer) are decided togeth
 model keeps. The titles of items that are kept are kept too, so that no answer follows another question.
 """
 
-from collections import defaultdict
-from itertools import count
-
 import numpy as np
 
 from pipeline.html.main_content.block_features import BlockLayout
@@ -18,7 +15,8 @@ LEVELS = 4  # containers around a term that are looked at for its list
 FEWEST = 2  # items of a group
 SHARED = 0.5  # part of a group's items that has a block at the same place
 MAJORITY = 0.5  # part of the text of alike blocks that must be kept, for all to be kept
-TITLES = (1, 2, 3, 4, 5, 6, ITEM, TERM, CAPTION, BUTTON)
+IS_TITLE = np.isin(np.arange(BUTTON + 1), (1, 2, 3, 4, 5, 6, ITEM, TERM, CAPTION, BUTTON))
+WAY_FACTOR, GROUP_FACTOR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 
 
 def share_fate(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.ndarray:
@@ -35,7 +33,7 @@ def share_fate(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.nd
         roles, length = role[grouped], layout.length[grouped]
         share = np.bincount(roles, length * kept[grouped]) / np.maximum(np.bincount(roles, length), 1e-9)
         kept[grouped] = (share >= MAJORITY)[roles]
-        titles = grouped[np.isin(layout.kind[grouped], TITLES)]
+        titles = grouped[IS_TITLE[layout.kind[grouped]]]
         follow_bodies(kept, chosen, titles, item, layout)
     return kept
 
@@ -66,14 +64,15 @@ def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndar
     items = np.bincount(place, layout.end > layout.first)
     parallel = (sign > 0) & (items[place] >= FEWEST)
     parallel[0] = False
-    item_of, path_of = find_items(page, parallel.tolist())
-    item, path = np.array(item_of)[layout.container], np.array(path_of)[layout.container]
+    item_of, way_of = find_items(parent, sign, parallel)
+    item, way = item_of[layout.container], way_of[layout.container]
     role = np.full(len(item), -1)
     terms = (layout.kind == TERM) | (layout.kind == DEFINITION)
     held = np.flatnonzero((item >= 0) & ~terms)
     if len(held):
         group = place[item[held]]
-        _, number = np.unique((group << 20 ^ path[held]) << 4 | layout.kind[held], return_inverse=True)
+        key = (group.astype(np.uint64) * GROUP_FACTOR ^ way[held]) * WAY_FACTOR + layout.kind[held].astype(np.uint64)
+        _, number = np.unique(key, return_inverse=True)
         pairs = np.unique(number * len(parent) + item[held]) // len(parent)
         common = np.bincount(pairs) * np.bincount(number) >= SHARED * np.bincount(number, items[group])
         role[held] = np.where(common[number], number, -1)
@@ -84,22 +83,20 @@ def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndar
     return role, item
 
 
-def find_items(page: PageBlocks, parallel: list[bool]) -> tuple[list[int], list[int]]:
-    """Return for each container the parallel one that it is in, or is, -1 for none, and the number of the way there."""
-    items: list[int] = []
-    paths: list[int] = []
-    known: dict[tuple[int, int], int] = defaultdict(count(1).__next__)
-    for container, (parent, is_item) in enumerate(zip(page.parent, parallel, strict=True)):
-        if is_item:
-            items.append(container)
-            paths.append(0)
-        elif container and items[parent] >= 0:
-            items.append(items[parent])
-            paths.append(known[paths[parent], page.sign[container]])
-        else:
-            items.append(-1)
-            paths.append(0)
-    return items, paths
+def find_items(parent: np.ndarray, sign: np.ndarray, parallel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each container the parallel one that it is in, or is, -1 for none, and a hash of the way there: of the
+    signs of the containers between. Every round doubles the part of the way that is known.
+    """
+    numbers = np.arange(len(parent))
+    stops = parallel | (numbers == 0)
+    up = np.where(stops, numbers, parent)
+    way = np.where(stops, 0, sign + 1).astype(np.uint64)
+    factor = np.where(stops, np.uint64(0), WAY_FACTOR)
+    while not stops[up].all():
+        way += factor * way[up]
+        factor *= factor[up]
+        up = up[up]
+    return np.where(parallel[up], up, -1), way
 
 
 def find_term_list(page: PageBlocks, container: int) -> int:
