@@ -104,7 +104,7 @@ class DecontaminateConfig:
 
     sets: tuple[str, ...] = ()  # files, folders, globs: JSONL, JSON, CSV, TSV, text; .gz, .xz, .bz2, tar; empty: off
     ngram: Annotated[int, Field(ge=3, le=64)] = 13  # words of a hit (13: GPT-3, appendix C)
-    # a question is a hit as a whole, if it has at least these words
+    # a question is a hit as a whole, if it has at least these words; under 8 words only word for word
     min_question_words: Annotated[int, Field(ge=4, le=64)] = 8
     # the share of a question's words, and of their weight by rarity, that must agree; 1: word for word
     min_overlap: Annotated[float, Field(ge=0.5, le=1)] = 0.75

@@ -21,6 +21,7 @@ LONGEST = 48  # words: a longer question is searched for in parts of about equal
 SHIFTS = (0, -1, 1)  # words: how far off its place a word may stand
 STEPS = 64  # of a weight, in a bit: whole numbers add up to the same in any order
 BLOCK = 4096  # places compared at a time, which bounds the memory to some 20 MB
+EDITABLE = 8  # words: of a shorter question all must agree
 GENERIC = 3  # items: "which of the following statements is not true" tells nothing of any of them
 
 
@@ -201,7 +202,8 @@ class QuestionIndexBuilder:
             words = np.frombuffer(key, np.uint64)
             for part in np.array_split(words, -(-len(words) // LONGEST)):
                 owners.setdefault(part.tobytes(), item)
-                least.setdefault(part.tobytes(), self.min_overlap if key in self.asked else 1.0)
+                edited = key in self.asked and len(words) >= EDITABLE
+                least.setdefault(part.tobytes(), self.min_overlap if edited else 1.0)
         parts = [np.frombuffer(key, np.uint64) for key in owners]
         words = np.concatenate([np.zeros(0, np.uint64), *parts])
         starts = start_at_zero(np.cumsum([len(part) for part in parts], dtype=np.int64))

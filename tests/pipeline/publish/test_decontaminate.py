@@ -171,6 +171,13 @@ def test_everyday_words_of_a_question_are_not_the_question():
     assert exact.spans(["Which of the following is a main cause of the anvil of a smith?"]) == [[]]
 
 
+def test_a_question_of_a_few_words_is_found_word_for_word_alone():
+    index = ItemIndex.build([["Who built the old stone mill?", "A mason"]], 13, 5, 0.75)
+    assert index.spans([f"{prose(0)}Who built the old stone mill? {prose(1)}"])[0][0].overlap == 1
+    assert index.spans([f"{prose(0)}Who built the old stone bridge? {prose(1)}"]) == [[]]
+    assert ItemIndex.build([["Who built the old stone mill?", "A mason"]], 13, 8, 0.75).unsearched.tolist() == [0]
+
+
 def test_a_short_question_that_many_items_ask_tells_nothing():
     question = "Which one of the following statements is not true?"
     for items, hits in ((3, 1), (4, 0)):
