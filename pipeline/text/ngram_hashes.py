@@ -33,9 +33,9 @@ class FilteredHashes:
 
 def set_bits(places: np.ndarray, width: int) -> np.ndarray:
     """Return 2 ** width bits, in bytes, of which those at `places` are set."""
-    bits = np.zeros(1 << width, bool)
-    bits[places] = True
-    return np.packbits(bits, bitorder="little")
+    bits = np.zeros(1 << (width - 3), np.uint8)
+    np.bitwise_or.at(bits, places >> np.uint64(3), np.uint8(1) << (places & np.uint64(7)).astype(np.uint8))
+    return bits
 
 
 def read_bits(bits: np.ndarray, places: np.ndarray) -> np.ndarray:
