@@ -147,8 +147,8 @@ def check_own_parts(config: Config) -> None:
     custom_filters(config.rules)
     for stage in read_own_stages(config.stages, filter_names(config.rules)):
         stage.make()
-    if is_own_engine(config.extract.engine):
-        load_object(config.extract.engine, "extract.engine")
+    for engine in filter(is_own_engine, (config.extract.engine, *config.extract.fallback)):
+        load_object(engine, "extract.engine")
 
 
 def config_values(config: Config) -> dict[str, Any]:

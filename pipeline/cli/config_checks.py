@@ -28,8 +28,8 @@ def list_named_files(config: Config) -> list[tuple[str, str]]:
     named += [(f"rules.bad_words.lists.{language}", path) for language, path in lists.items()]
     named += custom_filter_files(config.rules.custom)
     named += own_stage_files(config.stages)
-    if is_own_engine(config.extract.engine):
-        path = find_source_file(load_object(config.extract.engine, "extract.engine"))
+    for engine in filter(is_own_engine, (config.extract.engine, *config.extract.fallback)):
+        path = find_source_file(load_object(engine, "extract.engine"))
         named += [("extract.engine", path)] if path else []
     return [(key, path) for key, path in named if path and "://" not in path]
 
@@ -86,7 +86,8 @@ def reject_scores_without_model(config: Config) -> None:
 def reject_thresholds_without_model(config: Config) -> None:
     """Raise ConfigError if a threshold belongs to another engine, or to a topic model that is not set."""
     engine, topics = config.extract.engine, config.weights.topics
-    if engine != "gristmill" and config.extract.threshold != ExtractConfig().threshold:
+    engines = (engine, *config.extract.fallback)
+    if "gristmill" not in engines and config.extract.threshold != ExtractConfig().threshold:
         raise ConfigError(
             f"extract.threshold: {engine} has none; use extract.objective, or set extract.engine to gristmill"
         )

@@ -91,6 +91,7 @@ def test_each_page_is_once_in_the_ledger_and_the_report_has_what_the_engines_too
         ({"fallback": ["resiliparse"], "format": "markdown"}, "resiliparse has no markdown"),
         ({"fallback": ["trafilature"]}, "did you mean 'trafilatura'"),
         ({"fallback": ["own:engine"], "comments": True}, "own:engine is not asked for extract.comments"),
+        ({"fallback": ["own_missing:engine"]}, "own_missing"),
     ],
 )
 def test_engines_that_cannot_be_tried_are_refused(tmp_path: Path, extract, problem):
