@@ -27,8 +27,9 @@ All other options go to Apache Beam. Without any, worker processes on this machi
                       run each job on Dataflow; inputs and output must be in a bucket (see docs/runners.md)
   --runner=PortableRunner --job_endpoint=HOST:PORT --environment_type=DOCKER --environment_config=IMAGE
                       run each job on Flink or Spark
-  --dry_run           build the three job graphs for the runner and print their sizes; nothing runs and nothing is
-                      written, except with --dataflow_job_file=FILE.json, which writes the graphs
+  --dry_run           build the three job graphs for the runner and print their sizes, and estimate pages, core hours,
+                      shuffled bytes and price from a hundred pages; nothing else runs and nothing is written, except
+                      with --dataflow_job_file=FILE.json, which writes the graphs
 
 An option that has no effect on the chosen runner is an error. Ways of running that lose data are refused too
 (--direct_running_mode=multi_threading, DaskRunner).
@@ -58,6 +59,9 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
                 metavar="N",
                 help="only show what becomes of N pages; nothing is written",
             )
+        parser.add_argument(
+            "--core-price", type=float, default=0.05, metavar="P", help="of an hour of a core, for --dry_run's estimate"
+        )
         if name == "extract":
             parser.add_argument(
                 "--shard",
@@ -85,10 +89,12 @@ def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
         shard = InputShard.parse(args.shard) if args.shard is not None else None
     except ValueError as error:
         return print_error(f"--shard: {error}", 2)
-    return run_jobs(config, flags, args.command, shard)
+    return run_jobs(config, flags, args.command, shard, args.core_price)
 
 
-def run_jobs(config: "Config", flags: list[str], command: str, shard: "InputShard | None" = None) -> int:
+def run_jobs(
+    config: "Config", flags: list[str], command: str, shard: "InputShard | None" = None, core_price: float = 0.0
+) -> int:
     """Run the jobs of a command and print the funnel; an error that the user can fix becomes one line.
 
     Returns the exit code.
@@ -98,7 +104,7 @@ def run_jobs(config: "Config", flags: list[str], command: str, shard: "InputShar
     from pipeline.settings import ConfigError
 
     try:
-        run_or_build(config, flags, command, shard)
+        run_or_build(config, flags, command, shard, core_price)
     except WorkerFailure as error:
         if not error.user:
             print(error.details, file=sys.stderr)
@@ -119,7 +125,9 @@ def run_jobs(config: "Config", flags: list[str], command: str, shard: "InputShar
     return 0
 
 
-def run_or_build(config: "Config", flags: Sequence[str], command: str, shard: "InputShard | None") -> None:
+def run_or_build(
+    config: "Config", flags: Sequence[str], command: str, shard: "InputShard | None", core_price: float
+) -> None:
     """Run the jobs of a command and print the funnel. With `--dry_run`, build the graphs and print their sizes."""
     from pipeline.cli.run import JOBS, run, run_input_shard, select_jobs
     from pipeline.io.input_shards import ALL_INPUTS
@@ -135,6 +143,11 @@ def run_or_build(config: "Config", flags: Sequence[str], command: str, shard: "I
     if is_dry_run(flags):
         from pipeline.cli.dry_run import dry_run, lines
 
-        print(*lines(dry_run(config, flags, select_jobs(config, jobs))), sep="\n")
+        selected = select_jobs(config, jobs)
+        print(*lines(dry_run(config, flags, selected)), sep="\n")
+        if "extract" in selected:
+            from pipeline.cli.previews.estimate_run import describe_estimate, estimate_run
+
+            print(*describe_estimate(estimate_run(config), core_price), sep="\n")
         return
     print_funnel(run(config, flags, jobs), Output(config.output))
