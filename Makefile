@@ -56,7 +56,7 @@ demo: setup
 
 # a worker that dies (a test out of time) ends the run: xdist waits for ever after it has started another
 test: setup
-	$(PY) -m pytest -n 2 --dist loadfile --max-worker-restart 0
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations=25 --durations-min=5
 
 # other runners on this machine: Prism, a portable job server, and Dataflow's real client with a stand-in for the service
 rehearsal: setup tools

@@ -593,5 +593,5 @@ def test_a_new_pattern_is_noticed(tmp_path: Path) -> None:
 def test_what_grows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "HANGING", 0.5)
     assert find_growth(lambda text: re.search("(a|a)*b", text), lambda size: "a" * (size // 1000 + 10))
-    assert "grows" in find_growth(lambda text: re.search("a*b", text), lambda size: "a" * (size // 10))
+    assert find_growth(lambda text: re.search("a*b", text), lambda size: "a" * (size // 10))
     assert not find_growth(lambda text: text.split("a"), partial(fill, "a "))

@@ -50,6 +50,7 @@ def test_the_end_is_one_line(
     monkeypatch.setattr(command, "build_pipeline_parser", lambda: parser)
     monkeypatch.setattr(command, "stops", [])
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     try:
         assert command.run_command() == code
     finally:
