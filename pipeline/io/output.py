@@ -37,7 +37,8 @@ class Output:
         `documents_from` is another output: its DOCUMENT_FOLDERS are read as if they were here, and never written.
         """
         self.root = root.rstrip("/") or root
-        self.fs, self.base = fsspec.core.url_to_fs(self.root)
+        # Other processes write here too: a listing that is kept would say that their files are not there.
+        self.fs, self.base = fsspec.core.url_to_fs(self.root, use_listings_cache=False)
         self.local = "file" in self.fs.protocol
         self.documents = Output(documents_from) if documents_from else self
 
