@@ -26,7 +26,7 @@ from model.run_folder import TrainedRun, load_trained_run, read_training_log
 from model.train import train_gpt
 
 CORPUS = Path("demo/out/corpus")
-PAIRS, REWARD_PAIRS = 600, 100
+PAIRS, REWARD_PAIRS = 320, 80
 
 
 def run(crawl: str) -> None:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from model.config import ModelConfig, RopeScaling, TrainerError, find_network_shape
+from model.kernels.cpu_norms import normalize_and_rotate, normalize_rms, rotate_features
 
 IGNORE = -1  # a target that is not predicted
 
-Rope: TypeAlias = tuple[Tensor, Tensor]  # cos and sin, each (T, D / 2)
+Rope: TypeAlias = tuple[Tensor, Tensor]  # cos and sin, each (T, D)
 Mask: TypeAlias = Tensor | BlockMask
 
 
@@ -201,13 +202,7 @@ class CausalSelfAttention(nn.Module):
         bias = torch.cat([layer.bias for layer in layers]) if self.q.bias is not None else None
         qkv = F.linear(x, torch.cat([layer.weight for layer in layers]), bias)  # (B, T, 3 C) if no head is shared
         qk, v = torch.split(qkv.view(B, T, heads + 2 * shared, -1), [heads + shared, shared], dim=2)  # (B, T, heads, D)
-        if self.qk_norm:  # bounds the attention logits, so that high learning rates stay stable
-            qk = F.rms_norm(qk, (qk.size(-1),), eps=self.epsilon)
-        if self.q_gain is not None and self.k_gain is not None:
-            qk = qk * torch.cat((self.q_gain.expand(heads, -1), self.k_gain.expand(shared, -1)))
-        if rope is not None:
-            cos, sin = rope
-            qk = apply_rope(qk, cos[:, None], sin[:, None])
+        qk = self.position_queries_and_keys(qk, rope)
         q, k = torch.split(qk.transpose(1, 2), [heads, shared], dim=1)  # (B, heads, T, D) each
         v = v.transpose(1, 2)
         if cache is not None:
@@ -215,6 +210,21 @@ class CausalSelfAttention(nn.Module):
         y = compute_attention(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
         output: Tensor = self.out(y.transpose(1, 2).reshape(B, T, -1))
         return output
+
+    def position_queries_and_keys(self, qk: Tensor, rope: Rope | None) -> Tensor:
+        """Return queries and keys (B, T, heads, D) normed, if they are, and rotated by their positions.
+
+        The norm bounds the attention logits, so that high learning rates stay stable.
+        """
+        cos, sin = (table[:, None] for table in rope) if rope is not None else (None, None)  # (T, 1, D)
+        if self.q_gain is not None and self.k_gain is not None:
+            gains = torch.cat((self.q_gain.expand(self.heads, -1), self.k_gain.expand(self.shared_heads, -1)))
+            qk = normalize_rms(qk, self.epsilon) * gains
+        elif self.qk_norm and cos is not None and sin is not None:
+            return normalize_and_rotate(qk, self.epsilon, cos, sin)
+        elif self.qk_norm:
+            qk = normalize_rms(qk, self.epsilon)
+        return rotate_features(qk, cos, sin) if cos is not None and sin is not None else qk
 
 
 class FeedForward(nn.Module):
@@ -261,23 +271,40 @@ class KeyValueCache:
         return k, v
 
 
+class RMSNorm(nn.Module):
+    """RMSNorm over C (Zhang and Sennrich 2019), perhaps with a gain."""
+
+    def __init__(self, width: int, epsilon: float, has_gain: bool) -> None:
+        super().__init__()
+        self.epsilon, self.weight = epsilon, nn.Parameter(torch.ones(width)) if has_gain else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the normed x (B, T, C)."""
+        y = normalize_rms(x, self.epsilon)
+        return y if self.weight is None else y * self.weight
+
+
 def make_norm(config: ModelConfig) -> nn.Module:
     """Return the norm over C: RMSNorm, LayerNorm, or none."""
     width = find_network_shape(config).width
     if config.norm == "rms":
-        return nn.RMSNorm(width, eps=config.norm_epsilon, elementwise_affine=config.norm_gain)
+        return RMSNorm(width, config.norm_epsilon, config.norm_gain)
     if config.norm == "none":
         return nn.Identity()
     return nn.LayerNorm(width, eps=config.norm_epsilon, bias=config.bias)
 
 
 def make_rope_tables(context: int, features: int, base: float, scaling: RopeScaling | None = None) -> Rope:
-    """Return cos and sin of position times frequency, each (context, features / 2) (Su et al. 2021)."""
+    """Return cos and sin of position times frequency, each (context, features) (Su et al. 2021).
+
+    Both hold each frequency twice, for the two features that turn together; the first of the two sines is negative.
+    """
     frequencies = base ** (-torch.arange(0, features, 2, dtype=torch.float32) / features)
     if scaling is not None:
         frequencies = scale_rope_frequencies(frequencies, scaling)
     angles = torch.outer(torch.arange(context, dtype=torch.float32), frequencies)
-    return angles.cos(), angles.sin()
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=1), torch.cat((-sin, sin), dim=1)
 
 
 def scale_rope_frequencies(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
@@ -289,12 +316,6 @@ def scale_rope_frequencies(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
     low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
     kept = ((turns - low) / (high - low)).clamp(0, 1)
     return kept * frequencies + (1 - kept) * frequencies / scaling.factor
-
-
-def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate feature i with feature i + D/2 by the angle of its position: x (..., D), cos and sin (..., D/2)."""
-    left, right = x.chunk(2, dim=-1)
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1).type_as(x)
 
 
 def compute_attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask | None, dropout: float) -> Tensor:

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from model.config import ModelConfig
-from model.gpt import GPT, CausalSelfAttention, FeedForward, KeyValueCache, apply_rope, make_rope_tables
+from model.gpt import GPT, CausalSelfAttention, FeedForward, KeyValueCache, make_rope_tables
+from model.kernels.cpu_norms import normalize_and_rotate, normalize_rms, rotate_features
 
 TINY = {"depth": 2, "width": 32, "heads": 2, "context": 12}
 GPT2 = {"position": "learned", "norm": "layer", "activation": "gelu", "qk_norm": False, "tied": True, "bias": True}
@@ -72,10 +73,27 @@ def test_rope_makes_scores_a_function_of_distance_only():
     q, k = torch.randn(8), torch.randn(8)
 
     def score(i, j):
-        return apply_rope(q, cos[i], sin[i]) @ apply_rope(k, cos[j], sin[j])
+        return rotate_features(q, cos[i], sin[i]) @ rotate_features(k, cos[j], sin[j])
 
     torch.testing.assert_close(score(9, 4), score(60, 55), rtol=1e-4, atol=1e-5)
     assert not torch.isclose(score(9, 4), score(9, 5))
+
+
+def test_norms_for_cpus_have_torchs_results_and_gradients(monkeypatch):
+    torch.manual_seed(0)
+    tables = [table[:, None] for table in make_rope_tables(5, 8, 10_000.0)]
+    parts = {
+        "alone": lambda x: normalize_rms(x, 1e-3),
+        "rotated": lambda x: normalize_and_rotate(x, 1e-3, *tables),
+    }
+    for name, part in parts.items():
+        x, weights = torch.randn(2, 5, 3, 8, requires_grad=True), torch.randn(2, 3, 5, 8).transpose(1, 2)
+        results = []
+        for plain in (True, False):
+            monkeypatch.setattr("model.kernels.cpu_norms.is_plain_cpu", lambda x, plain=plain: plain)
+            y = part(x)
+            results.append((y, *torch.autograd.grad(y, x, weights)))
+        torch.testing.assert_close(results[0], results[1], msg=lambda text, name=name: f"{name}: {text}")
 
 
 @pytest.mark.parametrize("activation", ["swiglu", "relu2", "gelu", "relu"])

@@ -32,3 +32,8 @@ def test_a_step_has_singular_values_near_one():
     for shape in [(3, 40, 20), (1, 16, 16), (2, 8, 64)]:
         values = torch.linalg.svdvals(orthogonalize_matrices(torch.randn(shape)).float())
         assert values.min() > 0.4 and values.max() < 1.3
+    left, right = (torch.linalg.qr(torch.randn(64, 64)).Q for _ in range(2))
+    spread = torch.logspace(-2, 0, 64)  # three steps are enough for a hundredth of the largest singular value
+    values = torch.linalg.svdvals(orthogonalize_matrices((1e-12 * left * spread @ right)[None]))
+    assert values.min() > 0.3 and values.max() < 1.3
+    assert orthogonalize_matrices(torch.zeros(1, 8, 8)).abs().max() == 0

@@ -1,0 +1,1 @@
+"""Parts of the network that are faster than torch's own operations on some hardware."""
