@@ -5,12 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
-LONGEST = (
-    "test_growth.py",
-    "test_whole.py",
-    "test_run.py",
-    "test_runners.py",
-)  # first: nothing waits for them at the end
+# They run first, so that nothing waits for them at the end.
+LONGEST = ("test_growth.py", "test_whole.py", "test_run.py", "test_runners.py")
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
