@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from pipeline.cli.errors import print_error
 from pipeline.io.output import Output
 from pipeline.runners.beam_options import beam_options, check_flags
-from pipeline.runners.local_pool import explained, root_cause
+from pipeline.runners.local_pool import explain_error, root_cause
 from pipeline.url.canonical import canonical_url
 
 PARTS = 16  # files of the result; a hash of the address chooses the file
@@ -199,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cause = root_cause(error)
         if not isinstance(cause, ValueError | OSError):
             raise
-        return print_error(explained(cause), 1)
+        return print_error(explain_error(cause), 1)
     total = sum(counts.values())
     print(f"{total:,} pages of the crawl are referred to: {counts['exact']:,} by their exact address")
     return 0

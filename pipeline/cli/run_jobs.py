@@ -100,7 +100,7 @@ def run_jobs(
     Returns the exit code.
     """
     from pipeline.runners.beam_options import LaunchError
-    from pipeline.runners.local_pool import WorkerFailure, explained, root_cause
+    from pipeline.runners.local_pool import WorkerFailure, explain_error, root_cause
     from pipeline.settings import ConfigError
 
     try:
@@ -110,7 +110,7 @@ def run_jobs(
             print(error.details, file=sys.stderr)
         return print_error(error, 1)
     except (ValueError, OSError) as error:
-        return print_error(explained(root_cause(error)), 2 if isinstance(error, LaunchError | ConfigError) else 1)
+        return print_error(explain_error(root_cause(error)), 2 if isinstance(error, LaunchError | ConfigError) else 1)
     except ImportError as error:
         if "install" not in str(error).lower():
             raise
@@ -120,7 +120,7 @@ def run_jobs(
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
         if isinstance(cause, ValueError | OSError):
-            return print_error(explained(cause), 1)
+            return print_error(explain_error(cause), 1)
         raise
     return 0
 

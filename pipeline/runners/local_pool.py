@@ -278,9 +278,9 @@ def run_worker(
         cause = root_cause(error)
         user = isinstance(cause, OSError | ValueError) or is_out_of_memory(error)
         line = (
-            explained(error if is_out_of_memory(error) else cause)
+            explain_error(error if is_out_of_memory(error) else cause)
             if user
-            else f"{type(cause).__name__}: {explained(cause)}"
+            else f"{type(cause).__name__}: {explain_error(cause)}"
         )
         report("failure", (line, traceback.format_exc(), user))
         os._exit(1)
@@ -301,19 +301,25 @@ def root_cause(error: BaseException) -> BaseException:
     return error
 
 
-def explained(error: BaseException) -> str:
+WHAT_TO_DO = {
+    errno.EFBIG: "no file may grow larger here (ulimit -f); raise the limit and run the same command again",
+    errno.EMFILE: "no more files may be open (ulimit -n); raise the limit and run the same command again",
+    errno.ENFILE: "no more files may be open (ulimit -n); raise the limit and run the same command again",
+    errno.ENOSPC: "the disk is full; make room and run the same command again: it goes on from what is done",
+    errno.EDQUOT: "the disk is full; make room and run the same command again: it goes on from what is done",
+    errno.EACCES: "cannot be read or written: this user has no permission",
+    errno.EPERM: "cannot be read or written: this user has no permission",
+    errno.EROFS: "cannot be written: the file system is read-only",
+}
+
+
+def explain_error(error: BaseException) -> str:
     """Return an error that the user can mend as one line."""
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
-    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+    if isinstance(error, OSError) and error.errno in WHAT_TO_DO:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}no file may grow larger here (ulimit -f); raise the limit and run the same command again"
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}no more files may be open (ulimit -n); raise the limit and run the same command again"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}the disk is full; make room and run the same command again: it goes on from what is done"
+        return where + WHAT_TO_DO[error.errno]
     return " ".join(re.sub(r" \[while running '.*", "", str(error), flags=re.DOTALL).split())
 
 
