@@ -139,6 +139,7 @@ class TrainerConfig:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     compile: bool = False  # torch.compile; faster on a GPU, after a minute of compilation
     tensorboard: bool = False  # write event files into RUN/tensorboard; needs the package tensorboard
+    wandb: bool = False  # log to Weights & Biases, in the project gristmill; needs the package wandb
     model: ModelConfig = ModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()

@@ -24,7 +24,7 @@ CHANGEABLE_MODEL_KEYS = ("context", "rope_base", "dropout", "document_mask")
 WHOLE_VALUE_KEYS = ("data", "arms")
 
 # Keys that do not change the result: they may differ when a run is resumed.
-KEYS_WITHOUT_EFFECT = ("output", "cache", "tensorboard", "checkpoint.every", "checkpoint.keep")
+KEYS_WITHOUT_EFFECT = ("output", "cache", "tensorboard", "wandb", "checkpoint.every", "checkpoint.keep")
 
 # Former names of keys, for the error message.
 RENAMED_KEYS = {

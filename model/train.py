@@ -43,7 +43,7 @@ from model.reinforcement import build_task_model
 from model.run_folder import LogLine
 from model.stop_signals import StopSignals, TrainingStopped
 from model.tokenizer import find_separator_id
-from model.training_log import ProgressLine, TensorBoardLogger, plot_losses
+from model.training_log import ProgressLine, StepLogger, TensorBoardLogger, WandbLogger, plot_losses
 
 TrainingData: TypeAlias = TokenCorpus | CorpusMixture | ExampleDataset
 
@@ -155,11 +155,11 @@ class Trainer:
         resumed_at = self.step
         with ExitStack() as stack:
             stack.callback(self.prefetcher.close)
-            progress, board = self.open_views(stack)
+            progress, boards = self.open_views(stack)
             log = stack.enter_context(open(self.folder / "log.jsonl" if self.group.is_main else os.devnull, "a"))
             stack.enter_context(self.signals.defer())
             try:
-                self.train_until_end(log, progress, board)
+                self.train_until_end(log, progress, boards)
             except TrainingStopped as stopped:
                 if self.step > self.saved_step and self.group.is_main:
                     self.save(log)
@@ -175,19 +175,22 @@ class Trainer:
         for name in ("loss.png", "loss.svg"):
             plot_losses(lines, self.folder / name)
 
-    def open_views(self, stack: ExitStack) -> tuple[ProgressLine | None, TensorBoardLogger | None]:
+    def open_views(self, stack: ExitStack) -> tuple[ProgressLine | None, list[StepLogger]]:
         """Return what shows the run; only the main process shows it."""
-        progress = board = None
+        progress, boards = None, []
         if self.group.is_main:
             if self.config.tensorboard:
-                board = TensorBoardLogger(self.folder / "tensorboard", self.step)
+                boards.append(TensorBoardLogger(self.folder / "tensorboard", self.step))
+            if self.config.wandb:
+                boards.append(WandbLogger(self.folder, self.config))
+            for board in boards:
                 stack.callback(board.close)
             parameters = self.model.count_parameters()
             progress = ProgressLine(self.config, parameters, self.device, self.step, self.group.size)
             stack.callback(progress.close)
-        return progress, board
+        return progress, boards
 
-    def train_until_end(self, log: IO[str], progress: ProgressLine | None, board: TensorBoardLogger | None) -> None:
+    def train_until_end(self, log: IO[str], progress: ProgressLine | None, boards: list[StepLogger]) -> None:
         """Do the steps that are left, each with its log line. Raises TrainingStopped for a signal."""
         config = self.config
         peak, flops = find_device_peak(self.device), self.model.count_flops_per_token()
@@ -206,7 +209,7 @@ class Trainer:
                 self.update_clock(start)
             log.write(json.dumps(line) + "\n")
             log.flush()
-            if board is not None:
+            for board in boards:
                 board.log(line)
             if progress is not None:
                 progress.show(line, self.progress)

@@ -1,11 +1,14 @@
 """What a run shows: progress on the terminal, TensorBoard event files, and the loss curve as a picture."""
 
+import hashlib
 import importlib
+import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -78,6 +81,16 @@ class ProgressLine:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+class StepLogger(Protocol):
+    """Takes the log line of each step."""
+
+    def log(self, line: LogLine) -> None:
+        """Take one log line."""
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+
+
 class TensorBoardLogger:
     """Writes every number of a log line as a curve over the steps."""
 
@@ -100,6 +113,34 @@ class TensorBoardLogger:
     def close(self) -> None:
         """Write the events that are still in memory."""
         self.writer.close()
+
+
+class WandbLogger:
+    """Sends every number of a log line to Weights & Biases. A resumed run continues its curves there."""
+
+    def __init__(self, folder: Path, config: TrainerConfig) -> None:
+        """Join the run of this folder there. Raises TrainerError without the package."""
+        try:
+            wandb: Any = importlib.import_module("wandb")
+        except ImportError as error:
+            raise TrainerError("wandb: it is not installed; `pip install wandb`, or set it false") from error
+        place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+        self.run = wandb.init(
+            project="gristmill",
+            name=folder.name,
+            id=place,
+            resume="allow",
+            dir=str(folder),
+            config=json.loads(json.dumps(asdict(config))),
+        )
+
+    def log(self, line: LogLine) -> None:
+        """Send one log line."""
+        self.run.log({key: value for key, value in line.items() if key != "step"}, step=int(line["step"]))
+
+    def close(self) -> None:
+        """Send what is still in memory."""
+        self.run.finish()
 
 
 def plot_losses(lines: list[LogLine], path: Path) -> None:

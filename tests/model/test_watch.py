@@ -1,6 +1,8 @@
 """What guards a run and what one sees of it: spikes, utilisation, TensorBoard, the plot."""
 
 import math
+import sys
+import types
 import weakref
 
 import pytest
@@ -106,6 +108,31 @@ def test_without_tensorboard_the_line_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="pip install tensorboard"):
         TensorBoardLogger(tmp_path, 0)
+
+
+def test_wandb_gets_every_line_and_a_resumed_run_continues_there(config_file, tmp_path, monkeypatch, fails):
+    keys = ["--set", "wandb=true", f"output={tmp_path}/w"]
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert "pip install wandb" in fails("train", config_file, *keys)
+    calls: list[tuple[str, object]] = []
+
+    class FakeWandb(types.ModuleType):
+        def init(self, **options: object) -> "FakeWandb":
+            calls.append(("init", (options["id"], options["resume"], options["config"]["model"]["depth"])))
+            return self
+
+        def log(self, values: dict[str, float], step: int) -> None:
+            calls.append(("log", (step, "loss" in values, "validation_loss" in values)))
+
+        def finish(self) -> None:
+            calls.append(("finish", None))
+
+    monkeypatch.setitem(sys.modules, "wandb", FakeWandb("wandb"))
+    for _ in range(2):  # the second time, the run is complete
+        assert main(["train", str(config_file), *keys]) == 0
+    assert [name for name, _ in calls] == ["init", *["log"] * 6, "finish", "init", "finish"]
+    assert calls[0] == calls[8] and calls[0][1][1:] == ("allow", 2)
+    assert [values for name, values in calls if name == "log"] == [(n, True, n in (3, 6)) for n in range(1, 7)]
 
 
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
