@@ -177,7 +177,8 @@ class Trainer:
 
     def open_views(self, stack: ExitStack) -> tuple[ProgressLine | None, list[StepLogger]]:
         """Return what shows the run; only the main process shows it."""
-        progress, boards = None, []
+        progress: ProgressLine | None = None
+        boards: list[StepLogger] = []
         if self.group.is_main:
             if self.config.tensorboard:
                 boards.append(TensorBoardLogger(self.folder / "tensorboard", self.step))
