@@ -12,14 +12,16 @@ class CrawlPage(NamedTuple):
     text: str
 
 
-def read_crawl_pages(paths: Iterable[str], engine_name: str = "resiliparse") -> list[CrawlPage]:
+def read_crawl_pages(
+    paths: Iterable[str], engine_name: str = "resiliparse", objective: str = "balanced"
+) -> list[CrawlPage]:
     """Return the responses of WARC files in their order. A page without main text has the text ""."""
     from pipeline.html.charset import decode_body
     from pipeline.html.engines import PageError, load_engine
     from pipeline.html.http import parse_response
     from pipeline.warc.reader import CrawlRecord, read_crawl_records
 
-    engine, pages = load_engine(engine_name), []
+    engine, pages = load_engine(engine_name, objective=objective), []
     for path in paths:
         with open(path, "rb") as source:
             for record in read_crawl_records(source):

@@ -1,16 +1,17 @@
 """Whether the recipe `default` makes better training text: small language models on what it keeps and on what it drops.
 
-Models of interpolated n-grams of bytes (Witten and Bell 1991) learn from equal amounts of the crawl's English texts:
-all of them, those that the recipe keeps, and, as a known-bad arm, those that its rules reject. A second draw of all
-texts (A/A) shows how much is chance. The models are then asked how many bits a byte they need on texts of six kinds.
-No site of the tested pages is among those that the models learn from.
+Models of interpolated n-grams of bytes (Witten and Bell 1991) learn from equal amounts of the crawl's English texts.
+The arms are all that is visible on the pages; their main texts (raw); those that the recipe keeps; as an A/A arm, all
+but as many pages dropped by chance; and as a known-bad arm, the rejected pages, beside as much of raw. All arms of a
+draw take their pages in one order, so that they differ by what is dropped alone. The models are then asked how many
+bits a byte they need on texts of six kinds. No site of the tested pages is among those that the models learn from.
 """
 
 import gzip
 import json
 import lzma
 import sysconfig
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +22,8 @@ from bench.crawl_pages import read_crawl_pages
 from bench.jobs import find_crawl_files
 
 ORDER = 4  # bytes of an n-gram
-SIZE = 1_600_000  # bytes that a model learns from, unless an arm has less
-TEST_BYTES = 300_000  # of each kind of text
+SIZE = 1_600_000  # bytes that a model learns from; of the rejected pages all, if they have less
+TEST_BYTES = 100_000  # of each kind of text
 PAGE_BYTES = 20_000  # of a page, so that no single one decides
 DRAWS = 6
 STUDENT = 2.571  # quantile .975 of Student's t with DRAWS - 1 degrees of freedom
@@ -33,6 +34,7 @@ BAR, WORSE = 0.03, 0.005  # what `default` is to save on the mean of the texts, 
 class ArmText(NamedTuple):
     """An English text of the crawl, before and after the rules; `kept` where they keep it."""
 
+    id: str
     text: str
     edited: str
     kept: bool
@@ -89,14 +91,29 @@ def measure_bits(model: Sequence[NgramCounts], text: bytes) -> float:
     return float(-np.log2(chance).mean())
 
 
-def draw_text(texts: Sequence[str], draw: str, size: int) -> bytes:
-    """Return about `size` bytes of texts in the order of a hash."""
+def hash_share(*words: object) -> float:
+    """Return a number from 0 to 1 that words decide."""
+    return int.from_bytes(blake2b(repr(words).encode(), digest_size=8).digest()) / 2**64
+
+
+def draw_text(texts: Mapping[str, str], draw: int, size: int) -> bytes:
+    """Return `size` bytes of the texts of an arm, by id: in an order that the draw decides, the same for every arm."""
     found = bytearray()
-    for text in sorted(texts, key=lambda text: blake2b(f"{draw} {text[:1000]}".encode("utf-8", "replace")).digest()):
-        found += text.encode("utf-8", "replace")[:PAGE_BYTES] + b"\n"
+    for name in sorted(texts, key=lambda name: hash_share(draw, name)):
+        found += texts[name].encode("utf-8", "replace")[:PAGE_BYTES] + b"\n"
         if len(found) >= size:
             break
     return bytes(found[:size])
+
+
+def measure_arm(texts: Mapping[str, str], size: int, tests: Mapping[str, bytes]) -> np.ndarray:
+    """Return the bits a byte of models that learn from an arm: float[draw, kind of text]."""
+    return np.array(
+        [
+            [measure_bits(model, text) for text in tests.values()]
+            for model in (train_ngrams(draw_text(texts, draw, size)) for draw in range(DRAWS))
+        ]
+    )
 
 
 def is_test_site(site: str) -> bool:
@@ -122,8 +139,14 @@ def read_arm_texts(files: Iterable[str], tested: frozenset[str]) -> list[ArmText
         if language == "en" and site not in tested and not is_test_site(site):
             result = apply_filters(filters, page.text, language)
             sure = check_language(language, score, (), config.language) is None
-            found.append(ArmText(page.text, result.text, result.failure is None and sure))
+            found.append(ArmText(page.id, page.text, result.text, result.failure is None and sure))
     return found
+
+
+def read_visible_texts(files: Iterable[str], wanted: Collection[str]) -> dict[str, str]:
+    """Return all visible text of the wanted pages, by id."""
+    pages = read_crawl_pages(files, "resiliparse", "recall")
+    return {page.id: page.text for page in pages if page.id in wanted}
 
 
 def read_english_gold(path: Path, wanted: Callable[[str, str], bool]) -> tuple[list[str], set[str]]:
@@ -177,41 +200,42 @@ def run(crawl: str) -> None:
     files = find_crawl_files(crawl)
     tests, sites = read_tested_texts(Path(crawl).parent.parent)
     texts = read_arm_texts(files, sites)
-    arms = {
-        "raw": [one.text for one in texts],
-        "raw again": [one.text for one in texts],
-        "default": [one.edited for one in texts if one.kept],
-        "rejected": [one.text for one in texts if not one.kept],
+    raw = {one.id: one.text for one in texts}
+    rejected = {one.id: one.text for one in texts if not one.kept}
+    share = len(rejected) / len(raw)
+    small = min(SIZE, sum(min(PAGE_BYTES, len(text.encode("utf-8", "replace"))) for text in rejected.values()))
+    rejects = f"of which the recipe rejects {len(rejected):,}"
+    print(f"English texts: {len(raw):,}, {rejects}; {SIZE:,} bytes an arm, of the rejected {small:,}")
+    bits = {
+        "visible": measure_arm(read_visible_texts(files, raw), SIZE, tests),
+        "raw": measure_arm(raw, SIZE, tests),
+        "chance": measure_arm({name: raw[name] for name in raw if hash_share(name) >= share}, SIZE, tests),
+        "default": measure_arm({one.id: one.edited for one in texts if one.kept}, SIZE, tests),
+        "raw, less": measure_arm(raw, small, tests),
+        "rejected": measure_arm(rejected, small, tests),
     }
-    sizes = {
-        name: sum(min(PAGE_BYTES, len(text.encode("utf-8", "replace"))) for text in some) for name, some in arms.items()
-    }
-    size = min(SIZE, *sizes.values())
-    print(f"English texts: {len(texts):,}, of which the recipe keeps {len(arms['default']):,}; {size:,} bytes an arm")
-    bits = np.zeros((len(arms), DRAWS, len(tests)))
-    for number, (arm, some) in enumerate(arms.items()):
-        for draw in range(DRAWS):
-            model = train_ngrams(draw_text(some, f"{draw} {'again' if arm == 'raw again' else ''}", size))
-            bits[number, draw] = [measure_bits(model, text) for text in tests.values()]
-    print(f"\n{'bits a byte':26}" + "".join(f"{arm:>11}" for arm in arms) + f"{'default saves':>15}")
+    print(f"\n{'bits a byte':26}" + "".join(f"{arm:>11}" for arm in bits) + f"{'default saves':>15}")
     for place, name in enumerate(tests):
-        saved = 1 - bits[2, :, place].mean() / bits[0, :, place].mean()
-        print(f"{name:26}" + "".join(f"{row:11.3f}" for row in bits[:, :, place].mean(1)) + f"{saved:15.1%}")
-    print(f"{'mean':26}" + "".join(f"{row:11.3f}" for row in bits.mean((1, 2))))
+        saved = 1 - bits["default"][:, place].mean() / bits["raw"][:, place].mean()
+        print(f"{name:26}" + "".join(f"{found[:, place].mean():11.3f}" for found in bits.values()) + f"{saved:15.1%}")
+    print(f"{'mean':26}" + "".join(f"{found.mean():11.3f}" for found in bits.values()))
     print_verdict(bits, list(tests))
 
 
-def print_verdict(bits: np.ndarray, tests: Sequence[str]) -> None:
+def print_verdict(bits: Mapping[str, np.ndarray], tests: Sequence[str]) -> None:
     """Print what each arm saves beside raw on the mean of the texts, with its interval, and whether bars are met."""
-    means = bits.mean(2)
-    print(f"\nsaved beside raw on the mean of the texts, with the 95 % interval over {DRAWS} draws")
-    for name, arm in (("raw again (A/A)", 1), ("default", 2), ("rejected (known bad)", 3)):
-        saved = 1 - means[arm] / means[0]
+    print(f"\nsaved on the mean of the texts, with the 95 % interval over {DRAWS} draws")
+    pairs = {
+        "chance beside raw (A/A)": ("chance", "raw"),
+        "default beside raw": ("default", "raw"),
+        "default beside visible": ("default", "visible"),
+        "rejected beside raw": ("rejected", "raw, less"),
+    }
+    for name, (arm, beside) in pairs.items():
+        saved = 1 - bits[arm].mean(1) / bits[beside].mean(1)
         half = STUDENT * saved.std(ddof=1) / DRAWS**0.5
         print(f"{name:26} {saved.mean():8.2%} {saved.mean() - half:8.2%} to {saved.mean() + half:.2%}")
-    saved = (1 - means[2] / means[0]).mean()
-    worse = [
-        name for place, name in enumerate(tests) if bits[2, :, place].mean() > (1 + WORSE) * bits[0, :, place].mean()
-    ]
-    print(f"bar {BAR:.0%} below raw: {'met' if saved >= BAR else 'missed'}")
+    means, raw = bits["default"].mean(0), bits["raw"].mean(0)
+    worse = [name for name, mine, other in zip(tests, means, raw, strict=True) if mine > (1 + WORSE) * other]
+    print(f"bar {BAR:.0%} below raw: {'met' if means.mean() <= (1 - BAR) * raw.mean() else 'missed'}")
     print(f"worse than raw by more than {WORSE:.1%}: {', '.join(worse) or 'no text'}")
