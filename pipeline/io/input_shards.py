@@ -53,10 +53,18 @@ class InputShard:
 ALL_INPUTS = InputShard(1, 1)  # of a run that is not cut
 
 
+class ShardRecord(NamedTuple):
+    """Which inputs a shard has, the fingerprint of all inputs, and that of the settings."""
+
+    files: list[str]
+    inputs: str
+    settings: str
+
+
 def record_input_shard(shard: InputShard, names: Sequence[str], settings: str, output: Output) -> None:
     """Write down which inputs a shard has. `names` are those of all inputs, `settings` is their fingerprint."""
-    record = {"files": shard.select(names), "inputs": fingerprint_value(list(names)), "settings": settings}
-    output.write_json(record, INPUT_SHARDS, f"{shard.name}.json")
+    record = ShardRecord(shard.select(names), fingerprint_value(list(names)), settings)
+    output.write_json(record._asdict(), INPUT_SHARDS, f"{shard.name}.json")
 
 
 class FoundShards(NamedTuple):
@@ -69,23 +77,35 @@ class FoundShards(NamedTuple):
 
 def find_input_shards(output: Output) -> FoundShards:
     """Read the records of an output, and tell whether all inputs are done."""
-    records = {}
-    for found in output.list(INPUT_SHARDS, ".json"):
-        if match := RECORD.fullmatch(found):
-            records[InputShard(*map(int, match.groups()))] = output.read_json(INPUT_SHARDS, found)
+    records = read_shard_records(output)
     if not records:
         return FoundShards([], "", "")
     done = {name.removesuffix(".json") for name in output.list(f"{WORK}/extract", ".json")}
     problems = []
     for count in sorted({shard.count for shard in records}, reverse=True):
         shards = [InputShard(number, count) for number in range(1, count + 1)]
-        missing = [s for s in shards if s not in records or not done.issuperset(records[s]["files"])]
-        kinds = {(records[s]["inputs"], records[s]["settings"]) for s in shards if s in records}
-        if not missing and len(kinds) == 1:
-            rows = zip_longest(*(records[s]["files"] for s in shards))
-            return FoundShards([name for row in rows for name in row if name is not None], kinds.pop()[1], "")
+        found = [records[shard] for shard in shards if shard in records]
+        missing = [s for s in shards if s not in records or not done.issuperset(records[s].files)]
+        settings = found[0].settings
+        if not missing and len({(record.inputs, record.settings) for record in found}) == 1:
+            return FoundShards(interleave_names(found), settings, "")
         problems.append((len(missing), describe_problem(missing, count)))
     return FoundShards([], "", min(problems)[1])
+
+
+def read_shard_records(output: Output) -> dict[InputShard, ShardRecord]:
+    """Return the records of an output."""
+    records: dict[InputShard, ShardRecord] = {}
+    for name in output.list(INPUT_SHARDS, ".json"):
+        if match := RECORD.fullmatch(name):
+            records[InputShard(*map(int, match.groups()))] = ShardRecord(**output.read_json(INPUT_SHARDS, name))
+    return records
+
+
+def interleave_names(records: Sequence[ShardRecord]) -> list[str]:
+    """Return the names of all inputs in their order, from the records of all shards in theirs."""
+    rows = zip_longest(*(record.files for record in records))
+    return [name for row in rows for name in row if name is not None]
 
 
 def describe_problem(missing: Sequence[InputShard], count: int) -> str:

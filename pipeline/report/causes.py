@@ -54,7 +54,7 @@ def find_detail(text: str, detail: str) -> list[Span]:
     return spans
 
 
-def iterate_lines(text: str) -> Iterator[tuple[int, str]]:
+def iterate_filled_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield each line that is not empty, with its place."""
     at = 0
     for line in text.split("\n"):
@@ -74,12 +74,12 @@ def iterate_words(text: str) -> Iterator[tuple[int, str]]:
 
 def mark_lines(is_cause: Callable[[str], bool]) -> Callable[[str], list[Span]]:
     """Return a function that marks the lines of a text for which `is_cause` is true."""
-    return lambda text: [(at, at + len(line)) for at, line in iterate_lines(text) if is_cause(line.strip())]
+    return lambda text: [(at, at + len(line)) for at, line in iterate_filled_lines(text) if is_cause(line.strip())]
 
 
 def mark_repeated_lines(text: str) -> list[Span]:
     """Mark the lines that a text has more than once."""
-    counts = Counter(line.strip() for _, line in iterate_lines(text))
+    counts = Counter(line.strip() for _, line in iterate_filled_lines(text))
     return mark_lines(lambda line: counts[line] > 1)(text)
 
 
