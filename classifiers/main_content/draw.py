@@ -6,7 +6,7 @@ import numpy as np
 
 from classifiers.main_content.block_labels import BlockExample
 
-BLOCKS_PER_PAGE = 120  # of a long page, about: its light blocks are sampled, and weigh more in return
+BLOCKS_PER_PAGE = 250  # of a long page, about: its light blocks are sampled, and weigh more in return
 
 
 def draw_blocks(example: BlockExample) -> tuple[np.ndarray, np.ndarray]:

@@ -39,7 +39,7 @@ Array = np.ndarray
 
 ANCESTORS = 8  # containers looked at around a block, innermost first
 DOUBLINGS = 5  # of the way up: 32 levels
-POOLS = (-1, 3)  # blocks that are alike, in the whole page or in one of the containers around
+POOLS = (-1, 2, 3, 5)  # blocks that are alike, in the whole page or in one of the containers around
 PLACE_FACTOR = 0x1E3779B97F4A7C15
 NOWHERE = -1000.0  # the place of a title that is no block
 DESCRIBED = 30  # characters that a block and the description have in common at the beginning of one
@@ -134,7 +134,7 @@ class BlockLayout:
 OWN = (
     "length words link links commas ends sentence colon digits upper letters signs depth kind heading position "
     "position_share from_end text_before text_after prose_before prose_after list_depth quotes times again title_share "
-    "after_h1 after_title described after_described "
+    "after_h1 after_title described after_described group group_text group_length group_link group_prose "
     "page_length page_blocks page_link page_prose h1_count articles as_article as_website as_product "
     "money page_money page_buttons page_rows page_headings heading_level heading_far heading_length heading_link "
     "section_length alike alike_text alike_length alike_link alike_prose alike_distinct "
@@ -280,7 +280,10 @@ def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
     }
     known |= whole_page_features(page, layout, text[-1], written[-1])
     known |= (
-        stated_features(page.stated, layout) | alike_features(layout, earlier == position) | heading_features(layout)
+        stated_features(page.stated, layout)
+        | template_features(layout)
+        | alike_features(layout, earlier == position)
+        | heading_features(layout)
     )
     found = np.empty((len(OWN), blocks), np.float32)
     for row, name in zip(found, OWN, strict=True):
@@ -305,6 +308,22 @@ def whole_page_features(page: PageBlocks, layout: BlockLayout, length: float, pr
         "page_rows": (layout.kind == ROW).sum(),
         "page_headings": ((layout.kind >= 1) & (layout.kind <= 6)).sum(),
         "as_product": page.sort.startswith("product") or page.sort.endswith(":item"),
+    }
+
+
+def template_features(layout: BlockLayout) -> dict[str, Array]:
+    """The blocks of one kind, at one depth, whose containers have the same hints around them in any order: a template
+    writes these again and again, menus and comments as well as a page's own paragraphs.
+    """
+    place = (layout.path_hints << 4 ^ layout.depth << 50)[layout.container] ^ layout.kind
+    _, group, size = np.unique(place, return_inverse=True, return_counts=True)
+    text = np.bincount(group, layout.length)
+    return {
+        "group": size[group] / len(group),
+        "group_text": (text / max(layout.length.sum(), 1e-9))[group],
+        "group_length": (text / size)[group],
+        "group_link": safe_ratio(np.bincount(group, layout.length * layout.link), text)[group],
+        "group_prose": safe_ratio(np.bincount(group, layout.prose), text)[group],
     }
 
 
