@@ -27,6 +27,7 @@ from model.train import train_gpt
 
 CORPUS = Path("demo/out/corpus")
 PAIRS, REWARD_PAIRS = 320, 80
+FREE_KEYS = ["ppo.kl_coefficient=0", "optimizer.learning_rate=1e-3", "steps=40", "evaluate_every=5"]
 
 
 def run(crawl: str) -> None:
@@ -60,7 +61,7 @@ def measure_preferences(folder: Path, corpus: Path, base: Path | None) -> None:
     data = f"data={folder}/gold.jsonl"
     train_gpt(load_trainer_config("demo-dpo", [*common, data, f"output={folder}/dpo"]))
     rewards = [f"ppo.reward_model={folder}/reward", f"ppo.gold_model={folder}/gold"]
-    for name, keys in {"ppo": [], "ppo-free": ["ppo.kl_coefficient=0"]}.items():
+    for name, keys in {"ppo": [], "ppo-free": FREE_KEYS}.items():
         train_gpt(
             load_trainer_config("demo-ppo", [*common, data, *rewards, *keys, f"output={folder}/{name}"]), PPOTrainer
         )

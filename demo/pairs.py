@@ -24,7 +24,7 @@ from model.run_folder import TrainedRun, load_trained_run
 PROMPT_WORDS = 8
 ANSWER_TOKENS = 24
 ANSWERS = 6  # to each prompt
-SMALLEST_MARGIN = 0.15  # between the scores of a pair
+SMALLEST_MARGIN = 0.3  # between the scores of a pair
 ROWS = 96  # answered together
 
 
