@@ -33,6 +33,7 @@ from pipeline.runners.local_pool import WorkerLoss, run_tasks
 from pipeline.runners.page_charges import charge_loss, read_loss
 from pipeline.runners.page_watch import NOBODY
 
+EXTRACT_MODULES = ("pipeline.extract.job",)  # what the workers of this machine import, Beam included
 DONE = (WORK, "extract.json")
 OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT)
 MOST_KILLED = 3  # workers that a run replaces when they are killed from outside: for want of memory, most likely
@@ -74,9 +75,9 @@ def run_extract(found: RemainingWork, files: list[InputFile], config: Config, ou
         with Progress(total, (total or left) - left) as progress:
             stage = partial(local_stage, config, output.root)
             recovery = LossRecovery(output, retries=not has_own_transform(config))
-            run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery)
+            run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery, EXTRACT_MODULES)
             if merges.waiting:  # a stage of the user's own kept pages back until all splits were drawn
-                run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags)
+                run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags, modules=EXTRACT_MODULES)
         return
     import apache_beam as beam
 

@@ -137,7 +137,8 @@ def find_duplicates(output: Output, config: Config, names: list[str], flags: Seq
     prepare_output(output, config, names)
     shards = list_shards(output, config.dedup, names)
     workers = count_workers(shards, config) if is_local(flags) else 1
-    with open_process_pool(workers), silence_beam(), beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
+    pool = open_process_pool(workers, [__name__])
+    with pool, silence_beam(), beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
         build_dedup(pipeline, output.root, config, shards, in_pool=workers > 1)
     summary = DedupSummary.from_json(output.read_json(*FOLDER, SUMMARY))
     lines = describe_lines(config.dedup)

@@ -12,21 +12,21 @@ is given to a new one.
 import collections
 import errno
 import logging
-import multiprocessing
 import os
 import re
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from pipeline.runners.beam_options import LaunchError, beam_options
 from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
+from pipeline.runners.worker_processes import open_worker_context, prepare_worker
 
 NOTE_BYTES = 512
 
@@ -64,25 +64,28 @@ def run_tasks(
     follow: Callable[[Any], Iterable[Any]] = lambda task: (),
     flags: Sequence[str] = (),
     recover: Callable[[WorkerLoss], bool] = lambda loss: False,
+    modules: Sequence[str] = ("apache_beam",),
 ) -> tuple[list[Any], dict[str, int]]:
     """Run a map-only PTransform over tasks on `workers` processes of this machine.
 
     `make_stage` is picklable and returns, in the worker, a PTransform of tasks. A task is done when its worker asks for
     the next one; `follow` then names the tasks that it makes possible. `flags` are Beam options for each worker. Where
-    a worker died, `recover` says whether its task is tried again by a new worker.
+    a worker died, `recover` says whether its task is tried again by a new worker. `modules` are those that all workers
+    import.
     Returns the tasks that are done (in no order) and the sum of the Beam counters. Raises WorkerFailure with the first
     worker's error; LaunchError where a worker was killed and its task is not tried again.
     """
-    pool = TaskPool(tasks, make_stage, follow, flags, recover)
-    try:
-        pool.start_workers(range(workers))
-        while pool.running:
-            for report in pool.await_reports():
-                on_report(report)
-                pool.take_report(report)
-            pool.hand_out()
-    finally:
-        pool.close()
+    with open_worker_context(modules) as context:
+        pool = TaskPool(tasks, make_stage, follow, flags, recover, context)
+        try:
+            pool.start_workers(range(workers))
+            while pool.running:
+                for report in pool.await_reports():
+                    on_report(report)
+                    pool.take_report(report)
+                pool.hand_out()
+        finally:
+            pool.close()
     return pool.done, pool.counters
 
 
@@ -104,10 +107,12 @@ class TaskPool:
         follow: Callable[[Any], Iterable[Any]],
         flags: Sequence[str],
         recover: Callable[[WorkerLoss], bool],
+        context: BaseContext,
     ):
         """Begin with all tasks waiting, and no worker."""
         self.waiting, self.in_hand = collections.deque(tasks), dict[int, Any]()
         self.make_stage, self.follow, self.flags, self.recover = make_stage, follow, flags, recover
+        self.context = context
         self.running: dict[int, PoolWorker] = {}
         self.idle: set[int] = set()  # who asked for a task and has none yet
         self.reported: dict[int, list[object]] = {}  # of the task in hand: what `lost` takes back
@@ -116,18 +121,17 @@ class TaskPool:
 
     def start_workers(self, numbers: Iterable[int]) -> None:
         """Start workers, which ignore Ctrl-C: it is the parent's, which ends them."""
-        context = multiprocessing.get_context("spawn")
         in_main = threading.current_thread() is threading.main_thread()
         interrupt = signal.getsignal(signal.SIGINT)
         if in_main:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process inherits this
         try:
             for number in numbers:
-                mine, theirs = context.Pipe()
-                note = context.RawArray("c", NOTE_BYTES)
-                process = context.Process(
+                mine, theirs = self.context.Pipe()
+                note = self.context.RawArray("c", NOTE_BYTES)
+                process = self.context.Process(  # type: ignore[attr-defined]  # each kind of context has its own
                     target=run_worker,
-                    args=(number, os.getpid(), self.make_stage, theirs, note, self.flags),
+                    args=(number, self.make_stage, theirs, note, self.flags),
                     name=f"gristmill-{number}",
                     daemon=True,
                 )
@@ -252,15 +256,11 @@ def shared_note() -> memoryview | None:
     return memoryview(_worker[0].note).cast("B") if _worker else None
 
 
-def run_worker(
-    number: int, parent: int, make_stage: Callable[[], Any], pipe: Connection, note: Any, flags: Sequence[str]
-) -> None:
+def run_worker(number: int, make_stage: Callable[[], Any], pipe: Connection, note: Any, flags: Sequence[str]) -> None:
     """Be one worker of the process `parent`: an in-memory Beam pipeline over the tasks that it gives."""
     for timer in (signal.SIGPROF, signal.SIGALRM):  # those of page_watch.py end this process
         signal.signal(timer, signal.SIG_DFL)
-    threading.Thread(
-        target=exit_with_parent, args=(parent,), daemon=True
-    ).start()  # first: Beam takes seconds to import
+    prepare_worker()  # first: Beam takes seconds to import where it is not there yet
     _worker.append(WorkerEnds(number, pipe, note))
     try:
         import apache_beam as beam
@@ -285,13 +285,6 @@ def run_worker(
         report("failure", (line, traceback.format_exc(), user))
         os._exit(1)
     sys.stdout.flush()
-
-
-def exit_with_parent(parent: int) -> None:
-    """End this process once its parent is gone: a killed run must not leave workers behind."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -9,17 +9,14 @@ here, one after the other.
 """
 
 import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
 from pipeline.runners.beam_options import LaunchError
-from pipeline.runners.local_pool import exit_with_parent
+from pipeline.runners.worker_processes import open_worker_context, prepare_worker
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,30 +27,27 @@ _pools: list[tuple[ProcessPoolExecutor, int]] = []
 
 
 @contextmanager
-def open_process_pool(workers: int) -> Iterator[None]:
-    """Keep `workers` processes for `map_in_pool` while the block runs; none for fewer than two."""
+def open_process_pool(workers: int, modules: Sequence[str] = ()) -> Iterator[None]:
+    """Keep `workers` processes for `map_in_pool` while the block runs; none for fewer than two.
+
+    `modules` are those that all of them import.
+    """
     if workers < 2:
         yield
         return
     others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(os.getpid(),))
-    _pools.append((pool, workers))
-    try:
-        yield
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        raise
-    finally:
-        _pools.pop()
-        pool.shutdown(cancel_futures=True)
-
-
-def begin_worker(parent: int) -> None:
-    """Prepare a worker: Ctrl-C is its parent's to handle, and it ends when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
+    with open_worker_context(modules) as context:
+        pool = ProcessPoolExecutor(workers, context, initializer=prepare_worker)
+        _pools.append((pool, workers))
+        try:
+            yield
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+        finally:
+            _pools.pop()
+            pool.shutdown(cancel_futures=True)
 
 
 def map_in_pool(function: Callable[[T], R], elements: Iterable[T]) -> Iterator[R]:

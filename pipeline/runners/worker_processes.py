@@ -1,0 +1,49 @@
+"""How the worker processes of this machine start and end.
+
+On Linux a server process imports what all workers need, Beam above all (two to three CPU-seconds), and each worker is a
+fork of it (`forkserver` of multiprocessing). Elsewhere each worker is an interpreter of its own, since libraries of
+macOS do not survive a fork.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.context import BaseContext
+
+
+@contextmanager
+def open_worker_context(modules: Sequence[str]) -> Iterator[BaseContext]:
+    """Give the context in which workers are started while the block runs; `modules` are imported once for all of them.
+
+    The workers must have ended before the block ends. It then waits for the server, whose CPU time becomes that of this
+    process's children, and the next block's server sees the environment of its own time.
+    """
+    if sys.platform != "linux":
+        yield multiprocessing.get_context("spawn")
+        return
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(modules))
+    try:
+        yield context
+    finally:
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public way
+
+
+def prepare_worker() -> None:
+    """Leave Ctrl-C to the parent, and end this process once the parent is gone: no killed run leaves workers behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+
+
+def exit_with_parent() -> None:
+    """Wait for the end of the process that asked for this one, then end this one."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
