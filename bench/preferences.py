@@ -18,6 +18,7 @@ from statistics import fmean
 import torch
 
 from demo.pairs import decode_answers, list_words, make_pairs, read_english_texts, score_answer
+from model.checkpoint import MODEL, list_checkpoint_steps, load_weights
 from model.config_reader import load_trainer_config
 from model.finetuning.examples import open_examples, pad_examples
 from model.reinforcement.answers import generate_answers, list_prompts, score_policy_run
@@ -69,7 +70,7 @@ def measure_preferences(folder: Path, corpus: Path, base: Path | None) -> None:
     print("| run | step | reward | gold reward | score of the rule | KL, nats an answer |\n|---|---|---|---|---|---|")
     for name in ("dpo", "ppo", "ppo-free"):
         print_policy(folder, name, base, known)
-    print_curve(read_training_log(folder / "ppo-free"))
+    print_curve(folder / "ppo-free", known)
 
 
 def print_policy(folder: Path, name: str, base: Path, known: frozenset[str]) -> None:
@@ -94,13 +95,20 @@ def score_by_rule(trained: TrainedRun, folder: Path, known: frozenset[str]) -> f
     return fmean(score_answer(text, known) for text in decode_answers(trained, answers))
 
 
-def print_curve(lines: list[dict[str, float]]) -> None:
-    """Print the evaluations of PPO without a KL term: the reward goes on to rise where the gold reward falls."""
-    print("\n| step | KL | reward | gold reward |\n|---|---|---|---|")
-    for line in lines:
-        if "validation_reward" in line:
+def print_curve(folder: Path, known: frozenset[str]) -> None:
+    """Print the evaluations of PPO without a KL term: the reward still rises where what it stands for falls.
+
+    The rule scores the answers of the checkpoints that are left.
+    """
+    trained, steps = load_trained_run(folder, "cpu"), list_checkpoint_steps(folder / "checkpoints")
+    print("\n| step | KL | reward | gold reward | score of the rule |\n|---|---|---|---|---|")
+    for line in read_training_log(folder):
+        step = int(line["step"])
+        if "validation_reward" in line and step in steps:
+            load_weights(folder / "checkpoints" / str(step) / MODEL, trained.model)
             numbers = [line[f"validation_{key}"] for key in ("kl", "reward", "gold_reward")]
-            print(f"| {line['step']} | {' | '.join(f'{number:.2f}' for number in numbers)} |")
+            texts = [f"{number:.2f}" for number in numbers] + [f"{score_by_rule(trained, folder, known):.3f}"]
+            print(f"| {step} | {' | '.join(texts)} |", flush=True)
 
 
 def main() -> None:
