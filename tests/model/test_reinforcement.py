@@ -2,12 +2,15 @@
 
 import json
 import math
+from itertools import islice
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from demo.pairs import list_words, make_pairs, score_answer
 from model import run_folder
 from model.__main__ import main
 from model.config import ModelConfig, PPOConfig
@@ -19,6 +22,7 @@ from model.reinforcement.ppo import compute_ppo_loss, estimate_advantages
 from model.reinforcement.reward_model import RewardModel
 from model.run_folder import read_training_log
 from model.train import train_gpt
+from tests.model.conftest import sentences, write_out
 from tests.model.test_gpt import TINY, randomised
 
 KEYS = {"steps": 40, "batch_size": 8, "evaluate_every": 20, "checkpoint": {"every": 10}, "schedule": {"warmup": 0}}
@@ -27,8 +31,6 @@ KEYS = {"steps": 40, "batch_size": 8, "evaluate_every": 20, "checkpoint": {"ever
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
     """A folder with a corpus, a base run, pairs, and a reward model that prefers the word wheel."""
-    from tests.model.conftest import write_out
-
     folder = tmp_path_factory.mktemp("runs")
     write_out(folder / "out")
     base = {"data": f"{folder}/out", "steps": 60, "batch_size": 4, "evaluate_every": 60}
@@ -166,3 +168,17 @@ def test_ppo_writes_what_the_reward_model_likes_and_resumes_to_the_last_bit(runs
     assert "is no reward model" in fails(
         "train", runs / "ppo.yaml", "--set", f"ppo.reward_model={runs}/base", f"output={runs}/x"
     )
+
+
+def test_the_demos_pairs_are_chosen_by_their_rule(runs):
+    assert score_answer("The mill, the river. Xq!", frozenset({"the", "mill", "river"})) == 3 / 5
+    assert score_answer(" ...", frozenset({"the"})) == 0
+    trained, texts = run_folder.load_trained_run(runs / "base", "cpu"), sentences(40, 3)
+    known = frozenset(word for text in texts for word in list_words(text))
+    with patch("demo.pairs.PROMPT_WORDS", 3), patch("demo.pairs.ANSWER_TOKENS", 6):
+        pairs = list(islice(make_pairs(trained, texts, 0), 5))
+        assert pairs == list(islice(make_pairs(trained, texts, 0), 5))
+    assert len(pairs) == 5
+    for pair in pairs:
+        margin = score_answer(pair["chosen"], known) - score_answer(pair["rejected"], known)
+        assert margin >= 0.3 and pair["prompt"] in " ".join(texts)
