@@ -17,8 +17,9 @@ from statistics import fmean
 
 import torch
 
-from demo.pairs import decode_answers, list_words, make_pairs, read_english_texts, score_answer
+from demo.pairs import ANSWER_TOKENS, decode_answers, list_words, make_pairs, read_english_texts, score_answer
 from model.checkpoint import MODEL, list_checkpoint_steps, load_weights
+from model.config import PPOConfig
 from model.config_reader import load_trainer_config
 from model.finetuning.examples import open_examples, pad_examples
 from model.reinforcement.answers import generate_answers, list_prompts, score_policy_run
@@ -75,7 +76,7 @@ def measure_preferences(folder: Path, corpus: Path, base: Path | None) -> None:
 
 def print_policy(folder: Path, name: str, base: Path, known: frozenset[str]) -> None:
     """Print the row of a run's end; before that of DPO also the row of the initial model."""
-    trained = load_trained_run(folder / name, "cpu")
+    trained = load_policy(folder / name)
     scores = score_policy_run(trained, folder / name, [str(folder / "reward"), str(folder / "gold")])
     rows = [(name, trained, scores[0])]
     if name == "dpo":
@@ -84,6 +85,13 @@ def print_policy(folder: Path, name: str, base: Path, known: frozenset[str]) -> 
         rule = score_by_rule(writer, folder / name, known)
         reward, gold = score.rewards
         print(f"| {label} | {trained.step} | {reward:.2f} | {gold:.2f} | {rule:.3f} | {score.kl:.2f} |", flush=True)
+
+
+def load_policy(folder: Path) -> TrainedRun:
+    """Return a run as all are compared: with answers of the same length to the same prompts at a time."""
+    trained = load_trained_run(folder, "cpu")
+    config = replace(trained.config, batch_size=32, ppo=PPOConfig(answer_tokens=ANSWER_TOKENS))
+    return replace(trained, config=config)
 
 
 def score_by_rule(trained: TrainedRun, folder: Path, known: frozenset[str]) -> float:
@@ -100,7 +108,7 @@ def print_curve(folder: Path, known: frozenset[str]) -> None:
 
     The rule scores the answers of the checkpoints that are left.
     """
-    trained, steps = load_trained_run(folder, "cpu"), list_checkpoint_steps(folder / "checkpoints")
+    trained, steps = load_policy(folder), list_checkpoint_steps(folder / "checkpoints")
     print("\n| step | KL | reward | gold reward | score of the rule |\n|---|---|---|---|---|")
     for line in read_training_log(folder):
         step = int(line["step"])
