@@ -58,7 +58,7 @@ NO_PLACE = np.uint64(0xFFFFFFFFFFFFFFFF)  # the place of a page that does not ex
 AT_ONCE = 1 << 16  # characters of the texts whose lines are found together, or one text
 
 
-class KeptPage(TypedDict):
+class PageWithLines(TypedDict):
     """The columns of a page that are read: its text, and what orders it."""
 
     id: str
@@ -69,7 +69,7 @@ class KeptPage(TypedDict):
     text: str
 
 
-COLUMNS = list(KeptPage.__annotations__)
+COLUMNS = list(PageWithLines.__annotations__)
 
 COUNTED = pa.schema(
     [
@@ -134,7 +134,7 @@ def find_lines(pages: JoinedBlocks, job: DedupJob, params: LineParams) -> Iterat
         )
 
 
-def read_kept_pages(shard: DocumentShard, job: DedupJob, params: LineParams) -> Iterator[tuple[int, KeptPage]]:
+def read_kept_pages(shard: DocumentShard, job: DedupJob, params: LineParams) -> Iterator[tuple[int, PageWithLines]]:
     """Yield the place and columns of each page of a shard that is kept and has text, and a site where that matters."""
     removed, first = set(read_removed_rows(job.output, shard.name).tolist()), 0
     with job.output.parquet("documents", f"{shard.name}.parquet") as file:
@@ -146,7 +146,7 @@ def read_kept_pages(shard: DocumentShard, job: DedupJob, params: LineParams) -> 
                 first += batch.num_rows
 
 
-def hash_page(page: KeptPage) -> int:
+def hash_page(page: PageWithLines) -> int:
     """Return the hash by which one page of many keeps a line: of no site's, date's or shard's advantage."""
     return hash_string("\0".join([page["id"], page["url"] or "", page["date"] or "", (page["text_hash"] or b"").hex()]))
 
