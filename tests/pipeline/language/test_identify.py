@@ -149,6 +149,7 @@ def test_a_missing_or_wrong_model_is_one_clear_line(tmp_path: Path, monkeypatch:
     with pytest.raises(ValueError, match="not a fastText model"):
         LanguageModel.load(str(tmp_path / "wrong.ftz"))
     monkeypatch.setattr(identify.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(identify.sys, "prefix", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="make setup"):
         LanguageModel.load()
 
