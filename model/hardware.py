@@ -68,7 +68,7 @@ def find_device_peak(device: torch.device) -> float | None:
     return lookup_peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+def is_device_memory_full(error: RuntimeError) -> bool:
     """Return whether an error says that the memory of a card, of MPS or of a CPU is full."""
     words = ("MPS backend out of memory", "DefaultCPUAllocator: can't allocate memory")
     return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
@@ -82,7 +82,7 @@ def run_unless_out_of_memory(work: Callable[[], Result]) -> Result | None:
     try:
         return work()
     except RuntimeError as error:
-        if not is_out_of_memory(error):
+        if not is_device_memory_full(error):
             raise
         return None
 
@@ -93,7 +93,7 @@ def explain_torch_errors(config: TrainerConfig) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if is_out_of_memory(error):
+        if is_device_memory_full(error):
             advice = "set a smaller batch_size, model.context or model.depth"
             raise TrainerError(f"out of memory, with a batch_size of {config.batch_size}; {advice}") from error
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):

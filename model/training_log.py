@@ -8,13 +8,17 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from model.config import TrainerConfig, TrainerError
 from model.file_writing import replace_file
 from model.run_folder import LogLine
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PLAIN_LINE_SECONDS = 30.0  # time between lines where stderr is not a terminal
 SPEED_SMOOTHING = 0.02  # weight of the newest step in the speed that is shown
@@ -143,19 +147,34 @@ class WandbLogger:
         self.run.finish()
 
 
+def make_figure() -> tuple["Figure", "Axes"]:
+    """Return an empty figure of one plot."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from matplotlib.figure import Figure  # takes half a second to import, and only plots need it
+
+    figure = Figure(figsize=(8, 5), dpi=100, layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def save_figure(figure: "Figure", axes: "Axes", path: Path, salt: str) -> None:
+    """Finish a figure and write it as a PNG or an SVG, by the suffix of `path`. `salt` fixes the ids of an SVG."""
+    from matplotlib import rc_context
+
+    axes.grid(alpha=0.3)
+    axes.legend()
+    metadata = {"Date": None} if path.suffix == ".svg" else {}
+    with rc_context({"svg.hashsalt": salt}):
+        replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], metadata=metadata))
+
+
 def plot_losses(lines: list[LogLine], path: Path) -> None:
     """Draw the training and validation losses of a log (nats a token) over the tokens seen, as a PNG or an SVG.
 
     The suffix of `path` gives the format. The same log gives the same bytes.
     """
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure  # takes half a second to import, and only this function needs it
-
     tokens, losses = [line["tokens"] for line in lines], [line["loss"] for line in lines]
     evaluations = [line for line in lines if "validation_loss" in line]
-    figure = Figure(figsize=(8, 5), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = make_figure()
     axes.plot(tokens, losses, color="tab:blue", alpha=0.3, linewidth=0.8, label="training, each step")
     axes.plot(tokens, smooth_losses(losses), color="tab:blue", label="training, running mean")
     axes.plot(
@@ -166,11 +185,7 @@ def plot_losses(lines: list[LogLine], path: Path) -> None:
         label="validation, whole set",
     )
     axes.set(xlabel="tokens seen", ylabel="loss (nats)")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    metadata = {"Date": None} if path.suffix == ".svg" else {}
-    with rc_context({"svg.hashsalt": "loss"}):
-        replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], metadata=metadata))
+    save_figure(figure, axes, path, "loss")
 
 
 def plot_rewards(lines: list[LogLine], path: Path) -> None:
@@ -179,24 +194,15 @@ def plot_rewards(lines: list[LogLine], path: Path) -> None:
     With a gold model, the policy over-optimises where its reward falls while the other one rises (Gao et al. 2023,
     "Scaling Laws for Reward Model Overoptimization", figure 1).
     """
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     evaluations = [line for line in lines if "validation_reward" in line]
     distances = [max(0.0, line["validation_kl"]) ** 0.5 for line in evaluations]
-    figure = Figure(figsize=(8, 5), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = make_figure()
     curves = {"validation_reward": "reward model", "validation_gold_reward": "gold model, which only watches"}
     for key, label in curves.items():
         if any(key in line for line in evaluations):
             axes.plot(distances, [line[key] for line in evaluations], marker="o", label=label)
     axes.set(xlabel="square root of the KL divergence from the initial model (nats an answer)", ylabel="mean reward")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    metadata = {"Date": None} if path.suffix == ".svg" else {}
-    with rc_context({"svg.hashsalt": "reward"}):
-        replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], metadata=metadata))
+    save_figure(figure, axes, path, "reward")
 
 
 def smooth_losses(values: list[float]) -> list[float]:

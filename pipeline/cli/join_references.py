@@ -49,7 +49,7 @@ class CrawlError(ValueError):
     """A crawl or references cannot be read. The text is one line."""
 
 
-class Reference(NamedTuple):
+class ArticleReference(NamedTuple):
     """A reference of an article to an address."""
 
     url: str
@@ -69,7 +69,7 @@ class CrawlPlace(NamedTuple):
 class MatchSides(TypedDict):
     """Everything that has one canonical URL."""
 
-    references: Iterable[Reference]
+    references: Iterable[ArticleReference]
     crawl: Iterable[CrawlPlace]
 
 
@@ -109,10 +109,10 @@ def read_parquet_columns(path: str, columns: Sequence[str]) -> Iterator[tuple[ob
             yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
-def read_article_references(path: str) -> Iterator[tuple[str, Reference]]:
+def read_article_references(path: str) -> Iterator[tuple[str, ArticleReference]]:
     """Yield (canonical URL, reference) from a file of references."""
     for key, url, kind, article in read_parquet_columns(path, ("canonical_url", "url", "kind", "article")):
-        yield str(key), Reference(str(url), str(kind), str(article))
+        yield str(key), ArticleReference(str(url), str(kind), str(article))
 
 
 def read_crawl_places(path: str) -> Iterator[tuple[str, CrawlPlace]]:

@@ -22,12 +22,11 @@ from pipeline.extract.read_crawl import ReadCrawl, batch_pages, read_split
 from pipeline.extract.score_quality import ScoreQuality
 from pipeline.extract.settings import STAGES, OwnStage, list_stages, read_own_stages
 from pipeline.extract.sign_minhash import SignMinHash
-from pipeline.extract.splits import InputFile, Split, settings_fingerprint
+from pipeline.extract.splits import InputFile, Split, make_whole_split, settings_fingerprint
 from pipeline.extract.write_split import WriteSplit
 from pipeline.filters.chain import filter_names
 from pipeline.io.inputs import expand_inputs
 from pipeline.io.ledger import FileLedger
-from pipeline.io.output import shard_name
 from pipeline.settings import ConfigError
 from pipeline.url.filter import UrlFilter
 
@@ -111,6 +110,13 @@ def load_stages(config: Config) -> list[PageFunction]:
     return [stage.load() for stage in stages if isinstance(stage, PageStage)]
 
 
+def apply_stages(pages: Sequence[Page], stages: Sequence[PageFunction]) -> list[Page]:
+    """Return a batch of pages after all stages, which are those of `load_stages`."""
+    for process_pages in stages:
+        pages = process_pages(pages)
+    return list(pages)
+
+
 def extract_pages(inputs: str | Sequence[str], settings: Config | Mapping[str, object] | None = None) -> Iterator[Page]:
     """Yield every page of crawl files after all stages, in this process and without Beam.
 
@@ -125,11 +131,9 @@ def extract_pages(inputs: str | Sequence[str], settings: Config | Mapping[str, o
     urls, stages = UrlFilter(config.url), load_stages(config)
     for item in expand_inputs(config.inputs, config.input, config.seed):
         counts = FileLedger()
-        split = Split(item.path, shard_name(item.path), 0, None, item.size or 0, item.size)
+        split = make_whole_split(item)
         for batch in batch_pages(read_split(split, urls, config.input, config.robots, counts)):
-            for process_pages in stages:
-                batch = process_pages(batch)
-            yield from (settle_page(page) for page in batch)
+            yield from map(settle_page, apply_stages(batch, stages))
         if counts.bad_file:
             raise ConfigError(counts.bad_file)
 

@@ -94,6 +94,11 @@ def split_file(item: Input, target: int | None, config: Config) -> InputFile:
     return InputFile(item.path, name, item.size, splits)
 
 
+def make_whole_split(item: Input) -> Split:
+    """Return an input as one split, which nothing is written for."""
+    return Split(item.path, shard_name(item.path), 0, None, item.size or 0, item.size)
+
+
 def settings_fingerprint(config: Config) -> str:
     """Return the fingerprint of every setting that decides what the extract job writes."""
     values = config_values(config)

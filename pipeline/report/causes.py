@@ -47,11 +47,7 @@ def find_detail(text: str, detail: str) -> list[Span]:
     wanted, lower = detail.strip().lower(), text.lower()
     if len(wanted) < 2 or len(lower) != len(text):
         return []
-    spans, at = [], lower.find(wanted)
-    while at >= 0:
-        spans.append((at, at + len(wanted)))
-        at = lower.find(wanted, at + len(wanted))
-    return spans
+    return list(find_symbol(lower, wanted))
 
 
 def iterate_filled_lines(text: str) -> Iterator[tuple[int, str]]:

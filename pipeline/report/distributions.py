@@ -4,9 +4,9 @@ Of a large output a sample is read: evenly spread row groups of documents/, and 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ from pipeline.config import Config
 from pipeline.filters.chain import MEASURES, built_in_filters
 from pipeline.io.output import Output
 
+Item = TypeVar("Item")
 MAX_SHARDS, MAX_GROUPS = 64, 64  # of documents/ that are read: some 400,000 pages
 MAX_DUPLICATES = 3_000_000  # rows of duplicates/ in which clusters are counted
 BINS = 48
@@ -71,20 +72,25 @@ def list_limits(config: Config) -> dict[str, list[Limit]]:
     return limits
 
 
-def pick_evenly(items: Sequence[tuple[str, int]], most: int) -> Sequence[tuple[str, int]]:
+def pick_evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
     """Return at most `most` items, evenly spread."""
     return items[:: -(-len(items) // most) or 1]
+
+
+def pick_row_groups(output: Output, shards: Iterable[str], most: int) -> Sequence[tuple[str, int]]:
+    """Return at most `most` row groups of shards of documents/, evenly spread: (shard, number)."""
+    groups = []
+    for name in shards:
+        with output.parquet("documents", name) as shard:
+            groups += [(name, number) for number in range(shard.num_row_groups)]
+    return pick_evenly(groups, most)
 
 
 def read_sampled_pages(output: Output) -> SampledPages:
     """Read the sample: of documents/ without the texts, of rejected/ the measures that failed."""
     found = SampledPages()
-    shards = [name for name, _ in pick_evenly([(n, 0) for n in output.list("documents", ".parquet")], MAX_SHARDS)]
-    groups = []
-    for name in shards:
-        with output.parquet("documents", name) as shard:
-            groups += [(name, number) for number in range(shard.num_row_groups)]
-    for name, number in pick_evenly(groups, MAX_GROUPS):
+    shards = pick_evenly(output.list("documents", ".parquet"), MAX_SHARDS)
+    for name, number in pick_row_groups(output, shards, MAX_GROUPS):
         with output.parquet("documents", name) as shard:
             columns = ["measures", "scores", "language_score", "site", "date", "published"]
             table = shard.read_row_group(number, columns=columns)

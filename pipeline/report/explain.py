@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.config import Config, build_config
-from pipeline.extract.job import load_stages
+from pipeline.extract.job import apply_stages, load_stages
 from pipeline.extract.page import Page
 from pipeline.extract.read_crawl import place_page, read_page
 from pipeline.extract.splits import Split
@@ -113,8 +113,7 @@ def extract_again(config: Config, page: StoredPage) -> Page | None:
         return None
     split = Split(page.file, "", page.offset, None, record.length, None)
     pages = [read_page(place_page(record, split, 0), record, UrlFilter(config.url), config.input, config.robots)]
-    for process_pages in stages:
-        pages = process_pages(pages)
+    pages = apply_stages(pages, stages)
     return pages[0] if pages[0].rejection is None else None
 
 

@@ -18,7 +18,7 @@ import yaml
 from pipeline.config import Config
 from pipeline.io.ledger import Ledger
 from pipeline.io.output import WORK, Output
-from pipeline.report.distributions import BINS, collect_distributions, count_cluster_sizes
+from pipeline.report.distributions import BINS, collect_distributions, count_cluster_sizes, pick_row_groups
 from pipeline.report.facts import MixtureRow, RunResults, collect_facts, list_settings, result_settings
 from pipeline.report.reasons import describe_all_reasons
 from pipeline.report.render import read_template, render_template
@@ -113,12 +113,8 @@ def list_unreadable(ledger: Ledger) -> Iterator[tuple[str, int, int, str]]:
 
 def count_lengths(output: Output) -> TextLengths:
     """Count the characters of the kept pages, in evenly spread row groups if there are more than MAX_GROUPS."""
-    groups = []
-    for name in output.list("documents", ".parquet"):
-        with output.parquet("documents", name) as shard:
-            groups += [(name, number) for number in range(shard.num_row_groups)]
     counts: Counter[int] = Counter()  # by length in two digits, which are a few hundred keys
-    for name, number in groups[:: -(-len(groups) // MAX_GROUPS) or 1]:
+    for name, number in pick_row_groups(output, output.list("documents", ".parquet"), MAX_GROUPS):
         with output.parquet("documents", name) as shard:
             found = np.asarray(pc.utf8_length(shard.read_row_group(number, columns=["text"]).column("text")))
         values, pages = np.unique(found, return_counts=True)

@@ -5,6 +5,9 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from pipeline.dedup.index import read_parquet_rows
 from pipeline.io.output import Output
 from pipeline.report.causes import (
     MAX_SCANNED,
@@ -84,16 +87,10 @@ def read_rows_at(
     for shard, row in places:
         wanted.setdefault(shard, set()).add(row)
     for shard, rows in sorted(wanted.items()):
-        with output.parquet(folder, shard) as file:
-            start = 0
-            for group in range(file.num_row_groups):
-                size = file.metadata.row_group(group).num_rows
-                here = sorted(row for row in rows if start <= row < start + size)
-                if here:
-                    table = file.read_row_group(group, columns=list(columns)).take([row - start for row in here])
-                    for row, values in zip(here, table.to_pylist(), strict=True):
-                        yield (shard, row), values
-                start += size
+        chosen = sorted(rows)
+        tables = read_parquet_rows(output, folder, shard.removesuffix(".parquet"), np.array(chosen), list(columns))
+        values = (found for table in tables for found in table.to_pylist())
+        yield from (((shard, row), found) for row, found in zip(chosen, values, strict=True))
 
 
 def describe_sample(page: RejectedPage, pii: PiiConfig) -> SamplePage:

@@ -44,7 +44,7 @@ class ListPart(NamedTuple):
     names: Iterable[str]
 
 
-def hash_name(name: str) -> int:
+def hash_listed_name(name: str) -> int:
     """Return the 64-bit hash of a name."""
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
@@ -79,7 +79,7 @@ class NameTable:
         """Return (label, name) for the first of `names` that a set with a label lists, or None."""
         if not len(self.hashes) or not names:
             return None
-        wanted = np.array([hash_name(name) for name in names], dtype=np.uint64)
+        wanted = np.array([hash_listed_name(name) for name in names], dtype=np.uint64)
         at = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
         for index in np.flatnonzero(self.hashes[at] == wanted):
             label = labels[int(self.owners[at[index]])]
@@ -117,7 +117,7 @@ def compile_parts(parts: Iterable[ListPart]) -> NameTable:
     found: dict[str, list[np.ndarray]] = {}
     named: set[str] = set()
     for part in parts:
-        hashes = (hash_name(name) for name in part.names if name)
+        hashes = (hash_listed_name(name) for name in part.names if name)
         found.setdefault(part.category, []).append(np.unique(np.fromiter(hashes, dtype=np.uint64)))
         named.update([part.category] if part.named else [])
     categories = sorted(found)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config import Config
-from pipeline.extract.job import load_stages
+from pipeline.extract.job import apply_stages, load_stages
 from pipeline.extract.page import Page, settle_page
 from pipeline.extract.read_crawl import read_split
-from pipeline.extract.splits import Split
+from pipeline.extract.splits import make_whole_split
 from pipeline.io.inputs import Input, expand_inputs
 from pipeline.io.ledger import FileLedger
-from pipeline.io.output import shard_name
 from pipeline.io.text_inputs import TABLES, input_text_format
+from pipeline.report.distributions import pick_evenly
 from pipeline.report.render import format_size
 from pipeline.url.filter import UrlFilter
 
@@ -85,24 +85,19 @@ def estimate_run(config: Config) -> RunEstimate:
 
 def sample_costs(config: Config, inputs: Sequence[Input]) -> SampledCosts:
     """Process the beginning of a few inputs in this process, and return the means of their pages."""
-    chosen = inputs[:: -(-len(inputs) // SAMPLED_FILES) or 1]
+    chosen = pick_evenly(inputs, SAMPLED_FILES)
     urls, stages = UrlFilter(config.url), load_stages(config)
     pages: list[Page] = []
     seconds, input_bytes = 0.0, 0.0
     for number, item in enumerate(chosen):
-        split = Split(item.path, shard_name(item.path), 0, None, item.size or 0, item.size)
+        split = make_whole_split(item)
         reader = read_split(split, urls, config.input, config.robots, FileLedger())
-        batch = list(islice(reader, WARM_UP)) if not number else []
-        for process_pages in stages:  # loads models
-            batch = process_pages(batch)
+        apply_stages(list(islice(reader, WARM_UP)) if not number else [], stages)  # loads models
         before = count_cpu_seconds()
         read = list(islice(reader, -(-SAMPLED_PAGES // len(chosen))))
         whole = next(reader, None) is None
-        batch = read
-        for process_pages in stages:
-            batch = process_pages(batch)
+        done = [settle_page(page) for page in apply_stages(read, stages)]
         seconds += count_cpu_seconds() - before
-        done = [settle_page(page) for page in batch]
         pages += done
         input_bytes += measure_input(item, done, whole and bool(number))
     kept = [page for page in pages if page.rejection is None]

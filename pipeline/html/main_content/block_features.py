@@ -33,7 +33,7 @@ from pipeline.html.main_content.records import (
     record_context,
     record_features,
 )
-from pipeline.html.main_content.vocabulary import HashedWords, Vocabulary, hash_tags, hash_words
+from pipeline.html.main_content.vocabulary import HashedWords, Vocabulary, hash_block_words, hash_tags
 
 Array = np.ndarray
 
@@ -128,7 +128,7 @@ class BlockLayout:
     @cached_property
     def words(self) -> HashedWords:
         """The hashed words of the blocks."""
-        return hash_words(self.texts)
+        return hash_block_words(self.texts)
 
 
 OWN = (

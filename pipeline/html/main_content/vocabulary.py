@@ -66,7 +66,7 @@ class HashedWords(NamedTuple):
     value: Array
 
 
-def hash_words(texts: list[str]) -> HashedWords:
+def hash_block_words(texts: list[str]) -> HashedWords:
     """Return the hash values of the first words of all blocks. Digits are alike, as are upper and lower case."""
     codes, classes = classify_characters(SEPARATOR.join([text[:READ_CHARACTERS] for text in texts]))
     word = np.flatnonzero(is_word_class(classes))

@@ -10,8 +10,8 @@ from pipeline.html.main_content.vocabulary import (
     NAME_WEIGHTS,
     WORD_WEIGHTS,
     Vocabulary,
+    hash_block_words,
     hash_tags,
-    hash_words,
     read_weights,
     write_weights,
 )
@@ -84,16 +84,16 @@ def test_the_heading_before_a_block_and_its_section() -> None:
 
 
 def test_words_are_alike_in_any_case_and_digits_are_alike() -> None:
-    words = hash_words(["Mill 17 turns", "MILL 25 Turns", "turns mill 17"])
+    words = hash_block_words(["Mill 17 turns", "MILL 25 Turns", "turns mill 17"])
     of = [sorted(words.value[words.block == block].tolist()) for block in range(3)]
     assert of[0] == of[1] != of[2]
     assert len(of[0]) == 6 and len(set(of[0]) & set(of[2])) == 4  # three words; two pairs, one is the same; the whole
 
 
 def test_characters_of_a_script_without_spaces_are_words() -> None:
-    words = hash_words(["水車小屋と川"])
+    words = hash_block_words(["水車小屋と川"])
     assert len(words.value) == 6 + 5 + 1
-    assert len(hash_words(["…"]).value) == 0
+    assert len(hash_block_words(["…"]).value) == 0
 
 
 def test_a_weight_counts_for_each_word_and_name_that_has_it() -> None:
