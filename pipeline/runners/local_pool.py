@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from pipeline.runners.beam_options import LaunchError, beam_options
 from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
-from pipeline.runners.worker_processes import open_worker_context, prepare_worker
+from pipeline.runners.worker_processes import ignore_interrupts, open_worker_context, prepare_worker
 
 NOTE_BYTES = 512
 
@@ -121,11 +121,7 @@ class TaskPool:
 
     def start_workers(self, numbers: Iterable[int]) -> None:
         """Start workers, which ignore Ctrl-C: it is the parent's, which ends them."""
-        in_main = threading.current_thread() is threading.main_thread()
-        interrupt = signal.getsignal(signal.SIGINT)
-        if in_main:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process inherits this
-        try:
+        with ignore_interrupts():
             for number in numbers:
                 mine, theirs = self.context.Pipe()
                 note = self.context.RawArray("c", NOTE_BYTES)
@@ -138,9 +134,6 @@ class TaskPool:
                 process.start()
                 theirs.close()  # so that the pipe ends with the worker
                 self.running[number] = PoolWorker(process, mine, note)
-        finally:
-            if in_main:
-                signal.signal(signal.SIGINT, interrupt)
 
     def await_reports(self) -> Iterator[Report]:
         """Wait for messages and yield one of each worker that has one. Raises LaunchError where a worker was killed."""

@@ -29,10 +29,25 @@ def open_worker_context(modules: Sequence[str]) -> Iterator[BaseContext]:
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
+    with ignore_interrupts():
+        forkserver.ensure_running()
     try:
         yield context
     finally:
         forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public way
+
+
+@contextmanager
+def ignore_interrupts() -> Iterator[None]:
+    """Have the processes that start while the block runs ignore Ctrl-C: it is their parent's, which ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process inherits this
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def prepare_worker() -> None:
