@@ -12,7 +12,28 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.context import BaseContext
+from multiprocessing.context import BaseContext, ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
+
+# Imported first in the server: it keeps the server's want of memory to the one line that the parent prints.
+SERVER_MODULE = "pipeline.runners.worker_server"
+
+
+class WorkerProcess(ForkServerProcess):
+    """A fork of the server. To start one raises MemoryError where the server has ended: nothing else ends it."""
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess):  # type: ignore[no-untyped-def]  # as in its base
+        try:
+            return ForkServerProcess._Popen(process_obj)
+        except (EOFError, ConnectionError) as error:
+            raise MemoryError("the process that all workers are forks of has ended") from error
+
+
+class WorkerContext(ForkServerContext):
+    """The context whose processes are `WorkerProcess`es."""
+
+    Process = WorkerProcess
 
 
 @contextmanager
@@ -27,8 +48,8 @@ def open_worker_context(modules: Sequence[str]) -> Iterator[BaseContext]:
         return
     from multiprocessing import forkserver
 
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
+    context = WorkerContext()
+    context.set_forkserver_preload([SERVER_MODULE, *modules])
     with ignore_interrupts():
         forkserver.ensure_running()
     try:
