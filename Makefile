@@ -4,6 +4,8 @@ VENV := .venv
 TOOLS := .tools
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Setup compiles no module, so the first import must: where this variable is set, every process would compile all again
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup lock tools demo test rehearsal lint docs check bench clean
 .DELETE_ON_ERROR:
