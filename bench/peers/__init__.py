@@ -21,7 +21,7 @@ def prepare_peer(name: str) -> str:
     if not (folder / ".ready").exists():
         print(f"installing {name} into {folder} ...", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        done = subprocess.run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]])
+        done = subprocess.run([str(python), "-E", "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]])
         if done.returncode:
             raise SystemExit(f"{name} cannot be installed; this benchmark needs a package index")
         (folder / ".ready").touch()
