@@ -1,14 +1,60 @@
 """A small crawl and the output of an uninterrupted run over it, shared by the tests of the jobs; both are only read."""
 
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
 
 from pipeline.cli.run import run
+from pipeline.cli.run_extract import EXTRACT_MODULES
 from pipeline.config import Config, build_config
+from pipeline.runners import local_pool, process_pool
+from pipeline.runners.worker_processes import open_worker_context
 from tests.pipeline.crawls import article, html, pages, record, response, write_warc
 
+PER_TEST = "PYTEST_CURRENT_TEST"  # an environment variable that pytest sets for each test
 SETTINGS = {"publish": {"validation": 0.2, "shard_mb": 1}, "tokenizer": {"vocab_size": 600}}
+
+
+def read_environment() -> dict[str, str]:
+    """Return the environment that a process of a run inherits from this one."""
+    return {name: value for name, value in os.environ.items() if name != PER_TEST}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_worker_server() -> Iterator[None]:
+    """Keep the process that workers are forks of from one run to the next: to import Beam costs seconds.
+
+    A run with another environment than that at the beginning gets a process of its own, as every run does elsewhere.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    server, before = forkserver._forkserver, read_environment()
+    stop = server._stop
+
+    @contextmanager
+    def open_shared_context(modules: Sequence[str]) -> Iterator[BaseContext]:
+        if read_environment() != before:
+            stop()
+            with open_worker_context(modules) as context:
+                yield context
+            return
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(server, "_stop", lambda: None)
+            with open_worker_context([*EXTRACT_MODULES, "pipeline.dedup.job"]) as context:
+                yield context
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (local_pool, process_pool):
+            patch.setattr(module, "open_worker_context", open_shared_context)
+        yield
+    stop()
 
 
 @pytest.fixture(scope="session")
