@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -13,17 +14,17 @@ import pytest
 from pipeline.cli.run import run
 from pipeline.cli.run_extract import EXTRACT_MODULES
 from pipeline.config import Config, build_config
+from pipeline.io.temporary import machine_folder
 from pipeline.runners import local_pool, process_pool
 from pipeline.runners.worker_processes import open_worker_context
 from tests.pipeline.crawls import article, html, pages, record, response, write_warc
 
-PER_TEST = "PYTEST_CURRENT_TEST"  # an environment variable that pytest sets for each test
 SETTINGS = {"publish": {"validation": 0.2, "shard_mb": 1}, "tokenizer": {"vocab_size": 600}}
 
 
 def read_environment() -> dict[str, str]:
-    """Return the environment that a process of a run inherits from this one."""
-    return {name: value for name, value in os.environ.items() if name != PER_TEST}
+    """Return the environment without what pytest sets for each test, and a run for its temporary files."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTEST_CURRENT_TEST", "TMPDIR")}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,7 +36,7 @@ def shared_worker_server() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    server, before = forkserver._forkserver, read_environment()
+    server, before, temporary = forkserver._forkserver, read_environment(), machine_folder()
     stop = server._stop
 
     @contextmanager
@@ -47,8 +48,12 @@ def shared_worker_server() -> Iterator[None]:
             return
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(server, "_stop", lambda: None)
-            with open_worker_context([*EXTRACT_MODULES, "pipeline.dedup.job"]) as context:
-                yield context
+            with pytest.MonkeyPatch.context() as elsewhere:  # its socket outlives the run's own temporary folder
+                elsewhere.setattr(tempfile, "tempdir", temporary)
+                elsewhere.setenv("TMPDIR", temporary)
+                with open_worker_context([*EXTRACT_MODULES, "pipeline.dedup.job"]) as context:
+                    elsewhere.undo()
+                    yield context
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (local_pool, process_pool):

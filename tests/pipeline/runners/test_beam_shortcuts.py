@@ -1,0 +1,52 @@
+"""What is kept of Beam's answers is what Beam answers."""
+
+import apache_beam as beam
+from apache_beam.coders import StrUtf8Coder
+from apache_beam.options.pipeline_options import StandardOptions, WorkerOptions
+from apache_beam.transforms import userstate
+
+from pipeline.runners.beam_options import beam_options
+from pipeline.runners.beam_shortcuts import SharedSpecs
+
+
+class Remembering(beam.DoFn):
+    """A DoFn with a state, as a user's own transform may have."""
+
+    SEEN = userstate.BagStateSpec("seen", StrUtf8Coder())
+    STATE = beam.DoFn.StateParam(SEEN)
+
+    def process(self, element, seen=STATE):
+        seen.add(element[1])
+
+
+class Holder(beam.DoFn):
+    """Takes its function from elsewhere, as the DoFn of `beam.Map` does."""
+
+    def __init__(self, process):
+        self.process = process
+
+
+def test_state_is_found_whichever_dofn_of_a_class_was_asked_before():
+    beam_options([])  # puts it in the place of Beam's function
+    assert isinstance(userstate.get_dofn_specs, SharedSpecs)
+    plain, stateful = Holder(str), Holder(Remembering().process)
+    assert type(plain) is type(stateful)
+    for _ in range(2):
+        assert userstate.get_dofn_specs(plain) == (set(), set())
+        assert userstate.get_dofn_specs(stateful) == ({Remembering.SEEN}, set())
+        assert userstate.get_dofn_specs(Remembering()) == ({Remembering.SEEN}, set())
+        userstate.get_dofn_specs(Remembering())[0].clear()
+
+
+def test_a_stateful_transform_runs_as_it_does_without():
+    with beam.Pipeline(options=beam_options([])) as pipeline:
+        _ = pipeline | beam.Create([("a", "1"), ("a", "2")]) | beam.ParDo(Remembering())
+
+
+def test_every_view_of_the_options_shows_what_was_set_in_another():
+    options = beam_options(["--direct_num_workers=2", "--direct_running_mode=multi_processing"])
+    options.view_as(StandardOptions).runner = "other"
+    assert options.view_as(StandardOptions) is options.view_as(StandardOptions)
+    assert options.view_as(WorkerOptions).view_as(StandardOptions).runner == "other"
+    assert options.get_all_options()["direct_num_workers"] == 2
+    assert beam_options([]).view_as(StandardOptions).runner != "other"
