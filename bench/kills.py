@@ -1,7 +1,8 @@
 """Kills a run again and again, in all three jobs and in all its processes, and compares what comes out in the end.
 
-`python -m bench kills --count 40`: the main process gets SIGKILL, SIGTERM or SIGINT, a worker or the sandbox of an
-engine SIGKILL. After some kills the run is left alone, and its files must be those of a run that was never disturbed.
+`python -m bench kills --count 40`: the main process gets SIGKILL, SIGTERM or SIGINT; a worker, the server of which
+workers are forks, or the sandbox of an engine gets SIGKILL. After some kills the run is left alone, and its files must
+be those of a run that was never disturbed.
 """
 
 import hashlib
@@ -46,6 +47,7 @@ ATTACKS = (
     Attack("extract", "sandbox", signal.SIGKILL),
     Attack("dedup", "main", signal.SIGINT),
     Attack("publish", "main", signal.SIGKILL),
+    Attack("extract", "server", signal.SIGKILL),
 )
 
 
@@ -71,7 +73,7 @@ def digest_output(output: Path) -> dict[str, str]:
 
 
 def find_processes(main: int) -> dict[str, list[int]]:
-    """Return the running processes of a run by what they are: main, worker, sandbox."""
+    """Return the running processes of a run by what they are: main, server (of the forks), worker, sandbox."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -79,22 +81,27 @@ def find_processes(main: int) -> dict[str, list[int]]:
                 parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except (OSError, ValueError):
                 continue
-    found: dict[str, list[int]] = {"main": [main], "worker": [], "sandbox": []}
+    found: dict[str, list[int]] = {"main": [main], "server": [], "worker": [], "sandbox": []}
     for pid in parents:
         above, seen = parents.get(pid), 0
         while above and above != main and seen < 10:
             above, seen = parents.get(above), seen + 1
         if above != main:
             continue
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
+        command = read_command(pid)
         if b"pipeline.html.engines" in command:
             found["sandbox"].append(pid)
-        elif b"spawn_main" in command:
-            found["worker"].append(pid)
+        elif b"forkserver" in command:
+            found["server" if parents[pid] == main else "worker"].append(pid)
     return found
+
+
+def read_command(pid: int) -> bytes:
+    """Return the command line of a process; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def start_run(config: Path) -> subprocess.Popen[str]:

@@ -25,6 +25,7 @@ from pipeline.extract.splits import (
     remaining_splits,
     settings_fingerprint,
 )
+from pipeline.html.settings import is_own_engine
 from pipeline.io.input_shards import ALL_INPUTS, InputShard, find_input_shards, record_input_shard
 from pipeline.io.inputs import Input
 from pipeline.io.output import WORK, Output, shard_name
@@ -32,8 +33,9 @@ from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.local_pool import WorkerLoss, run_tasks
 from pipeline.runners.page_charges import charge_loss, read_loss
 from pipeline.runners.page_watch import NOBODY
+from pipeline.runners.worker_processes import SMALL_BEAM
 
-EXTRACT_MODULES = ("pipeline.extract.job",)  # what the workers of this machine import, Beam included
+EXTRACT_MODULES = (SMALL_BEAM, "pipeline.extract.job")  # what the workers of this machine import
 DONE = (WORK, "extract.json")
 OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGQUIT)
 MOST_KILLED = 3  # workers that a run replaces when they are killed from outside: for want of memory, most likely
@@ -75,9 +77,10 @@ def run_extract(found: RemainingWork, files: list[InputFile], config: Config, ou
         with Progress(total, (total or left) - left) as progress:
             stage = partial(local_stage, config, output.root)
             recovery = LossRecovery(output, retries=not has_own_transform(config))
-            run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery, EXTRACT_MODULES)
+            modules = EXTRACT_MODULES[1:] if has_own_part(config) else EXTRACT_MODULES
+            run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery, modules)
             if merges.waiting:  # a stage of the user's own kept pages back until all splits were drawn
-                run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags, modules=EXTRACT_MODULES)
+                run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags, modules=modules)
         return
     import apache_beam as beam
 
@@ -92,6 +95,12 @@ def local_stage(config: Config, root: str) -> Any:
     from pipeline.extract.job import ExtractOrMerge
 
     return ExtractOrMerge(config, root)
+
+
+def has_own_part(config: Config) -> bool:
+    """Return whether a filter, an engine or a stage of the user's own runs: it may need all of Beam and of pyarrow."""
+    engines = (config.extract.engine, *config.extract.fallback)
+    return bool(config.rules.custom or config.stages or any(map(is_own_engine, engines)))
 
 
 def has_own_transform(config: Config) -> bool:

@@ -31,6 +31,7 @@ from pipeline.io.dedup_result import DedupResult
 from pipeline.io.output import Output, fingerprint_value
 from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.process_pool import open_process_pool
+from pipeline.runners.worker_processes import SMALL_BEAM
 
 POOL_PAGES = 1 << 19  # with fewer pages, starting more processes takes more CPU than the job itself saves by them
 SUMMARY = "summary.json"
@@ -137,7 +138,7 @@ def find_duplicates(output: Output, config: Config, names: list[str], flags: Seq
     prepare_output(output, config, names)
     shards = list_shards(output, config.dedup, names)
     workers = count_workers(shards, config) if is_local(flags) else 1
-    pool = open_process_pool(workers, [__name__])
+    pool = open_process_pool(workers, [SMALL_BEAM, __name__])
     with pool, silence_beam(), beam.Pipeline(options=beam_options(flags, "dedup")) as pipeline:
         build_dedup(pipeline, output.root, config, shards, in_pool=workers > 1)
     summary = DedupSummary.from_json(output.read_json(*FOLDER, SUMMARY))

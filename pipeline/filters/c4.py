@@ -11,6 +11,7 @@ from pydantic_core import ArgsKwargs
 from pipeline.filters.base import Count, Filter, Threshold
 from pipeline.filters.statistics import TextStatistics
 from pipeline.settings import STRICT
+from pipeline.text.parts import cut_at_newlines
 
 CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
@@ -124,21 +125,23 @@ class C4Filter(Filter):
         """Return the lines that are kept, and how many were dropped for what, each for the first rule that it fails."""
         counts = dict.fromkeys(C4_COUNTS, 0)
         rules = self.line_rules(text)
-        lines = text.text.splitlines()
-        kept = []
-        for line in lines:
-            line, fault = rules.find_fault(line.strip() if self.strip_lines else line.rstrip(), counts)
-            if fault:
-                counts[fault] += 1
-            else:
-                kept.append(line)
-        counts["c4_lines"] = len(lines)
-        counts["c4_kept_lines"] = sum(1 for line in kept if line)
+        parts = []
+        for part in cut_at_newlines(text.text):
+            lines, kept = part.splitlines(), []
+            counts["c4_lines"] += len(lines)
+            for line in lines:
+                line, fault = rules.find_fault(line.strip() if self.strip_lines else line.rstrip(), counts)
+                if fault:
+                    counts[fault] += 1
+                else:
+                    kept.append(line)
+            counts["c4_kept_lines"] += sum(1 for line in kept if line)
+            counts["c4_sentences"] += 0 if text.unpunctuated else text.count_sentences(kept)
+            if kept:
+                parts.append("\n".join(kept))
         if text.unpunctuated:
             del counts["c4_sentences"]
-        else:
-            counts["c4_sentences"] = text.count_sentences(kept)
-        cleaned = "\n".join(kept)
+        cleaned = "\n".join(parts)
         cleaned = cleaned.strip() if self.strip_lines else cleaned.strip("\n").rstrip()
         return cleaned, {"c4_characters": float(len(text.text)), **{name: float(n) for name, n in counts.items()}}
 

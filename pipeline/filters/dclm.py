@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic.dataclasses import dataclass
 
 from pipeline.filters.base import Count, Filter, Ratio, Share, Threshold
-from pipeline.filters.statistics import LONG, TextStatistics, dclm_segments, share_of, split_lazily
+from pipeline.filters.statistics import TextStatistics, dclm_segments, share_of, share_of_lines, split_lazily
 from pipeline.filters.stop_words import stop_words_of
 from pipeline.settings import STRICT
 
@@ -24,7 +24,7 @@ ELLIPSES = ("...", ". . .", "…")
 
 def dclm_words(text: TextStatistics) -> float:
     """Tokens that begin with a letter or digit."""
-    return float(len(text.tokens.alphanumeric))
+    return float(len(text.word_row.hashes) if text.is_long else len(text.tokens.alphanumeric))
 
 
 def dclm_mean_word_length(text: TextStatistics) -> float | None:
@@ -39,14 +39,12 @@ def dclm_symbols_per_word(text: TextStatistics) -> float | None:
 
 def dclm_bullet_lines(text: TextStatistics) -> float:
     """Share of filled lines that start with a bullet."""
-    lines = dclm_segments(text.text, paragraphs=False)
-    return share_of(sum(line.startswith(BULLETS) for line in lines), len(lines))
+    return share_of_lines(dclm_segments(text.text, paragraphs=False), lambda line: line.startswith(BULLETS))
 
 
 def dclm_ellipsis_lines(text: TextStatistics) -> float:
     """Share of filled lines that end with an ellipsis."""
-    lines = dclm_segments(text.text, paragraphs=False)
-    return share_of(sum(line.endswith(ELLIPSES) for line in lines), len(lines))
+    return share_of_lines(dclm_segments(text.text, paragraphs=False), lambda line: line.endswith(ELLIPSES))
 
 
 def dclm_non_alphabetic_words(text: TextStatistics) -> float:
@@ -63,7 +61,7 @@ def dclm_stop_words(text: TextStatistics) -> float | None:
     if text.unspaced:
         return float(sum(map(text.text.count, sorted(listed))))
     lower = text.text.lower()
-    return float(sum(part in listed for part in (split_lazily(lower) if len(lower) > LONG else lower.split())))
+    return float(sum(part in listed for part in (split_lazily(lower) if text.is_long else lower.split())))
 
 
 DCLM_THRESHOLDS = (

@@ -13,7 +13,8 @@ from pipeline.filters.language_thresholds import fineweb2_stop_words, fineweb2_t
 from pipeline.filters.statistics import TextStatistics
 from pipeline.filters.stop_words import stop_words_of
 from pipeline.settings import STRICT
-from pipeline.text.tokenize.tokens import tokens_from_words
+from pipeline.text.parts import PART
+from pipeline.text.tokenize.tokens import Tokens, tokens_from_words
 
 
 def distinct_stop_words(text: TextStatistics, published: bool = False) -> float | None:
@@ -29,13 +30,20 @@ def distinct_stop_words(text: TextStatistics, published: bool = False) -> float 
         return float(sum(word in text.text for word in listed))
     if published and text.language == "ko":
         return float(sum(re.search(rf"{word}(?!\w)", text.text) is not None for word in listed))
-    return float(np.count_nonzero((text.tokens.hashes == hash_stop_words(listed)).any(axis=1)))
+    words = hash_stop_words(listed)
+    found = np.zeros(len(words.hashes), bool)
+    # A stop word begins with a letter, but for one that a list has otherwise.
+    parts = (text.word_row,) if text.is_long and len(words.alphanumeric) == len(words) else text.iter_tokens()
+    for part in parts:
+        for start in range(0, len(part.hashes), PART):
+            found |= (part.hashes[start : start + PART] == words.hashes[:, None]).any(axis=1)
+    return float(np.count_nonzero(found))
 
 
 @cache
-def hash_stop_words(words: frozenset[str]) -> np.ndarray:
-    """Return the hash of each word, as a column."""
-    return tokens_from_words(sorted(words)).hashes[:, None]
+def hash_stop_words(words: frozenset[str]) -> Tokens:
+    """Return words as tokens."""
+    return tokens_from_words(sorted(words))
 
 
 COMMON_THRESHOLDS = (

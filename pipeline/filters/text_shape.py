@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from pipeline.filters.base import Filter, Threshold
 from pipeline.filters.statistics import TextStatistics, share_of
 from pipeline.settings import STRICT
+from pipeline.text.parts import PART
 from pipeline.text.tokenize import characters
 from pipeline.text.tokenize.words import terminal_marks
 
@@ -55,27 +56,35 @@ INTERCEPT = -8.2  # at 0 the recipe `default` cuts
 
 def measure_shape(text: TextStatistics) -> TextShape:
     """Return the shape of a text; its time is linear."""
-    lines = text.filled_lines
     weight = CHARACTER_WEIGHTS.get(text.language, 1)
-    size = max(1, sum(map(len, lines)))
-    words = size * weight / LETTERS_OF_WORD
-    ends = [line.rstrip()[-1] for line in lines]
     marks = terminal_marks()
-    if text.unpunctuated:
-        ended = sum(len(line) >= LONG_LINE for line in lines)
-    else:
-        ended = sum(end in marks for end in ends)
-    digits = int(np.count_nonzero(characters.text_flags(characters.to_code_points(text.text)) & characters.DECIMAL))
+    lines = size = ended = titles = colons = 0
+    for line in text.iter_filled_lines():
+        end = line.rstrip()[-1]
+        lines += 1
+        size += len(line)
+        ended += len(line) >= LONG_LINE if text.unpunctuated else end in marks
+        titles += line.istitle()
+        colons += end in COLONS
+    size = max(1, size)
+    words = size * weight / LETTERS_OF_WORD
+    digits = sum(count_decimals(text.text[start : start + PART]) for start in range(0, len(text.text), PART))
     return TextShape(
         length=min(MOST_LENGTH, math.log10(size * weight)),
-        line_length=math.log10(size * weight / max(1, len(lines))),
+        line_length=math.log10(size * weight / max(1, lines)),
         digits=min(MOST_DIGITS, digits / (size * weight)),
-        ended=share_of(ended, len(lines)),
-        titles=share_of(sum(map(str.istitle, lines)), len(lines)),
+        ended=share_of(ended, lines),
+        titles=share_of(titles, lines),
         parentheses=min(0.2, sum(map(text.text.count, PARENTHESES)) / words),
         commas=min(0.3, sum(map(text.text.count, COMMAS)) / words),
-        colons=share_of(sum(end in COLONS for end in ends), len(lines)),
+        colons=share_of(colons, lines),
     )
+
+
+def count_decimals(text: str) -> int:
+    """Return how many decimal digits of any script a text has."""
+    flags = characters.text_flags(characters.to_code_points(text))
+    return int(np.count_nonzero(flags & characters.DECIMAL))
 
 
 def shape_score(text: TextStatistics) -> float:

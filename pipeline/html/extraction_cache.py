@@ -28,8 +28,11 @@ class ExtractionCache:
 
         Raises what the engine raises.
         """
-        address = f"{url}\n" if self.by_address else ""
-        key = hashlib.blake2b(f"{address}{html}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        made_from = hashlib.blake2b(digest_size=16)
+        if self.by_address:
+            made_from.update(f"{url}\n".encode("utf-8", "surrogatepass"))
+        made_from.update(html.encode("utf-8", "surrogatepass"))
+        key = made_from.digest()
         page = self.found.get(key)
         if page is not None:
             self.found.move_to_end(key)

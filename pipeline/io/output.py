@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, Any, cast
 
@@ -116,10 +116,16 @@ class Output:
             self.fs.rm(path, recursive=True)
 
     @contextmanager
-    def table_writer(self, schema: pa.Schema, *parts: str) -> Iterator["TableWriter"]:
-        """Open a Parquet file for writing. It gets its name only when the block ends without an error."""
+    def table_writer(
+        self, schema: pa.Schema, *parts: str, without_statistics: Container[str] = ()
+    ) -> Iterator["TableWriter"]:
+        """Open a Parquet file for writing. It gets its name only when the block ends without an error.
+
+        Of the columns `without_statistics` least and greatest values are not kept: of a text of ten million characters
+        they take four times its memory.
+        """
         with self.write(*parts) as out:
-            writer = TableWriter(out, schema)
+            writer = TableWriter(out, schema, without_statistics)
             try:
                 yield writer
                 writer.close()
@@ -137,10 +143,13 @@ def is_partial(name: str) -> bool:
 class TableWriter:
     """Writes rows or tables to one zstd Parquet file, in row groups of about ROW_GROUP_BYTES."""
 
-    def __init__(self, out: IO[bytes], schema: pa.Schema):
+    def __init__(self, out: IO[bytes], schema: pa.Schema, without_statistics: Container[str] = ()):
         """Write to an open binary file. The caller closes that file."""
         self.schema = schema
-        self.writer = pq.ParquetWriter(out, schema, compression="zstd", compression_level=3)
+        statistics = [name for name in schema.names if name not in without_statistics] if without_statistics else True
+        self.writer = pq.ParquetWriter(
+            out, schema, compression="zstd", compression_level=3, write_statistics=statistics
+        )
         self.rows: list[Mapping[str, object]] = []  # given by `row`, where `tables` are given by `append`; never both
         self.tables: list[pa.Table] = []
         self.bytes = 0

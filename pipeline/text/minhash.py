@@ -14,6 +14,7 @@ import numpy as np
 import regex
 
 from pipeline.text.hashing import mix_bits
+from pipeline.text.parts import cut_at_spaces
 from pipeline.text.tokenize.shingle_words import hash_shingle_words
 
 MARK_RUN = regex.compile(r"\P{ccc=0}{30}")  # so many combining marks in a row are in no text
@@ -50,8 +51,13 @@ def optimal_bands(threshold: float) -> tuple[int, int]:
 
 def hash_text(text: str) -> bytes:
     """Return 16 bytes that are equal for texts equal but for case, white space and compatibility forms (NFKC)."""
-    normal = " ".join(normalize_nfkc(text).lower().split())
-    return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    digest, between = hashlib.blake2b(digest_size=16), ""
+    for part in cut_at_spaces(text):
+        words = normalize_nfkc(part).lower().split()
+        if words:
+            digest.update(f"{between}{' '.join(words)}".encode("utf-8", "surrogatepass"))
+            between = " "
+    return digest.digest()
 
 
 def normalize_nfkc(text: str) -> str:
@@ -120,6 +126,10 @@ def sign_texts(texts: Sequence[str], params: MinHashParams) -> list[bytes]:
     block: list[tuple[np.ndarray, np.ndarray]] = []
     room = BLOCK
     for units, lengths in hash_shingle_words(texts):
+        if len(units) > BLOCK and len(lengths) == 1:
+            found += [*apply_permutations(block, params), sign_long_text(units, params)]
+            block, room = [], BLOCK
+            continue
         hashes, counts = hash_word_runs(units, lengths, params.shingle)
         block.append((hashes, counts))
         room -= len(hashes)
@@ -127,6 +137,16 @@ def sign_texts(texts: Sequence[str], params: MinHashParams) -> list[bytes]:
             found += apply_permutations(block, params)
             block, room = [], BLOCK
     return found + apply_permutations(block, params)
+
+
+def sign_long_text(units: np.ndarray, params: MinHashParams) -> bytes:
+    """Return the signature of a text of more than BLOCK units, made for BLOCK shingles at a time."""
+    least = np.full(params.hashes, 0xFFFFFFFF, "<u4")
+    for start in range(0, len(units) - params.shingle + 1, BLOCK):
+        some = units[start : start + BLOCK + params.shingle - 1]
+        (sketch,) = apply_permutations([hash_word_runs(some, np.array([len(some)]), params.shingle)], params)
+        np.minimum(least, np.frombuffer(sketch, "<u4"), out=least)
+    return least.tobytes()
 
 
 def apply_permutations(block: Sequence[tuple[np.ndarray, np.ndarray]], params: MinHashParams) -> list[bytes]:

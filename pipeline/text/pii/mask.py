@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from pipeline.text.parts import cut_at_newlines
 from pipeline.text.pii.accounts import find_cards, find_ibans
 from pipeline.text.pii.borders import Span
 from pipeline.text.pii.emails import find_emails
@@ -85,10 +86,16 @@ def mask_pii(text: str, config: PiiConfig) -> tuple[str, dict[str, int]]:
     counts: dict[str, int] = {}
     if not kinds:
         return text, counts
+    parts = [mask_part(part, kinds, counts) for part in cut_at_newlines(text)]
+    return ("".join(parts) if counts else text), counts
+
+
+def mask_part(text: str, kinds: Sequence[PiiKind], counts: dict[str, int]) -> str:
+    """Return whole lines with personal data masked, and add to the counts."""
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) > len(text) and raw.translate(None, NO_OTHER_DIGITS) and OTHER_DIGITS.search(text):
         lines = text.split("\n")
-        return "\n".join([mask_line(line, kinds, counts) for line in lines]), counts
+        return "\n".join([mask_line(line, kinds, counts) for line in lines])
     parts, done = [], 0
     for start, end in _candidate_lines(raw, 4 if len(raw) == len(text) else 13):
         line = raw[start:end].decode("utf-8", "surrogatepass")
@@ -96,7 +103,7 @@ def mask_pii(text: str, config: PiiConfig) -> tuple[str, dict[str, int]]:
         if masked != line:
             parts += [raw[done:start], masked.encode("utf-8", "surrogatepass")]
             done = end
-    return (b"".join([*parts, raw[done:]]).decode("utf-8", "surrogatepass"), counts) if parts else (text, counts)
+    return b"".join([*parts, raw[done:]]).decode("utf-8", "surrogatepass") if parts else text
 
 
 def mask_line(line: str, kinds: Sequence[PiiKind], counts: dict[str, int]) -> str:

@@ -44,7 +44,7 @@ def text_flags(codes: np.ndarray) -> np.ndarray:
 
 def table_characters() -> str:
     """Return the characters of the tables, in order."""
-    return "".join(map(chr, range(LIMIT)))
+    return np.arange(LIMIT, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def set_flag(table: np.ndarray, flag: int, marks: Iterable[str]) -> None:

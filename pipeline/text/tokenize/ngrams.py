@@ -4,7 +4,7 @@ Two n-grams are taken for equal where their 64-bit hashes are: in a text of a mi
 chance once in 10^7 texts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -63,51 +63,119 @@ def mark_repeated_values(ordered: np.ndarray) -> np.ndarray:
 class RepeatedNgrams:
     """The n-grams of a sequence that occur more than once, worked out from n to n + 1 as far as asked for.
 
-    An n-gram can only be repeated where its first n - 1 words are, so fewer and fewer positions are looked at. Only the
-    last n is held: ask for rising n.
+    An n-gram can only be repeated where its first n - 1 words are, so fewer and fewer places are looked at. Only what
+    the last n left is held: ask for rising n. Of more than MANY words that is a key and a byte a word, and the keys are
+    sorted a part of them at a time, those with the same last bits.
     """
 
     def __init__(self, hashes: np.ndarray):
         """Take the hashes of a sequence of words."""
-        self.hashes = hashes
-        self.length = 1
-        self.found = RepeatedPositions(np.arange(len(hashes), dtype=np.int32), hashes)
+        self.hashes, self.is_long = hashes, len(hashes) > MANY
+        self.restart()
 
-    def __getitem__(self, n: int) -> RepeatedPositions:
-        """Return the repeated n-grams; n is 2 or more."""
+    def restart(self) -> None:
+        """Begin with the words themselves."""
+        self.length = 1
+        if self.is_long:
+            self.keys = self.hashes.copy()
+            self.may_begin = np.ones(len(self.hashes), bool)  # the words at which a repeated n-gram may begin
+        else:
+            self.found = RepeatedPositions(np.arange(len(self.hashes), dtype=np.int32), self.hashes)
+
+    def find(self, n: int) -> Iterator[RepeatedPositions]:
+        """Yield the repeated n-grams, n is 2 or more: all places of one n-gram together, some n-grams at a time."""
         if n < self.length:
-            self.__init__(self.hashes)  # type: ignore[misc]
+            self.restart()
+        if not self.is_long:
+            yield self.extend(n)
+            return
+        self.extend_keys(n)
+        repeated = np.zeros(len(self.hashes), bool)
+        parts = 1 << (int(np.count_nonzero(self.may_begin)) // MANY).bit_length()
+        for part in range(parts):
+            found = sort_repeated_keys(*self.select_keys(part, parts - 1))
+            repeated[found.positions] = True
+            yield found
+        self.may_begin = repeated
+
+    def extend(self, n: int) -> RepeatedPositions:
+        """Return the repeated n-grams of a short sequence."""
         while self.length < n:
             self.length += 1
             positions, keys = self.found
             inside = positions <= len(self.hashes) - self.length
             positions, keys = positions[inside], keys[inside] * STEP
             keys += self.hashes[positions + (self.length - 1)]
-            self.found = find_repeated_keys(positions, keys)
+            self.found = sort_repeated_keys(positions, keys)
         return self.found
 
+    def extend_keys(self, n: int) -> None:
+        """Make the keys of the n-grams of a long sequence."""
+        while self.length < n:
+            for start in range(0, len(self.hashes) - self.length, MANY):
+                keys = self.keys[start : min(start + MANY, len(self.hashes) - self.length)]
+                keys *= STEP
+                keys += self.hashes[start + self.length :][: len(keys)]
+            self.length += 1
+        self.may_begin[max(0, len(self.hashes) - n + 1) :] = False
 
-def find_top_ngrams(found: RepeatedPositions) -> tuple[int, np.ndarray]:
-    """Return the count of the most frequent of the repeated n-grams, and the first occurrence of each of that count."""
-    positions, keys = found
-    if not len(keys):
-        return 1, positions
-    edges = np.ones(len(keys) + 1, bool)
-    np.not_equal(keys[1:], keys[:-1], out=edges[1:-1])
-    begins = edges.nonzero()[0]
-    counts = begins[1:] - begins[:-1]
-    highest = int(counts.max())
-    return highest, positions[begins[:-1][counts == highest]]
+    def select_keys(self, part: int, mask: int) -> RepeatedPositions:
+        """Return the n-grams of a long sequence that may be repeated and whose keys have the bits `part` at `mask`."""
+        chosen = []
+        for start in range(0, len(self.hashes), MANY):
+            some = self.may_begin[start : start + MANY]
+            if mask:
+                some = some & ((self.keys[start : start + MANY] & np.uint64(mask)) == part)
+            chosen.append((some.nonzero()[0] + start).astype(np.int32))
+        positions = np.concatenate(chosen)
+        return RepeatedPositions(positions, self.keys[positions])
+
+    def find_positions(self, n: int) -> Iterator[np.ndarray]:
+        """Yield where the repeated n-grams begin, rising, some at a time."""
+        if not self.is_long:
+            for found in self.find(n):
+                yield np.sort(found.positions)
+            return
+        for _ in self.find(n):
+            pass
+        for start in range(0, len(self.may_begin), MANY):
+            yield self.may_begin[start : start + MANY].nonzero()[0] + start
 
 
-def count_covered_characters(starts: np.ndarray, n: int, edges: np.ndarray) -> int:
-    """Return the characters of the words in any of the n-grams that begin at `starts`; word i is edges[i:i + 2]."""
-    if not len(starts):
-        return 0
-    starts = np.sort(starts)
-    ends = starts + n
-    np.minimum(ends[:-1], starts[1:], out=ends[:-1])
-    return int((edges[ends] - edges[starts]).sum())
+def find_top_ngrams(found: Iterable[RepeatedPositions]) -> tuple[int, np.ndarray]:
+    """Return the count of the most frequent of the repeated n-grams, and the first occurrence of each of that count.
+
+    The count is 1 where none is repeated.
+    """
+    highest, firsts = 1, [np.zeros(0, np.int32)]
+    for positions, keys in found:
+        if not len(keys):
+            continue
+        edges = np.ones(len(keys) + 1, bool)
+        np.not_equal(keys[1:], keys[:-1], out=edges[1:-1])
+        begins = edges.nonzero()[0]
+        counts = begins[1:] - begins[:-1]
+        most = int(counts.max())
+        if most > highest:
+            highest, firsts = most, []
+        if most == highest:
+            firsts.append(positions[begins[:-1][counts == most]])
+    return highest, np.concatenate(firsts)
+
+
+def count_covered_characters(starts: Iterable[np.ndarray], n: int, edges: np.ndarray) -> int:
+    """Return the characters of the words in any of the n-grams that begin at `starts`, rising over all arrays.
+
+    Word i has the characters edges[i:i + 2].
+    """
+    total = covered = 0  # words before `covered` are counted
+    for some in starts:
+        if len(some):
+            ends = some + n
+            firsts = np.maximum(some, np.append(covered, ends[:-1]))
+            total += int(edges[ends].sum(dtype=np.int64) - edges[firsts].sum(dtype=np.int64))
+            covered = int(ends[-1])
+    return total
 
 
 class JoinedNgrams:

@@ -14,6 +14,7 @@ import numpy as np
 import regex
 
 from pipeline.text.hashing import compute_powers, mix_bits
+from pipeline.text.parts import cut_at_spaces
 
 # Thai, Lao, Burmese, Khmer, Kana, Han (with its extensions): one character is one unit.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -156,7 +157,7 @@ def hash_shingle_words(texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.nd
     between = np.zeros(1, np.uint8)
     for batch in batch_texts(texts):
         if len(batch) == 1:
-            values = hash_one_text(*fold_code_points(batch[0]))
+            values = np.concatenate([hash_one_text(*fold_code_points(part)) for part in cut_at_spaces(batch[0])])
             yield values, np.array([len(values)])
             continue
         found = [fold_code_points(text) for text in batch]

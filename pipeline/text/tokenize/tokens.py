@@ -144,12 +144,17 @@ def narrow_codes(codes: np.ndarray) -> np.ndarray:
 
 def tokenize_text(text: str) -> Tokens:
     """Return the tokens of a text; see `words` for what a token is."""
-    parts = [tokenize_block(block) for block in split_blocks(text)]
+    parts = list(tokenize_blocks(text))
     if len(parts) == 1:
         return parts[0]
     before = np.cumsum([0, *(len(part.codes) for part in parts)])
     starts = np.concatenate([part.starts + first for part, first in zip(parts, before[:-1], strict=True)])
     return Tokens(np.concatenate([part.codes for part in parts]), starts)
+
+
+def tokenize_blocks(text: str) -> Iterator[Tokens]:
+    """Yield the tokens of a text, of a block of it at a time."""
+    return map(tokenize_block, split_blocks(text))
 
 
 def tokenize_block(text: str) -> Tokens:

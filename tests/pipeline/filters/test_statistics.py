@@ -141,8 +141,8 @@ def test_shares_stay_between_0_and_1_for_any_text(raw: str) -> None:
 def test_lines_are_cut_as_datatrove_cuts_them(raw: str) -> None:
     import re
 
-    assert statistics.datatrove_segments(raw, paragraphs=False) == re.split(r"\n+", raw)
-    assert statistics.datatrove_segments(raw, paragraphs=True) == re.split(r"\n{2,}", raw.strip())
+    assert list(statistics.datatrove_segments(raw, paragraphs=False)) == re.split(r"\n+", raw)
+    assert list(statistics.datatrove_segments(raw, paragraphs=True)) == re.split(r"\n{2,}", raw.strip())
     assert statistics.datatrove_duplicate_ngrams(TextStatistics(raw), 2) == 0
 
 

@@ -1,5 +1,7 @@
 """The pool of a job: its processes take one element each, tell what went wrong, and end with their parent."""
 
+import importlib
+import importlib.metadata
 import multiprocessing
 import os
 import signal
@@ -11,6 +13,7 @@ import pytest
 
 from pipeline.runners.beam_options import LaunchError
 from pipeline.runners.process_pool import map_in_pool, open_process_pool
+from pipeline.runners.worker_processes import SMALL_BEAM
 from tests.shared import ROOT
 
 PARENT = """
@@ -63,3 +66,16 @@ def test_the_workers_end_with_their_parent(tmp_path):
     for worker in map(int, done.stdout.split()):
         while os.path.exists(f"/proc/{worker}"):
             time.sleep(0.1)
+
+
+def find_loaded_modules(number: int) -> tuple[list[str], str]:
+    """Return which of some libraries a worker has loaded, and the version of pandas there."""
+    loaded = [name for name in ("apache_beam", "boto3", "google.cloud.storage", "pandas") if name in sys.modules]
+    return loaded, importlib.import_module("pandas").__version__
+
+
+def test_workers_can_do_without_the_libraries_of_clouds_and_data_frames():
+    pytest.importorskip("pandas")
+    with open_process_pool(2, [SMALL_BEAM]):
+        found = list(map_in_pool(find_loaded_modules, range(1)))
+    assert found == [(["apache_beam"], importlib.metadata.version("pandas"))]
