@@ -12,6 +12,7 @@ wrong types and impossible values are errors of one line that name the key, the 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,7 +96,8 @@ NOT_RESULT = ("workers", "output", "documents_from")
 NOT_RESULT_INPUT = ("concurrency", "retries", "cache")
 
 
-def read_recipes() -> dict[str, dict[str, Any]]:
+@cache
+def read_recipes() -> Mapping[str, Mapping[str, Any]]:
     """Return the built-in recipes by name, each the parsed YAML with its `description`."""
     return {path.stem: parse_yaml(path.read_text()) for path in sorted(RECIPES.glob("*.yaml"))}
 
@@ -135,11 +137,17 @@ def build_config(user: Mapping[str, object]) -> Config:
     if merged.get("inputs") is None and isinstance(merged.get("input"), str | list):
         raise ConfigError("input: this key has the settings of fetching; did you mean 'inputs'?")
     try:
-        config = TypeAdapter(Config).validate_python(merged)
+        config = make_validator().validate_python(merged)
     except ValidationError as error:
         raise ConfigError(describe_error(error, Config, OLD_KEYS)) from error
     check_own_parts(config)
     return config
+
+
+@cache
+def make_validator() -> TypeAdapter[Config]:
+    """Return what validates a config; it is made once, since that takes longer than any validation."""
+    return TypeAdapter(Config)
 
 
 def check_own_parts(config: Config) -> None:

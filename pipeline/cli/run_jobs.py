@@ -1,6 +1,7 @@
 """`gristmill run | extract | dedup | publish CONFIG.yaml`: run the jobs."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -73,14 +74,18 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
     """Load the config and run the jobs of a command. Returns the exit code."""
+    from pipeline.cli.run_extract import has_own_part
     from pipeline.config import load_config
     from pipeline.io.input_shards import InputShard
+    from pipeline.runners.worker_processes import SMALL_BEAM
     from pipeline.settings import ConfigError
 
     try:
         config = load_config(args.config, args.set)
     except ConfigError as error:
         return print_error(error, 2)
+    if args.command != "extract" and not flags and not has_own_part(config):
+        importlib.import_module(SMALL_BEAM)  # before anything imports all of Beam here
     if args.tried is not None:
         from pipeline.cli.previews.try_pages import try_pages
 

@@ -1,6 +1,7 @@
 """Fills in the templates of the dataset card and the report."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 
 import jinja2
@@ -10,9 +11,15 @@ from pipeline.report.facts import fraction
 
 def render_template(template: str, values: Mapping[str, object]) -> str:
     """Return a template of `templates/` filled in. In HTML, every value is escaped."""
+    return make_environment(template.endswith(".html")).get_template(template).render(values)
+
+
+@cache
+def make_environment(html: bool) -> jinja2.Environment:
+    """Return what compiles the templates, each of them once."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report", "templates"),
-        autoescape=template.endswith(".html"),
+        autoescape=html,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -20,7 +27,7 @@ def render_template(template: str, values: Mapping[str, object]) -> str:
     )
     environment.filters |= {"n": format_number, "size": format_size, "share": format_share}
     environment.globals["fraction"] = fraction
-    return environment.get_template(template).render(values)
+    return environment
 
 
 def read_template(name: str) -> str:
