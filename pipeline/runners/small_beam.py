@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pyarrow
 
-LEFT_OUT = ("boto3", "google.cloud", "pandas")
+LEFT_OUT = ("boto3", "google.cloud", "apitools", "apache_beam.io.gcp.bigquery", "pandas")
 
 
 class AbsentModules:
