@@ -4,6 +4,7 @@ A question is scored in two ways. By cloze, each choice follows the question as 
 answer (the continuation way of HELM and of lm-eval's `mmlu_continuation`, `arc_easy`, `piqa`). By letter, the choices
 are listed as A, B, C, D before "Answer:", and the most likely letter is the answer (the way of Hendrycks et al. 2021,
 MMLU). Small models know no letters: their letter accuracy is near chance while their cloze accuracy is not.
+`question_forms.py` has the prompts.
 
 As in lm-eval, no separator stands before a question, all examples are zero-shot, and a text that is too long loses its
 beginning.
@@ -11,8 +12,7 @@ beginning.
 
 import math
 import random
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,24 +20,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from model.config import JsonObject, TrainerError
-from model.evaluation.question_sets import Json, SetItem, read_set
+from model.evaluation.question_forms import LETTERS, Question, read_questions
 from model.gpt import GPT
 from model.hardware import autocast_bf16
 from model.run_folder import TrainedRun
 from model.tokenizer import encode_texts
 
-LETTERS = "ABCDEFGHIJ"
 TOKENS_AT_ONCE = 16_384  # in one forward pass
-
-
-class Question(NamedTuple):
-    """A question with its choices. With no choices, `text` ends before its last word, which is `choices[0]`."""
-
-    text: str
-    choices: tuple[str, ...]
-    answer: int
-    subject: str
 
 
 class Continuation(NamedTuple):
@@ -76,6 +65,7 @@ class SetResult:
     cloze: Accuracy  # for texts without choices: the last word is predicted exactly
     cloze_by_byte: Accuracy | None  # with the log-likelihood divided by the choice's bytes
     letter: Accuracy | None
+    perplexity: float | None  # of the last words of texts without choices
 
 
 def evaluate_sets(run: TrainedRun, paths: list[Path], limit: int | None = None, seed: int = 0) -> dict[str, SetResult]:
@@ -92,109 +82,29 @@ def evaluate_sets(run: TrainedRun, paths: list[Path], limit: int | None = None, 
     return results
 
 
-def read_questions(path: Path) -> list[Question]:
-    """Return the questions of an evaluation set. Raises TrainerError for an item that is no known kind of question."""
-    questions = []
-    for number, item in enumerate(read_set(path), 1):
-        question = parse_question(item)
-        if question is None:
-            raise TrainerError(
-                f"--sets: {path}: item {number} is no question with choices and an answer, and no text: "
-                f"{str(item.content)[:60]!r}"
-            )
-        questions.append(question)
-    if not questions:
-        raise TrainerError(f"--sets: {path}: no items")
-    return questions
-
-
-def parse_question(item: SetItem) -> Question | None:
-    """Return the question of an item in the form of MMLU, ARC, PIQA, OpenBookQA, HellaSwag or LAMBADA, or None."""
-    subject = re.sub(r"_(test|dev|val)$", "", Path(item.file).name.split(".")[0]).replace("_", " ")
-    content = item.content
-    if isinstance(content, list):  # a row of a CSV: the question, its choices, the answer
-        if len(content) < 4:
-            return None
-        return make_question(content[0], content[1:-1], content[-1], list(LETTERS), subject)
-    if isinstance(content, str):
-        return split_last_word(content, subject)
-    if isinstance(content, dict):
-        return parse_json_question(content, subject)
-    return None
-
-
-def parse_json_question(content: JsonObject, subject: str) -> Question | None:
-    """Return the question of a JSON object, or None."""
-    text: Json = first_value(content, ("query", "question_stem", "question", "goal", "ctx", "context"))
-    choices: Json = first_value(content, ("choices", "endings"))
-    answer = first_value(content, ("gold", "answer", "answerKey", "label"))
-    subject = str(content.get("subject", subject))
-    labels = list(LETTERS)
-    if "sol1" in content:
-        choices = [content["sol1"], content.get("sol2")]
-    if isinstance(text, dict):  # ARC as published: the stem holds the choices
-        text, choices = text.get("stem"), text.get("choices")
-    if isinstance(choices, dict):  # as in Hugging Face's data sets: lists of texts and of labels
-        labels, choices = [str(label) for label in choices.get("label", labels)], choices.get("text")
-    if isinstance(choices, list) and choices and all(isinstance(choice, dict) for choice in choices):
-        labels = [str(choice.get("label")) for choice in choices]
-        choices = [choice.get("text") for choice in choices]
-    if choices is None and isinstance(content.get("text"), str):
-        return split_last_word(content["text"], subject)
-    return make_question(text, choices, answer, labels, subject)
-
-
-def first_value(content: JsonObject, keys: Iterable[str]) -> object:
-    """Return the value of the first of the keys that an object has, or None."""
-    return next((content[key] for key in keys if key in content), None)
-
-
-def make_question(text: object, choices: object, answer: object, labels: list[str], subject: str) -> Question | None:
-    """Return the question, or None for parts of another type. The answer is an index or a label."""
-    if not (isinstance(text, str) and isinstance(choices, list) and len(choices) > 1):
-        return None
-    if not all(isinstance(choice, str) and choice for choice in choices):
-        return None
-    name = str(answer).strip()
-    index = labels.index(name) if name in labels else int(name) if name.isdigit() else -1
-    if not 0 <= index < len(choices):
-        return None
-    return Question(text.strip(), tuple(choices), index, subject)
-
-
-def split_last_word(text: str, subject: str) -> Question | None:
-    """Return a text as a question for its last word (LAMBADA, Paperno et al. 2016), or None for a single word."""
-    before, _, word = text.strip().rpartition(" ")
-    return Question(before, (word,), 0, subject) if before and word else None
-
-
 def evaluate_questions(run: TrainedRun, questions: list[Question], name: str) -> SetResult:
     """Return the result for a set's questions, which all have choices or all have none."""
-    cloze = score_texts(run, [(cloze_prompt(q), f" {choice.strip()}") for q in questions for choice in q.choices], name)
+    cloze = score_texts(run, [(q.cloze, f" {choice}") for q in questions for choice in q.choices], name)
     if all(len(question.choices) == 1 for question in questions):
-        return SetResult(len(questions), measure_accuracy([score.is_greedy for score in cloze], 0.0), None, None)
+        accuracy = measure_accuracy([score.is_greedy for score in cloze], 0.0)
+        perplexity = float(np.exp(-np.mean([score.log_likelihood for score in cloze])))
+        return SetResult(len(questions), accuracy, None, None, perplexity)
     letters = [(letter_prompt(q), f" {LETTERS[i]}") for q in questions for i in range(len(q.choices))]
     by_letter = [score.log_likelihood for score in score_texts(run, letters, name)]
     by_cloze = [score.log_likelihood for score in cloze]
-    sizes = [len(choice.strip().encode()) for question in questions for choice in question.choices]
+    sizes = [len(choice.encode()) for question in questions for choice in question.choices]
     by_byte = [score / max(1, size) for score, size in zip(by_cloze, sizes, strict=True)]
     chance = float(np.mean([1 / len(question.choices) for question in questions]))
     cloze_accuracy, byte_accuracy, letter_accuracy = (
         measure_accuracy(find_right_answers(questions, scores), chance) for scores in (by_cloze, by_byte, by_letter)
     )
-    return SetResult(len(questions), cloze_accuracy, byte_accuracy, letter_accuracy)
-
-
-def cloze_prompt(question: Question) -> str:
-    """Return the text before a choice: a question gets "Answer:" after it, an open sentence nothing."""
-    text = question.text
-    return f"{text}\nAnswer:" if text.startswith("Question:") or text.endswith("?") else text
+    return SetResult(len(questions), cloze_accuracy, byte_accuracy, letter_accuracy, None)
 
 
 def letter_prompt(question: Question) -> str:
     """Return MMLU's prompt: the subject, the question, the choices with their letters, and "Answer:"."""
     head = f"The following are multiple choice questions (with answers) about {question.subject}."
-    choices = [f"{letter}. {choice.strip()}" for letter, choice in zip(LETTERS, question.choices, strict=False)]
+    choices = [f"{letter}. {choice}" for letter, choice in zip(LETTERS, question.choices, strict=False)]
     return "\n".join([head, "", question.text.removeprefix("Question: "), *choices, "Answer:"])
 
 
@@ -217,9 +127,10 @@ def measure_accuracy(right: list[bool], chance: float) -> Accuracy:
 def score_texts(run: TrainedRun, pairs: list[tuple[str, str]], name: str) -> list[ContinuationScore]:
     """Return the scores of (text before, continuation) pairs. Raises TrainerError for a character without a token.
 
-    The tokens of a continuation are those that the text before it lacks when both are encoded together.
+    The tokens of a continuation are those that the text before it lacks when both are encoded together. Spaces at the
+    end of the text before it belong to the continuation.
     """
-    before = encode_texts(run.tokenizer, [first for first, _ in pairs], name)
+    before = encode_texts(run.tokenizer, [first.rstrip() for first, _ in pairs], name)
     whole = encode_texts(run.tokenizer, [first + second for first, second in pairs], name)
     parts = []
     for start, ids in zip(before, whole, strict=True):
@@ -267,14 +178,15 @@ def score_targets(logits: torch.Tensor, targets: list[int]) -> ContinuationScore
 def format_set_table(results: dict[str, SetResult]) -> str:
     """Return the results as a Markdown table, with the mean of the centered accuracies as its last line."""
     lines = [
-        "| set | items | cloze | cloze by byte | letter | letter - cloze | chance | centered |",
-        "|---|" + "---|" * 7,
+        "| set | items | cloze | cloze by byte | letter | letter - cloze | chance | centered | perplexity |",
+        "|---|" + "---|" * 8,
     ]
     for name, result in results.items():
         cells = [show_accuracy(part) for part in (result.cloze, result.cloze_by_byte, result.letter)]
         difference = f"{100 * (result.letter.value - result.cloze.value):+.1f}" if result.letter else ""
         chance, centered = f"{100 * result.cloze.chance:.1f}", f"{result.cloze.centered:.3f}"
-        lines.append(f"| {' | '.join([name, f'{result.items:,}', *cells, difference, chance, centered])} |")
+        perplexity = "" if result.perplexity is None else f"{result.perplexity:.2f}"
+        lines.append(f"| {' | '.join([name, f'{result.items:,}', *cells, difference, chance, centered, perplexity])} |")
     mean = sum(result.cloze.centered for result in results.values()) / len(results)
     lines.append(f"mean of the centered cloze accuracies (as in CORE): {mean:.4f}")
     return "\n".join(lines)

@@ -12,64 +12,60 @@ from model.config_reader import load_trainer_config
 from model.evaluation.multiple_choice import (
     Accuracy,
     Continuation,
-    Question,
-    cloze_prompt,
     letter_prompt,
     measure_accuracy,
-    parse_question,
-    read_questions,
     score_continuations,
 )
+from model.evaluation.question_forms import Question, parse_question, read_questions
 from model.evaluation.question_sets import SetItem
 from model.train import train_gpt
 from tests.model.test_gpt import TINY, randomised
 from tests.shared import shared_data
 
-MMLU = Question("What?", ("a b", "c", "d", "e"), 2, "college law")
+HEAD = "The following are questions (with answers) about college law.\n\n"
+ARC = "Question: What?\nAnswer:"
+MMLU = Question("What?", ("a b", "c", "d", "e"), 2, "college law", HEAD + ARC)
+LISTED = [{"text": text, "label": name} for text, name in zip(MMLU.choices, "1234", strict=True)]
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "cloze"),
     [
-        ["What?", "a b", "c", "d", "e", "2"],
-        ["What?", "a b", "c", "d", "e", "C"],
-        {"question": "What?", "choices": ["a b", "c", "d", "e"], "answer": 2},
-        {"query": " What?\n", "choices": ["a b", "c", "d", "e"], "gold": 2},
-        {"ctx": "What?", "endings": ["a b", "c", "d", "e"], "label": "2"},
-        {
-            "question_stem": "What?",
-            "choices": {"text": ["a b", "c", "d", "e"], "label": ["A", "B", "C", "D"]},
-            "answerKey": "C",
-        },
-        {
-            "question": {
-                "stem": "What?",
-                "choices": [{"text": t, "label": n} for t, n in zip(["a b", "c", "d", "e"], "1234", strict=True)],
-            },
-            "answerKey": "3",
-        },
+        (["What?", "a b", "c", "d", "e", "2"], HEAD + ARC),
+        (["What?", "a b", "c", "d", "e", "C"], HEAD + ARC),
+        ({"question": " What?", "choices": ["a b", "c", "d", "e"], "answer": 2}, HEAD + ARC),
+        ({"query": " What?\n", "choices": [" a b", "c", "d", "e"], "gold": 2}, "What?\nAnswer:"),
+        ({"ctx": "What?", "endings": ["a b", "c", "d", "e"], "label": "2"}, "What?"),
+        (
+            {"question_stem": "What?", "answerKey": "C", "choices": {"text": list(MMLU.choices), "label": [*"ABCD"]}},
+            "What?",
+        ),
+        ({"question": "What?", "answerKey": "C", "choices": {"text": list(MMLU.choices), "label": [*"ABCD"]}}, ARC),
+        ({"id": "Mercury_7", "question": {"stem": "What?", "choices": LISTED}, "answerKey": "3"}, ARC),
+        ({"id": "7-980", "question": {"stem": "What?", "choices": LISTED}, "answerKey": "3"}, "What?"),
     ],
 )
-def test_every_published_form_is_the_same_question(content):
-    assert parse_question(SetItem("college_law_test.csv", content)) == MMLU
+def test_every_published_form_is_the_same_question_with_the_prompt_of_its_set(content, cloze):
+    assert parse_question(SetItem("college_law_test.csv", content)) == MMLU._replace(cloze=cloze)
 
 
 def test_piqa_lambada_and_what_is_no_question():
     piqa = parse_question(SetItem("p", {"goal": "Open it", "sol1": "pull", "sol2": "push", "label": 1}))
-    assert (piqa.text, piqa.choices, piqa.answer) == ("Open it", ("pull", "push"), 1)
+    assert (piqa.cloze, piqa.choices, piqa.answer) == ("Question: Open it\nAnswer:", ("pull", "push"), 1)
+    swag = {"activity_label": "Cook", "ctx_a": "He cuts. [title] It", "ctx_b": "he", "endings": ["[x] a", "b"]}
+    hellaswag = parse_question(SetItem("h", {**swag, "label": "1", "ctx": "He cuts"}))
+    assert (hellaswag.cloze, hellaswag.choices) == ("Cook: He cuts.. It He", (" a", "b"))
     lambada = parse_question(SetItem("l", {"text": "the cat sat on the mat"}))
     assert (lambada.text, lambada.choices) == ("the cat sat on the", ("mat",))
     for content in ({"question": "x"}, ["a"], {"question": "x", "choices": ["a", "b"], "answer": 5}, 7, "word"):
         assert parse_question(SetItem("x", content)) is None
 
 
-def test_prompts_are_mmlus_and_a_cloze():
+def test_the_prompt_for_letters_is_mmlus():
     assert letter_prompt(MMLU) == (
         "The following are multiple choice questions (with answers) about college law.\n\n"
         "What?\nA. a b\nB. c\nC. d\nD. e\nAnswer:"
     )
-    assert cloze_prompt(MMLU) == "What?\nAnswer:"
-    assert cloze_prompt(MMLU._replace(text="The fog is near")) == "The fog is near"
 
 
 def test_continuations_have_the_likelihoods_of_the_plain_model():
