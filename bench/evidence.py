@@ -20,11 +20,12 @@ import numpy as np
 
 from bench.crawl_pages import read_crawl_pages
 from bench.jobs import find_crawl_files
+from model.baselines.ngrams import measure_bits, train_ngrams
+from model.studies.cheap_ablation import ArmPool, PooledDocument, cut_document, draw_text
+from model.studies.study_arms import hash_share
 
-ORDER = 4  # bytes of an n-gram
 SIZE = 1_600_000  # bytes that a model learns from; of the rejected pages all, if they have less
 TEST_BYTES = 100_000  # of each kind of text
-PAGE_BYTES = 20_000  # of a page, so that no single one decides
 DRAWS = 6
 STUDENT = 2.571  # quantile .975 of Student's t with DRAWS - 1 degrees of freedom
 TEST_SITES = 5  # one site in so many is kept for the test
@@ -40,80 +41,11 @@ class ArmText(NamedTuple):
     kept: bool
 
 
-class NgramCounts(NamedTuple):
-    """n-grams of one length in a text, by their bytes as a number: how often, and the sums by context."""
-
-    ngrams: np.ndarray
-    counts: np.ndarray
-    contexts: np.ndarray
-    totals: np.ndarray
-    kinds: np.ndarray  # how many different bytes follow each context
-
-
-def code_ngrams(text: np.ndarray, length: int) -> np.ndarray:
-    """Return the n-gram at each place of a text as a number; `length` is at most 8."""
-    codes = np.zeros(max(0, len(text) - length + 1), np.uint64)
-    for place in range(length):
-        codes = codes << np.uint64(8) | text[place : place + len(codes)]
-    return codes
-
-
-def count_ngrams(text: np.ndarray, length: int) -> NgramCounts:
-    """Count the n-grams of a text."""
-    ngrams, counts = np.unique(code_ngrams(text, length), return_counts=True)
-    contexts, first, kinds = np.unique(ngrams >> np.uint64(8), return_index=True, return_counts=True)
-    return NgramCounts(ngrams, counts, contexts, np.add.reduceat(counts, first), kinds)
-
-
-def look_up(known: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the value of each wanted number; 0 for one that is not known."""
-    places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.where(known[places] == wanted, values[places], 0)
-
-
-def train_ngrams(text: bytes) -> list[NgramCounts]:
-    """Return a model: the n-grams of 1 to ORDER bytes."""
-    return [count_ngrams(np.frombuffer(text, np.uint8), length) for length in range(1, ORDER + 1)]
-
-
-def measure_bits(model: Sequence[NgramCounts], text: bytes) -> float:
-    """Return the bits a byte that a model needs for a text."""
-    data = np.frombuffer(text, np.uint8)
-    chance = np.full(len(data), 1 / 256)
-    for length, counted in enumerate(model, 1):
-        codes = code_ngrams(data, length)
-        have = look_up(counted.ngrams, counted.counts, codes)
-        contexts = codes >> np.uint64(8)
-        total = look_up(counted.contexts, counted.totals, contexts)
-        kinds = look_up(counted.contexts, counted.kinds, contexts)
-        rest = chance[length - 1 :]
-        chance[length - 1 :] = np.where(total, (have + kinds * rest) / np.maximum(total + kinds, 1), rest)
-    return float(-np.log2(chance).mean())
-
-
-def hash_share(*words: object) -> float:
-    """Return a number from 0 to 1 that words decide."""
-    return int.from_bytes(blake2b(repr(words).encode(), digest_size=8).digest()) / 2**64
-
-
-def draw_text(texts: Mapping[str, str], draw: int, size: int) -> bytes:
-    """Return `size` bytes of the texts of an arm, by id: in an order that the draw decides, the same for every arm."""
-    found = bytearray()
-    for name in sorted(texts, key=lambda name: hash_share(draw, name)):
-        found += texts[name].encode("utf-8", "replace")[:PAGE_BYTES] + b"\n"
-        if len(found) >= size:
-            break
-    return bytes(found[:size])
-
-
 def measure_arm(texts: Mapping[str, str], size: int, tests: Mapping[str, bytes]) -> np.ndarray:
-    """Return the bits a byte of models that learn from an arm: float[draw, kind of text]."""
-    return np.array(
-        [
-            [measure_bits(model, text) for text in tests.values()]
-            for model in (train_ngrams(draw_text(texts, draw, size)) for draw in range(DRAWS))
-        ]
-    )
+    """Return the bits a byte of models that learn from an arm's texts, by id: float[draw, kind of text]."""
+    pool = ArmPool([PooledDocument(0.0, name, cut_document(text)) for name, text in texts.items()], 0)
+    models = (train_ngrams(draw_text(pool, draw, size)) for draw in range(DRAWS))
+    return np.array([[measure_bits(model, text) for text in tests.values()] for model in models])
 
 
 def is_test_site(site: str) -> bool:
@@ -203,7 +135,7 @@ def run(crawl: str) -> None:
     raw = {one.id: one.text for one in texts}
     rejected = {one.id: one.text for one in texts if not one.kept}
     share = len(rejected) / len(raw)
-    small = min(SIZE, sum(min(PAGE_BYTES, len(text.encode("utf-8", "replace"))) for text in rejected.values()))
+    small = min(SIZE, sum(len(cut_document(text)) - 1 for text in rejected.values()))
     rejects = f"of which the recipe rejects {len(rejected):,}"
     print(f"English texts: {len(raw):,}, {rejects}; {SIZE:,} bytes an arm, of the rejected {small:,}")
     bits = {

@@ -56,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     ablate = commands.add_parser("ablate", help="train the same model on several corpora and compare them")
     scaling = commands.add_parser("scaling", help="train several depths on a corpus and fit a power law")
+    ablate.add_argument("--cheap", action="store_true", help="n-gram models in place of the GPT: minutes, not hours")
     for command in (ablate, scaling):
         command.add_argument("config", type=Path, help="a YAML file; see model/README.md")
     for command in (train, ablate, scaling):
@@ -228,9 +229,10 @@ def ablate_command(arguments: argparse.Namespace) -> None:
     """Run an ablation study and print its report. Raises TrainerError where the study cannot be trusted."""
     from model.config import TrainerError
     from model.config_reader import load_study_config
-    from model.studies.ablate import AblationStudy, run_ablation
+    from model.studies.ablate import run_ablation
+    from model.studies.ablation_study import AblationStudy
 
-    report = run_ablation(load_study_config(AblationStudy, arguments.config, arguments.set))
+    report = run_ablation(load_study_config(AblationStudy, arguments.config, arguments.set), arguments.cheap)
     print(report.text)
     if report.faults:
         raise TrainerError(f"the study cannot be trusted: {'; '.join(report.faults)}")

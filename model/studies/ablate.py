@@ -5,29 +5,34 @@ arms: {raw: out-raw, filtered: out-filtered}
 texts: [wikitext.txt, novel.txt]
 train: {steps: 2000, model: {depth: 4}}
 
-The study checks itself with arms of its own: two halves of the first corpus, which must not differ, and the first
-corpus with its words shuffled, which must be worse. The first arm is trained on half of the tokens, too; so the study
-knows what a difference is worth in compute.
+The study checks itself with arms of its own: two halves of the first corpus, which must not differ (each seed divides
+it anew), and the first corpus with its words shuffled, which must be worse. The first arm is trained on half of the
+tokens, too; so the study knows what a difference is worth in compute.
 """
 
 import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, field
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Annotated
 
-from pydantic import Field
-from pydantic.dataclasses import dataclass
-
-from model.config import FORBID_EXTRA_KEYS, JsonObject, TrainerError
 from model.config_reader import build_trainer_config
 from model.data import open_corpus
 from model.evaluation.text_loss import add_scores, score_files
 from model.file_writing import replace_file
 from model.run_folder import load_trained_run, read_training_log
+from model.studies.ablation_study import (
+    BAD_ARM,
+    HALF_ARM,
+    NULL_ARMS,
+    OWN_ARMS,
+    SEEDS,
+    AblationStudy,
+    ArmResult,
+    check_study,
+    summarize_seeds,
+)
+from model.studies.cheap_ablation import score_arms_by_ngrams
 from model.studies.paired_comparison import FEW_SEEDS, PairedComparison, compare_pairs, find_compute_multiplier
 from model.studies.study_arms import (
     PreparedCorpus,
@@ -40,45 +45,9 @@ from model.studies.study_arms import (
 from model.train import train_gpt
 
 MAXIMUM_EPOCHS = 4.0  # tokens that are repeated more often are worth less (Muennighoff et al. 2023)
-NULL_ARMS = ("null-a", "null-b")
-BAD_ARM, HALF_ARM = "shuffled", "half"
-OWN_ARMS = (*NULL_ARMS, BAD_ARM, HALF_ARM)
 
 
-@dataclass(frozen=True, config=FORBID_EXTRA_KEYS)
-class AblationStudy:
-    """The study's keys."""
-
-    output: str
-    arms: dict[str, str]  # name -> data; the others are compared with the first
-    texts: list[str]  # UTF-8 files that are not part of any arm
-    tokenizer: str | None = None  # one for all arms; null: the first arm's
-    seeds: Annotated[list[int], Field(min_length=1)] = field(default_factory=lambda: [0, 1, 2])
-    remove_overlaps: bool = True  # documents that share 13 words in a row with a text are left out of all arms
-    null_arms: bool = True  # two halves of the first arm: the study fails where they differ
-    bad_arm: bool = True  # the first arm with shuffled words: the study fails where it is not worse
-    compute_multiplier: bool = True  # the first arm with half of the steps, to tell what a difference is worth
-    train: JsonObject = field(default_factory=dict)  # the trainer's keys except data, output, seed and tokenizer
-
-
-@plain_dataclass(frozen=True)
-class ArmResult:
-    """The scores of one arm, in bits per byte."""
-
-    bits_per_byte: float  # mean over the seeds
-    deviation: float | None  # standard deviation over the seeds; None for one seed
-    seeds: dict[str, float]
-    files: dict[str, float]  # mean over the seeds, text by text
-    tokens: int  # trained on, a seed
-    epochs: float  # passes over the arm's tokens
-    overlapping: int = 0  # documents left out because they overlap with a text
-
-    def scores(self) -> list[float]:
-        """Return the scores in the order of the seeds."""
-        return list(self.seeds.values())
-
-
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class AblationReport:
     """The study's result as Markdown, and what makes it worthless, a line each."""
 
@@ -86,89 +55,75 @@ class AblationReport:
     faults: list[str]
 
 
-def run_ablation(study: AblationStudy) -> AblationReport:
-    """Train and score every arm with every seed; write results.json and results.png; return the report.
+def run_ablation(study: AblationStudy, cheap: bool = False) -> AblationReport:
+    """Score every arm with every seed; write results.json and results.png; return the report.
 
-    Runs that are complete are not repeated. Raises TrainerError for a study that compares nothing, and what training
-    and evaluation raise.
+    The scores are those of a GPT. If `cheap`, they are those of n-gram models, and the files' names begin with "cheap-"
+    in place of "results". Runs that are complete are not repeated. Raises TrainerError for a study that compares
+    nothing, and what training and evaluation raise.
     """
-    check_study(study)
-    corpora = prepare_arms(study)
-    results = {name: run_arm(study, name, corpus) for name, corpus in corpora.items()}
-    if study.compute_multiplier:
-        results[HALF_ARM] = run_arm(study, HALF_ARM, corpora[next(iter(study.arms))])
+    check_study(study, cheap)
+    results = score_arms_by_ngrams(study) if cheap else train_arms(study)
     compared = compare_arms(results)
     faults = find_faults(compared)
     comparisons = {name: asdict(one) for name, one in compared.items()}
     arms = {name: asdict(result) for name, result in results.items()}
     values = {"texts": study.texts, "arms": arms, "comparisons": comparisons, "faults": faults}
-    content = json.dumps(values, indent=1) + "\n"
-    replace_file(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
-    plot_differences(compared, Path(study.output) / "results.png")
+    content, folder = json.dumps(values, indent=1) + "\n", Path(study.output)
+    name = "cheap" if cheap else "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / f"{name}.json", lambda file: file.write(content.encode()))
+    plot_differences(compared, folder / f"{name}.png")
     return AblationReport(format_ablation(results, compared), faults)
 
 
-def check_study(study: AblationStudy) -> None:
-    """Raise TrainerError for a study that compares nothing or has names that are the study's own."""
-    if len(study.arms) < 2 or "steps" not in study.train:
-        raise TrainerError("arms, train.steps: an ablation needs at least two arms, and equal steps for all")
-    reject_study_keys(study.train, ("data", "output", "seed", "tokenizer"))
-    for name in OWN_ARMS:
-        if name in study.arms:
-            raise TrainerError(f"arms: {name}: the study has an arm of this name; choose another")
-    if not study.texts or not all(Path(text).is_file() for text in study.texts):
-        raise TrainerError(f"texts: give files that exist, not {study.texts}")
+def train_arms(study: AblationStudy) -> dict[str, ArmResult]:
+    """Return the scores of a GPT on every arm, those of the study's own included."""
+    corpora = prepare_arms(study)
+    results = {name: train_arm(study, name, corpus) for name, corpus in corpora.items()}
+    if study.compute_multiplier:
+        results[HALF_ARM] = train_arm(study, HALF_ARM, corpora[next(iter(study.arms))])
+    return results
 
 
-def prepare_arms(study: AblationStudy) -> dict[str, PreparedCorpus]:
-    """Return the corpus of each arm, those of the study's own included."""
+def prepare_arms(study: AblationStudy) -> dict[str, dict[int, PreparedCorpus]]:
+    """Return the corpus of each arm for each seed, those of the study's own included."""
     overlap = TextOverlap(read_scored_texts(study.texts)) if study.remove_overlaps else None
-    folder, base = Path(study.output) / "corpora", next(iter(study.arms.values()))
-    arms = {
+    folder, base, seeds = Path(study.output) / "corpora", next(iter(study.arms.values())), study.seeds or SEEDS
+    whole = {
         name: prepare_corpus(data, folder / name, overlap, None) if overlap else PreparedCorpus(data, 0, 0)
         for name, data in study.arms.items()
     }
+    if study.bad_arm:
+        whole[BAD_ARM] = prepare_corpus(base, folder / BAD_ARM, overlap, shuffle_words)
+    arms = {name: dict.fromkeys(seeds, corpus) for name, corpus in whole.items()}
     if study.null_arms:
         for parity, name in enumerate(NULL_ARMS):
-            arms[name] = prepare_corpus(base, folder / name, overlap, take_half(parity))
-    if study.bad_arm:
-        arms[BAD_ARM] = prepare_corpus(base, folder / BAD_ARM, overlap, shuffle_words)
+            arms[name] = {
+                seed: prepare_corpus(base, folder / f"{name}-{seed}", overlap, take_half(parity, seed))
+                for seed in seeds
+            }
     return arms
 
 
-def run_arm(study: AblationStudy, name: str, corpus: PreparedCorpus) -> ArmResult:
+def train_arm(study: AblationStudy, name: str, corpora: Mapping[int, PreparedCorpus]) -> ArmResult:
     """Train and score one arm with every seed."""
     tokenizer = study.tokenizer or str(Path(next(iter(study.arms.values()))) / "tokenizer" / "tokenizer.json")
     train = dict(study.train)
     if name == HALF_ARM:
         train["steps"] = max(1, int(str(train["steps"])) // 2)
-    totals, by_text, tokens = [], [], 0
-    for seed in study.seeds:
+    totals, files, tokens = {}, [], 0
+    for seed, corpus in corpora.items():
         keys = {"data": corpus.folder, "output": f"{study.output}/{name}-{seed}", "seed": seed, "tokenizer": tokenizer}
         config = build_trainer_config({**train, **keys})
         run = load_trained_run(train_gpt(config))
         scores = score_files(run, [Path(text) for text in study.texts])
-        totals.append(add_scores(scores).bits_per_byte)
-        by_text.append({path: score.bits_per_byte for path, score in scores.items()})
+        totals[seed] = add_scores(scores).bits_per_byte
+        files.append({path: score.bits_per_byte for path, score in scores.items()})
         tokens = int(read_training_log(Path(config.output))[-1]["tokens"])
     with closing(open_corpus(config)) as opened:
-        available = opened.train.count_tokens()
-    return ArmResult(
-        bits_per_byte=fmean(totals),
-        deviation=stdev(totals) if len(totals) > 1 else None,
-        seeds=dict(zip(map(str, study.seeds), totals, strict=True)),
-        files={path: fmean(one[path] for one in by_text) for path in by_text[0]},
-        tokens=tokens,
-        epochs=tokens / available,
-        overlapping=corpus.overlapping,
-    )
-
-
-def reject_study_keys(train: JsonObject, own: tuple[str, ...]) -> None:
-    """Raise TrainerError if the trainer's keys contain one that the study sets itself."""
-    for key in own:
-        if key in train:
-            raise TrainerError(f"train.{key}: the study sets it; leave it out")
+        epochs = tokens / opened.train.count_tokens()
+    return summarize_seeds(totals, files, tokens, epochs, corpus.overlapping)
 
 
 def compare_arms(results: Mapping[str, ArmResult]) -> dict[str, PairedComparison]:

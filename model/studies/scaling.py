@@ -27,7 +27,7 @@ from model.config_reader import build_trainer_config, merge_keys
 from model.data import open_training_data
 from model.file_writing import replace_file
 from model.run_folder import read_training_log
-from model.studies.ablate import reject_study_keys
+from model.studies.ablation_study import reject_study_keys
 from model.studies.loss_law import (
     UNKNOWNS,
     ComputeOptimum,

@@ -79,9 +79,19 @@ def shuffle_words(text: str, number: int) -> str:
 Change = Callable[[str, int], str | None]  # a document and its number -> what is trained on; None: it is left out
 
 
-def take_half(parity: int) -> Change:
-    """Return a change that keeps every other document."""
-    return lambda text, number: text if number % 2 == parity else None
+def hash_share(*words: object) -> float:
+    """Return a number from 0 to 1 that words decide."""
+    return int.from_bytes(hashlib.blake2b(repr(words).encode(), digest_size=8).digest()) / 2**64
+
+
+def is_in_half(parity: int, seed: int, document: object) -> bool:
+    """Tell whether a document, by its id or number, is in the first (parity 0) or second half; seeds divide anew."""
+    return (hash_share("half", seed, document) < 0.5) == (parity == 0)
+
+
+def take_half(parity: int, seed: int) -> Change:
+    """Return a change that keeps one half of the documents."""
+    return lambda text, number: text if is_in_half(parity, seed, number) else None
 
 
 def prepare_corpus(source: str, folder: Path, overlap: TextOverlap | None, change: Change | None) -> PreparedCorpus:
@@ -125,7 +135,8 @@ def list_corpus_files(source: str) -> list[Path]:
     if not shards or not (Path(source) / "corpus" / "validation").is_dir():
         raise TrainerError(
             f"arms: {source}: no output of the pipeline (no corpus/train and corpus/validation there); only with "
-            "null_arms=false, bad_arm=false and remove_overlaps=false an arm may be anything that `data` takes"
+            "null_arms=false, bad_arm=false, remove_overlaps=false and without --cheap, an arm may be anything that `data` "
+            "takes"
         )
     return shards
 

@@ -1,13 +1,16 @@
 """Studies of several runs: which corpus is better, and how far one carries."""
 
 import json
+import random
 from statistics import fmean, stdev
 
 import pytest
 
 from model.__main__ import main
 from model.run_folder import read_training_log
-from model.studies.ablate import ArmResult, compare_arms, find_faults, format_ablation
+from model.studies.ablate import compare_arms, find_faults, format_ablation
+from model.studies.ablation_study import ArmResult
+from model.studies.cheap_ablation import read_pool, take_pool_half
 from model.studies.loss_law import TooFewPoints, find_optimum, fit_loss_law, fit_optimum_exponent
 from model.studies.paired_comparison import compare_pairs, find_compute_multiplier
 from model.studies.study_arms import TextOverlap
@@ -47,6 +50,59 @@ def test_an_ablation_tells_the_good_corpus_from_the_bad(tmp_path, out, capsys, f
     assert "train.seed: the study sets it" in fails("ablate", path, "--set", "train.seed=5")
     path.write_text(f"output: x\narms: {{good: {out}}}\ntexts: [x]\n")
     assert "at least two arms" in fails("ablate", path)
+
+
+def test_a_cheap_ablation_gives_the_verdict_in_seconds(tmp_path, capsys, fails):
+    """The words of the good corpus follow each other in a fixed order; every other word of the bad one is noise."""
+    words = ["mill", "grain", "stone", "water", "wheel", "flour", "sack", "river"]
+    draw = random.Random(0)
+
+    def sentence(noise: float) -> str:
+        start = draw.randrange(8)
+        row = [words[(start + place) % 8] for place in range(draw.randrange(10, 40))]
+        return " ".join("".join(draw.choices("abcdefgh", k=5)) if draw.random() < noise else word for word in row)
+
+    for name, noise in {"good": 0.1, "bad": 0.5}.items():
+        for number in range(2):
+            write_shard(tmp_path / name / f"corpus/train/{number:05}.parquet", [sentence(noise) for _ in range(150)])
+        write_shard(tmp_path / name / "corpus/validation/00000.parquet", ["x"])
+    (tmp_path / "text.txt").write_text("\n".join(sentence(0.1) for _ in range(30)))
+    path = tmp_path / "study.yaml"
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    path.write_text(
+        f"output: {tmp_path}/study\narms: {{good: {good}, same: {good}, bad: {bad}}}\n"
+        f"texts: [{tmp_path}/text.txt]\nremove_overlaps: false\n"
+    )
+    assert main(["ablate", str(path), "--cheap"]) == 0
+    printed = capsys.readouterr().out
+    results = json.loads((tmp_path / "study/cheap.json").read_text())
+    arms, compared = results["arms"], results["comparisons"]
+    assert list(arms) == ["good", "same", "bad", "shuffled", "half", "null-a", "null-b"]
+    assert arms["good"] == arms["same"] and len(arms["good"]["seeds"]) == 8
+    assert len({arm["tokens"] for name, arm in arms.items() if name != "half"}) == 1
+    assert compared["bad"]["sigma"] > 3 and compared["shuffled"]["sigma"] > 3 and abs(compared["null-b"]["sigma"]) < 2
+    assert arms["half"]["bits_per_byte"] > arms["good"]["bits_per_byte"]
+    assert "bad: worse than good by" in printed and "same: no difference to good is shown." in printed
+    assert (tmp_path / "study/cheap.png").read_bytes()[:4] == b"\x89PNG"
+    assert main(["ablate", str(path), "--cheap", "--set", f"arms={{shuffled: {good}, bad: {bad}}}"]) == 2
+    assert "train.steps: an ablation needs" in fails("ablate", path)
+    (tmp_path / "text.txt").write_text("")
+    assert "is empty" in fails("ablate", path, "--cheap")
+
+
+def test_a_cheap_ablation_leaves_out_what_overlaps_and_divides_anew(out):
+    pool = read_pool(str(out), 10**6, TextOverlap(["nothing"]))
+    assert (len(pool.documents), pool.overlapping) == (135, 0)
+    leaked = max(pool.documents, key=lambda one: len(one.data)).data.decode()
+    assert read_pool(str(out), 10**6, TextOverlap([leaked])).overlapping >= 1
+    halves = [
+        [{one.data for one in take_pool_half(pool, seed, parity).documents} for parity in (0, 1)] for seed in (0, 1)
+    ]
+    assert halves[0] != halves[1]
+    for first, second in halves:
+        assert not first & second and first | second == {one.data for one in pool.documents}
+    part = read_pool(str(out), 2000, None)
+    assert 2000 <= part.count_bytes() < 2500 and part.documents == sorted(pool.documents)[: len(part.documents)]
 
 
 def make_arm(scores: list[float], epochs: float = 1.0) -> ArmResult:
