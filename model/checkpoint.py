@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 
 from model.config import JsonObject, TrainerError
+from model.distributed import gather_tensors, shard_like
 from model.file_writing import hash_file, sync_to_disk
 from model.gpt import GPT
 from model.optimizer import collect_optimizer_state, restore_optimizer_state
@@ -38,14 +39,23 @@ class TrainingState:
     data: dict[str, str]  # fingerprint of the data
 
 
-def save_checkpoint(folder: Path, model: GPT, optimizers: list[Optimizer], state: TrainingState, keep: int) -> None:
-    """Write the checkpoint of `state.step` under `folder`, then remove all but the newest `keep`. Raises OSError."""
+def save_checkpoint(
+    folder: Path, model: GPT, optimizers: list[Optimizer], state: TrainingState, keep: int, is_main: bool = True
+) -> None:
+    """Write the checkpoint of `state.step` under `folder`, then remove all but the newest `keep`. Raises OSError.
+
+    If the model is spread over processes, all of them must call this, and the main process writes.
+    """
+    weights = gather_tensors({name: value.detach() for name, value in model.named_parameters()})
+    optimizer_state = gather_tensors(collect_optimizer_state(model, optimizers))
+    if not is_main:
+        return
     remove_unfinished_checkpoints(folder)
     temporary, final = folder / f".writing-{state.step}", folder / str(state.step)
     temporary.mkdir(parents=True)
     try:
-        save_safetensors({name: value.detach() for name, value in model.named_parameters()}, temporary / MODEL)
-        save_safetensors(collect_optimizer_state(model, optimizers), temporary / OPTIMIZER)
+        save_safetensors(weights, temporary / MODEL)
+        save_safetensors(optimizer_state, temporary / OPTIMIZER)
         digests = {name: hash_file(temporary / name) for name in (MODEL, OPTIMIZER)}
         content = {**asdict(state), "sha256": digests}
         (temporary / STATE).write_text(json.dumps({**content, "seal": hash_state(content)}, indent=1) + "\n")
@@ -125,7 +135,7 @@ def load_weights(path: Path, model: GPT, ignore_heads: bool = False) -> None:
             raise TrainerError(f"{path}: another model's weights: {name} is {there}, where the config has {here}")
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(tensors[name])
+            parameter.copy_(shard_like(tensors[name], parameter))
 
 
 def load_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:

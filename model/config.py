@@ -138,6 +138,7 @@ class TrainerConfig:
     seed: Annotated[int, Field(ge=0, lt=2**20)] = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     compile: bool = False  # torch.compile; faster on a GPU, after a minute of compilation
+    shard: bool = False  # with torchrun: spread weights and optimizers over the processes (FSDP), to save memory
     tensorboard: bool = False  # write event files into RUN/tensorboard; needs the package tensorboard
     wandb: bool = False  # log to Weights & Biases, in the project gristmill; needs the package wandb
     model: ModelConfig = ModelConfig()

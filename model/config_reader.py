@@ -24,7 +24,7 @@ CHANGEABLE_MODEL_KEYS = ("context", "rope_base", "dropout", "document_mask")
 WHOLE_VALUE_KEYS = ("data", "arms")
 
 # Keys that do not change the result: they may differ when a run is resumed.
-KEYS_WITHOUT_EFFECT = ("output", "cache", "tensorboard", "wandb", "checkpoint.every", "checkpoint.keep")
+KEYS_WITHOUT_EFFECT = ("output", "cache", "shard", "tensorboard", "wandb", "checkpoint.every", "checkpoint.keep")
 
 # Former names of keys, for the error message.
 RENAMED_KEYS = {
@@ -167,6 +167,8 @@ def check_combinations(config: TrainerConfig) -> None:
         raise TrainerError("model.block: an lstm needs model.position=none and model.document_mask=false")
     if config.task != "pretrain" and (config.init_from is None or not isinstance(config.data, str)):
         raise TrainerError(f"task: {config.task} needs init_from, the run to start from, and one JSONL file as data")
+    if config.shard and config.task in ("reward", "ppo"):
+        raise TrainerError(f"shard: task {config.task} cannot be spread over processes; set shard=false")
     if config.task in ("reward", "ppo") and config.model.block == "lstm":
         raise TrainerError(f"task: {config.task} needs a transformer (model.block)")
     if (config.task == "ppo") != (config.ppo.reward_model is not None):

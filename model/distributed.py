@@ -2,16 +2,21 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from model.config import TrainerError
+from model.gpt import GPT
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 TIMEOUT = timedelta(hours=12)  # the other processes wait while the main one tokenises a corpus
 
@@ -73,3 +78,54 @@ def init_distributed(device: torch.device) -> Iterator[tuple[ProcessGroup, torch
     finally:
         gc.collect()  # frees the trainer's tensors now, not at Python's end
         dist.destroy_process_group()
+
+
+def shard_model(model: GPT, device: torch.device, group: ProcessGroup) -> None:
+    """Spread a model over the processes by torch's FSDP: each holds its rows of every weight.
+
+    Gradients and optimizer state are then spread, too. A block's weights are whole only while it computes.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(device.type, (group.size,))
+    for block in model.blocks:
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+
+
+def is_sharded(value: Tensor) -> "TypeGuard[DTensor]":
+    """Return whether a tensor is spread over processes."""
+    if not dist.is_initialized():  # without processes, the import can be saved
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(value, DTensor)
+
+
+def gather_tensor(value: Tensor) -> Tensor:
+    """Return a tensor whole, if it is spread over the processes. All of them must call this."""
+    return value.full_tensor() if is_sharded(value) else value
+
+
+def gather_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors whole: in the main process, and those that are not spread in all. All processes must call this."""
+    whole = {}
+    for name, value in tensors.items():
+        gathered = gather_tensor(value)
+        if gathered is value:
+            whole[name] = value
+        elif dist.get_rank() == 0:
+            whole[name] = gathered.cpu()
+    return whole
+
+
+def shard_like(value: Tensor, like: Tensor) -> Tensor:
+    """Return a whole tensor, the same in all processes, on the device of `like` and spread as that is."""
+    value = value.to(like.device)
+    if not is_sharded(like):
+        return value
+    from torch.distributed.tensor import DTensor, Replicate
+
+    whole = DTensor.from_local(value, like.device_mesh, [Replicate()], run_check=False)
+    return whole.redistribute(placements=like.placements)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from model.config import OptimizerConfig, ScheduleConfig
+from model.distributed import gather_tensor, shard_like
 from model.gpt import GPT
 from model.hardware import has_fast_bf16
 
@@ -55,9 +56,11 @@ class Muon(Optimizer):
                 buffers = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
                 torch._foreach_lerp_(buffers, gradients, 1 - momentum)
                 updates = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov's momentum
-                steps = orthogonalize_matrices(torch.stack(updates)).to(matrices[0].dtype)  # (n, rows, columns)
+                whole = torch.stack([gather_tensor(update) for update in updates])  # (n, rows, columns)
+                steps = orthogonalize_matrices(whole).to(matrices[0].dtype).unbind()
+                steps = [shard_like(step, matrix) for step, matrix in zip(steps, matrices, strict=True)]
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(matrices, steps.unbind(), alpha=-0.2 * math.sqrt(max(shape)) * group["lr"])
+                torch._foreach_add_(matrices, steps, alpha=-0.2 * math.sqrt(max(shape)) * group["lr"])
 
 
 def orthogonalize_matrices(matrices: Tensor) -> Tensor:
@@ -142,7 +145,7 @@ def restore_optimizer_state(model: torch.nn.Module, optimizers: list[Optimizer],
                 if parameter in state:
                     step_device = "cpu" if not group.get("fused") else parameter.device
                     optimizer.state[parameter] = {
-                        buffer: value.to(step_device if buffer == "step" else parameter.device)
+                        buffer: value.to(step_device) if buffer == "step" else shard_like(value, parameter)
                         for buffer, value in state[parameter].items()
                     }
 

@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from model import checkpoint, run_folder
 from model.config import PAIR_TASKS, TrainerConfig, TrainerError
 from model.data import BatchPrefetcher, CorpusMixture, TokenCorpus, open_training_data
-from model.distributed import ProcessGroup, init_distributed
+from model.distributed import ProcessGroup, gather_tensor, init_distributed, shard_model
 from model.evaluation.text_loss import sum_nll
 from model.finetuning.examples import ExampleDataset, open_examples
 from model.finetuning.losses import evaluate_examples, sum_losses
@@ -109,7 +109,6 @@ class Trainer:
         if config.model.document_mask and separator is None:
             raise TrainerError("model.document_mask: a tokenizer of characters marks no documents; set it false")
         self.model = build_task_model(config, data.tokenizer.get_vocab_size(), separator).to(device)
-        self.optimizers = make_optimizers(self.model, config.optimizer)
         if not isinstance(data, ExampleDataset):
             train_rows = data.make_dataset("train", config.model.context, config.seed)
             assert train_rows is not None  # open_training_data refuses a corpus without
@@ -120,6 +119,10 @@ class Trainer:
             checkpoint.load_weights(folder / run_folder.INITIAL, self.model, ignore_heads=True)
         if config.task in ("dpo", "ppo"):
             self.reference = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.is_sharded = config.shard and self.group.size > 1
+        if self.is_sharded:
+            shard_model(self.model, device, self.group)
+        self.optimizers = make_optimizers(self.model, config.optimizer)
         self.prefetcher = BatchPrefetcher(self.make_batch)
         self.guard = SpikeGuard(config.optimizer.spike_sigmas)
         self.step, self.tokens = 0, 0  # steps done, and tokens read in them
@@ -128,7 +131,7 @@ class Trainer:
         self.stop_signal = 0  # the signal that asked for the end of the run; 0: none
         self.resume()
         self.saved_step = self.step
-        wrapped = DistributedDataParallel(self.model) if self.group.size > 1 else self.model
+        wrapped = DistributedDataParallel(self.model) if self.group.size > 1 and not self.is_sharded else self.model
         if isinstance(wrapped, DistributedDataParallel):
             wrapped.broadcast_buffers = False  # RoPE's tables are constant; the argument is deprecated
         self.forward: Callable[..., Tensor] = torch.compile(wrapped) if config.compile else wrapped
@@ -161,7 +164,7 @@ class Trainer:
             try:
                 self.train_until_end(log, progress, boards)
             except TrainingStopped as stopped:
-                if self.step > self.saved_step and self.group.is_main:
+                if self.step > self.saved_step:
                     self.save(log)
                 raise TrainingStopped(stopped.signal_number, self.step) from None
         if self.group.is_main:
@@ -214,7 +217,7 @@ class Trainer:
                 board.log(line)
             if progress is not None:
                 progress.show(line, self.progress)
-            if self.group.is_main and (self.step % config.checkpoint.every == 0 or self.is_finished):
+            if self.step % config.checkpoint.every == 0 or self.is_finished:
                 self.save(log)
             if self.stop_signal and not self.is_finished:
                 raise TrainingStopped(self.stop_signal)
@@ -275,7 +278,7 @@ class Trainer:
         if loss is None:
             raise TrainerError(self.explain_memory(tokens, targets))
         limit = config.optimizer.gradient_clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        norm = gather_tensor(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
         line: LogLine = {"step": self.step + 1, "loss": loss.item(), "gradient_norm": norm.item()}
         line["learning_rate"] = rate
         if not (math.isfinite(line["loss"]) and math.isfinite(line["gradient_norm"])):
@@ -309,8 +312,8 @@ class Trainer:
         loss = torch.zeros((), device=self.device)
         for number, (x, y) in enumerate(passes, 1):  # (B, T) each
             x, y = (part.to(self.device, non_blocking=True) for part in (x, y))
-            is_last = group.size == 1 or number == len(passes)
-            with nullcontext() if is_last else self.forward.no_sync():  # type: ignore[attr-defined]
+            is_summed = group.size == 1 or self.is_sharded or number == len(passes)
+            with nullcontext() if is_summed else self.forward.no_sync():  # type: ignore[attr-defined]
                 with autocast_bf16(self.device):
                     part = sum_losses(self.forward, x, y, config, self.reference) / count
                 (part * group.size).backward()  # type: ignore[no-untyped-call]
@@ -391,8 +394,11 @@ class Trainer:
             )
 
     def save(self, log: IO[str]) -> None:
-        """Write a checkpoint, after the log's lines up to it are on disk."""
-        os.fsync(log.fileno())
+        """Write a checkpoint, after the log's lines up to it are on disk. The main process writes."""
+        if not (self.group.is_main or self.is_sharded):
+            return
+        if self.group.is_main:
+            os.fsync(log.fileno())
         state = checkpoint.TrainingState(
             step=self.step,
             tokens=self.tokens,
@@ -401,6 +407,6 @@ class Trainer:
             recent=list(self.guard.recent),
             data=self.data.fingerprint(),
         )
-        keep = self.config.checkpoint.keep
-        checkpoint.save_checkpoint(self.folder / "checkpoints", self.model, self.optimizers, state, keep)
+        keep, is_main = self.config.checkpoint.keep, self.group.is_main
+        checkpoint.save_checkpoint(self.folder / "checkpoints", self.model, self.optimizers, state, keep, is_main)
         self.saved_step = self.step

@@ -40,10 +40,11 @@ def sum_nll(model: GPT, ids: TokenIds, batch_size: int, group: ProcessGroup = SI
     model.eval()
     total = 0.0
     step = batch_size * context
-    for start in range(group.rank * step, len(ids) - 1, group.size * step):
+    for first in range(0, len(ids) - 1, group.size * step):  # equally many forward passes in every process
+        start = first + group.rank * step
         window = ids[start : start + step + 1].astype(np.int64)
-        count = len(window) - 1
-        rows = math.ceil(count / context)
+        count = max(0, len(window) - 1)
+        rows = max(1, math.ceil(count / context))
         tokens, targets = np.zeros((rows * context,), np.int64), np.full((rows * context,), IGNORE, np.int64)
         tokens[:count], targets[:count] = window[:-1], window[1:]
         x, y = (torch.from_numpy(a.reshape(rows, context)).to(device) for a in (tokens, targets))

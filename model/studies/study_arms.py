@@ -135,8 +135,8 @@ def list_corpus_files(source: str) -> list[Path]:
     if not shards or not (Path(source) / "corpus" / "validation").is_dir():
         raise TrainerError(
             f"arms: {source}: no output of the pipeline (no corpus/train and corpus/validation there); only with "
-            "null_arms=false, bad_arm=false, remove_overlaps=false and without --cheap, an arm may be anything that `data` "
-            "takes"
+            "null_arms=false, bad_arm=false, remove_overlaps=false and without --cheap an arm may be anything that "
+            "`data` takes"
         )
     return shards
 

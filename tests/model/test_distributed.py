@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 
 from model.config_reader import load_trainer_config
 from model.distributed import ProcessGroup, init_distributed
@@ -52,6 +53,33 @@ def test_two_processes_give_one_processs_curve_and_either_takes_up_the_others_ru
     assert torchrun(config_file).returncode == 0
     assert [line["loss"] for line in read_training_log(two)] == [line["loss"] for line in lines]  # to the last bit
     assert (two / "checkpoints/8/model.safetensors").read_bytes() == weights
+
+
+def test_sharded_processes_give_one_processs_curve_and_resume(config_file, tmp_path):
+    """Muon and AdamW, matrices that cannot be divided evenly, and a run that goes on without sharding."""
+    keys = [*KEYS, "model.width=30", "model.heads=3", "model.feed_forward_width=33", "batch_size=3"]
+    one, two = tmp_path / "one", tmp_path / "run"
+    train_gpt(load_trainer_config(config_file, [*keys, f"output={one}"]))
+    done = torchrun(config_file, *keys, "shard=true")
+    assert done.returncode == 0, done.stderr
+    lines, expected = read_training_log(two), read_training_log(one)
+    assert len(lines) == 8
+    for key in ("loss", "gradient_norm"):
+        assert [line[key] for line in lines] == pytest.approx([line[key] for line in expected], rel=1e-4), key
+    for line, other in zip(lines[3::4], expected[3::4], strict=True):
+        assert line["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-5)
+    shapes = [{name: value.shape for name, value in load_file(run / "checkpoints/8/optimizer.safetensors").items()}
+              for run in (one, two)]  # fmt: skip
+    assert shapes[0] == shapes[1]
+    shutil.rmtree(two / "checkpoints/8")
+    whole = tmp_path / "whole"
+    shutil.copytree(two, whole)
+    train_gpt(load_trainer_config(config_file, [*keys, f"output={whole}"]))  # in one process, without sharding
+    assert [line["loss"] for line in read_training_log(whole)] == pytest.approx(
+        [line["loss"] for line in expected], rel=1e-4
+    )
+    assert torchrun(config_file, *keys, "shard=true").returncode == 0
+    assert [line["loss"] for line in read_training_log(two)] == [line["loss"] for line in lines]  # to the last bit
 
 
 def test_all_leave_together_unless_one_fails(monkeypatch):
