@@ -91,7 +91,7 @@ def shard_model(model: GPT, device: torch.device, group: ProcessGroup) -> None:
     mesh = init_device_mesh(device.type, (group.size,))
     for block in model.blocks:
         fully_shard(block, mesh=mesh)
-    fully_shard(model, mesh=mesh)
+    fully_shard(model, mesh=mesh, reshard_after_forward=True)  # also after an evaluation, which has no backward pass
 
 
 def is_sharded(value: Tensor) -> "TypeGuard[DTensor]":

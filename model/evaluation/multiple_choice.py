@@ -85,10 +85,8 @@ def evaluate_sets(run: TrainedRun, paths: list[Path], limit: int | None = None, 
 def evaluate_questions(run: TrainedRun, questions: list[Question], name: str) -> SetResult:
     """Return the result for a set's questions, which all have choices or all have none."""
     cloze = score_texts(run, [(q.cloze, f" {choice}") for q in questions for choice in q.choices], name)
-    if all(len(question.choices) == 1 for question in questions):
-        accuracy = measure_accuracy([score.is_greedy for score in cloze], 0.0)
-        perplexity = float(np.exp(-np.mean([score.log_likelihood for score in cloze])))
-        return SetResult(len(questions), accuracy, None, None, perplexity)
+    if len(cloze) == len(questions):
+        return summarize_last_words(cloze)
     letters = [(letter_prompt(q), f" {LETTERS[i]}") for q in questions for i in range(len(q.choices))]
     by_letter = [score.log_likelihood for score in score_texts(run, letters, name)]
     by_cloze = [score.log_likelihood for score in cloze]
@@ -99,6 +97,13 @@ def evaluate_questions(run: TrainedRun, questions: list[Question], name: str) ->
         measure_accuracy(find_right_answers(questions, scores), chance) for scores in (by_cloze, by_byte, by_letter)
     )
     return SetResult(len(questions), cloze_accuracy, byte_accuracy, letter_accuracy, None)
+
+
+def summarize_last_words(scores: list[ContinuationScore]) -> SetResult:
+    """Return the result for texts without choices, by the scores of their last words."""
+    accuracy = measure_accuracy([score.is_greedy for score in scores], 0.0)
+    perplexity = math.exp(-np.mean([score.log_likelihood for score in scores]))
+    return SetResult(len(scores), accuracy, None, None, perplexity)
 
 
 def letter_prompt(question: Question) -> str:

@@ -18,7 +18,7 @@ from model.inference.export import export_run
 from model.train import train_gpt
 from tests.model.test_gpt import GPT2, TINY, randomised
 
-# A task of lm-eval that reads a local file. Its prompts, choices and metrics stay lm-eval's own.
+# Tasks of lm-eval that read local files. Prompts and choices stay lm-eval's own; a metric of its own is added.
 SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -30,6 +30,8 @@ for name, source in tasks.items():
     data = {"data_files": {"test": f"{folder}/{name}.jsonl"}}
     task = {"include": str(Path(lm_eval.__file__).parent / "tasks" / source), "task": f"local_{name}"}
     task |= {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": data, "test_split": "test"}
+    if name != "lambada":
+        task["metric_list"] = [{"metric": metric} for metric in ("acc", "acc_norm", "acc_bytes")]
     task |= {"training_split": None, "validation_split": None, "fewshot_split": None, "tag": None}
     Path(folder, f"{name}.yaml").write_text(json.dumps(task))
 manager = TaskManager(include_path=folder, include_defaults=False)
@@ -74,6 +76,7 @@ def make_item(name: str, number: int) -> dict[str, object]:
             "activity_label": "Baking",
             "ctx_a": f"Take {things[0]}. [header] How to bake [title] Warm it",
             "ctx_b": "the baker" if number % 2 else "",
+            "ctx": "He reads",
             "endings": [f"{thing}.  [step] Then wait." for thing in things],
             "label": str(number % 4),
         },
@@ -131,6 +134,6 @@ def compare_with_lm_eval(run: run_folder.TrainedRun, path: Path, theirs: dict) -
     assert accuracy.standard_error == pytest.approx(theirs["acc_stderr,none"], abs=5e-4), path.name
     if path.stem == "lambada":
         assert ours.perplexity == pytest.approx(theirs["perplexity,none"], rel=1e-3)
-    elif path.stem not in ("mmlu", "mmlu_cloze"):
+    elif path.stem != "mmlu":
         assert ours.cloze_by_byte is not None
-        assert ours.cloze_by_byte.value == pytest.approx(theirs["acc_norm,none"], abs=5e-4), path.name
+        assert ours.cloze_by_byte.value == pytest.approx(theirs["acc_bytes,none"], abs=5e-4), path.name
