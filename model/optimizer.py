@@ -57,8 +57,8 @@ class Muon(Optimizer):
                 torch._foreach_lerp_(buffers, gradients, 1 - momentum)
                 updates = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov's momentum
                 whole = torch.stack([gather_tensor(update) for update in updates])  # (n, rows, columns)
-                steps = orthogonalize_matrices(whole).to(matrices[0].dtype).unbind()
-                steps = [shard_like(step, matrix) for step, matrix in zip(steps, matrices, strict=True)]
+                turned = orthogonalize_matrices(whole).to(matrices[0].dtype).unbind()
+                steps = [shard_like(step, matrix) for step, matrix in zip(turned, matrices, strict=True)]
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(matrices, steps, alpha=-0.2 * math.sqrt(max(shape)) * group["lr"])
 
