@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.shared import ROOT
+from tests.shared import ROOT, write_short_sample
 
 SITE = next(path for path in sys.path if path.endswith("site-packages"))
 
@@ -107,7 +107,8 @@ def test_the_command_works_in_a_folder_that_has_folders_of_the_same_names(instal
 
 
 def test_the_demo_starts_from_the_wheel(installed, tmp_path):
-    """Its first step extracts the sample; the others are those of `make demo`."""
+    """Its first step extracts the sample, here a part of it; the others are those of `make demo`."""
+    write_short_sample(installed.parent / "share" / "gristmill" / "demo" / "sample.warc.gz", every=20)
     script = "import pipeline.cli.programs.run_demo as d, pathlib, sys; d.STEPS, d.TRAINER_STEPS = d.STEPS[:1], (); "
     script += "d.TRAINER_OUTPUTS = (); sys.exit(d.run_demo(pathlib.Path('here')))"
     (tmp_path / "home").mkdir()

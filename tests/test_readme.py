@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.shared import ROOT
+from tests.shared import ROOT, write_short_sample
 
 TEXT = (ROOT / "README.md").read_text()
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -26,10 +26,12 @@ COMMANDS = list(dict.fromkeys([*list_commands(TEXT), *list_commands(TUTORIAL)]))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder that looks like the checkout, but takes the outputs."""
+    """A folder that looks like the checkout, but takes the outputs, and has a third of the sample crawl."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("demo", "model", "README.md"):
+    (folder / "demo").mkdir()
+    for name in ("demo/wiki.xml.bz2", "model", "README.md"):
         (folder / name).symlink_to(ROOT / name)
+    write_short_sample(folder / "demo" / "sample.warc.gz")
     (folder / "crawl.yaml").write_text(re.search(r"```yaml\n(.*?)```", TEXT, re.S)[1])
     return folder
 
