@@ -7,7 +7,6 @@ VerifyJaccard  a partition: the clusters of pages whose exact Jaccard is high en
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -123,12 +122,6 @@ def hold_shingles(
         yield ShingleSets(*map(np.concatenate, zip(*held, strict=True)))
 
 
-def measure_similarity(sets: Sequence[np.ndarray], threshold: float, a: int, b: int) -> float:
-    """Return the exact Jaccard of two pages, or 0 where their numbers of shingles alone rule out the threshold."""
-    shorter, longer = sorted((len(sets[a]), len(sets[b])))
-    return jaccard_similarity(sets[a], sets[b]) if shorter >= threshold * longer else 0.0
-
-
 def find_near_duplicates(table: pa.Table, config: DedupConfig) -> NearDuplicates:
     """Return the clusters among the candidates of a partition, which have `candidate_schema`, and which are kept."""
     width = 8 * config.minhash_params().bands
@@ -144,7 +137,7 @@ def find_near_duplicates(table: pa.Table, config: DedupConfig) -> NearDuplicates
     compared = 0
     for start, stop in pairwise([*starts, len(order)]):
         some = [sets[place] for place in order[start:stop].tolist()]
-        similarity = CountedSimilarity(partial(measure_similarity, some, config.threshold))
+        similarity = CountedSimilarity(some, config.threshold)
         for pages, removed in find_clusters(
             stop - start, bands[start:stop], similarity, config.threshold, old[start:stop]
         ):
@@ -162,16 +155,21 @@ def find_near_duplicates(table: pa.Table, config: DedupConfig) -> NearDuplicates
 
 
 class CountedSimilarity:
-    """A measure of two pages' similarity that counts how often it is asked."""
+    """The exact Jaccard of two pages, or 0 where their numbers of shingles alone rule out the threshold.
 
-    def __init__(self, measure: partial[float]):
-        """Ask `measure`."""
-        self.measure, self.calls = measure, 0
+    It counts how often it is asked.
+    """
+
+    def __init__(self, sets: Sequence[np.ndarray], threshold: float):
+        """Take the shingles of the pages."""
+        self.sets, self.threshold, self.calls = sets, threshold, 0
 
     def __call__(self, a: int, b: int) -> float:
         """Return the similarity of two pages."""
         self.calls += 1
-        return self.measure(a, b)
+        one, other = self.sets[a], self.sets[b]
+        shorter, longer = sorted((len(one), len(other)))
+        return jaccard_similarity(one, other) if shorter >= self.threshold * longer else 0.0
 
 
 def split_lists(chunk: pa.LargeListArray) -> list[np.ndarray]:

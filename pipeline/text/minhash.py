@@ -179,6 +179,8 @@ def compute_band_keys(sketches: np.ndarray, params: MinHashParams) -> np.ndarray
 
 def jaccard_similarity(a: np.ndarray, b: np.ndarray) -> float:
     """Return |a & b| / |a | b| of two sorted arrays of unique hashes; 0 for two empty ones."""
-    both = len(np.intersect1d(a, b, assume_unique=True))
+    joined = np.concatenate((a, b))
+    joined.sort(kind="stable")  # merges two sorted runs; np.intersect1d takes twice the time
+    both = np.count_nonzero(joined[1:] == joined[:-1])
     either = len(a) + len(b) - both
     return both / either if either else 0.0
