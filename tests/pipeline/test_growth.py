@@ -451,7 +451,7 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
             tokens_of("language"),
             TEXT_CONTEXTS,
         ),
-        "filters": (partial(run_filters, ALL_FILTERS), prose, TEXT_CONTEXTS),
+        "filters": (partial(run_filters, ALL_FILTERS), prose, TEXT_CONTEXTS[1:]),
         "datatrove filters": (partial(run_filters, DATATROVE_FILTERS), words, TEXT_CONTEXTS[:1]),
         "bad words": (partial(run_filters, RulesConfig(bad_words=BadWordsFilter())), prose, TEXT_CONTEXTS[:1]),
         "pii": (lambda t: mask_pii(t, PiiConfig(phones=True)), tokens_of("text/pii"), TEXT_CONTEXTS[1:]),
