@@ -6,7 +6,10 @@ import pytest
 from hypothesis import settings
 
 # They run first, so that nothing waits for them at the end.
-LONGEST = ("test_growth.py", "test_whole.py", "test_run.py", "test_runners.py")
+LONGEST = (
+    *("test_whole.py", "test_growth.py", "test_run.py", "test_dedup.py", "test_readme.py", "test_runners.py"),
+    *("test_archives.py", "test_prism.py", "test_s3.py"),
+)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -35,6 +35,24 @@ def without_time(run: Path) -> list[dict[str, float]]:
     return [{key: value for key, value in line.items() if key not in times} for line in read_training_log(run)]
 
 
+# The trainer, killed before the step that is its first argument: no other process has to be in time for it.
+KILLED = """
+import os, signal, sys
+from model.__main__ import main
+from model.train import Trainer
+
+step, last = Trainer.train_step, int(sys.argv[1])
+
+def train_or_die(self):
+    if self.step == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self)
+
+Trainer.train_step = train_or_die
+sys.exit(main(sys.argv[2:]))
+"""
+
+
 def start_training(config_file: Path, output: Path, keys: list[str]) -> subprocess.Popen[str]:
     """Train in a process of its own."""
     return subprocess.Popen(
@@ -50,13 +68,15 @@ def wait_for_log(process: subprocess.Popen[str], output: Path, lines: int) -> No
         time.sleep(0.005)
 
 
-def kill_at(config_file: Path, output: Path, lines: int) -> None:
-    """Train in a process of its own and kill -9 it once its log has so many lines."""
-    process = start_training(config_file, output, RESUME)
-    wait_for_log(process, output, lines)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, process.communicate()[1]
-    assert lines <= len(read_training_log(output)) < STEPS
+def kill_at(config_file: Path, output: Path, step: int) -> None:
+    """Train in a process of its own, which dies after so many steps as by kill -9."""
+    arguments = [str(step), "train", str(config_file), "--set", *RESUME, f"output={output}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(read_training_log(output)) == step
 
 
 def test_killed_twice_and_a_checkpoint_torn_the_curve_is_equal_to_the_last_bit(tmp_path, config_file, capsys):
