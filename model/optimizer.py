@@ -1,5 +1,6 @@
 """The optimizers, the learning-rate schedule, and the guard that skips a step whose loss jumps."""
 
+import functools
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -66,25 +67,49 @@ class Muon(Optimizer):
 def orthogonalize_matrices(matrices: Tensor) -> Tensor:
     """Return the matrices (n, rows, columns) with all singular values moved near one, by Newton-Schulz steps.
 
-    In bf16, on hardware that computes it fast, these are Jordan's five; his quintic moves a singular value quickly
-    into an interval around one, where it stays. In fp32 three do as much: the Gram matrix gives a closer bound of the
+    In bf16, on hardware that computes it fast, these are Jordan's five; his quintic moves a singular value quickly into
+    an interval around one, where it stays. In fp32 three do as much: the Gram matrix gives a closer bound of the
     largest singular value, and each step has the quintic that is best for what the one before has left.
     """
-    is_fast = has_fast_bf16(matrices.device)
-    x = matrices.bfloat16() if is_fast else matrices.float()
-    x = x.mT if x.size(1) > x.size(2) else x  # so that the Gram matrix is the smaller one
-    if is_fast:
+    x = matrices.mT if matrices.size(1) > matrices.size(2) else matrices  # so that the Gram matrix is the smaller one
+    if has_fast_bf16(x.device):
+        x = x.bfloat16()
         x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
-        gram, quintics = x @ x.mT, JORDAN_QUINTICS
+        x = apply_quintics(x, x @ x.mT, JORDAN_QUINTICS)
     else:
-        x = x / torch.linalg.vector_norm(x, torch.inf, dim=(1, 2), keepdim=True).clamp(min=1e-30)  # no square is 0
-        gram, quintics = x @ x.mT, THREE_QUINTICS
+        x = x.float()
+        gram = x @ x.mT
+        largest = gram.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp(min=1e-30)
+        gram = gram / largest  # first, so that no square in the norm is 0
         bound = gram.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)  # of the largest singular value's square
-        x, gram = x * bound.rsqrt(), gram / bound
+        gram, scale = gram / bound, largest.rsqrt() * bound.rsqrt()
+        if 2 * x.size(2) > 3 * x.size(1):  # it takes fewer operations to work on the small matrix alone
+            x = (multiply_quintics(gram, THREE_QUINTICS) * scale) @ x
+        else:
+            x = apply_quintics(x * scale, gram, THREE_QUINTICS)
+    return x.mT if matrices.size(1) > matrices.size(2) else x
+
+
+def apply_quintics(x: Tensor, gram: Tensor, quintics: tuple[tuple[float, float, float], ...]) -> Tensor:
+    """Return x (n, rows, columns), whose Gram matrix is given, after steps a x + b x x^T x + c x x^T x x^T x."""
     for step, (a, b, c) in enumerate(quintics):
         gram = x @ x.mT if step else gram
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if matrices.size(1) > matrices.size(2) else x
+    return x
+
+
+def multiply_quintics(gram: Tensor, quintics: tuple[tuple[float, float, float], ...]) -> Tensor:
+    """Return the matrix that does all steps of `apply_quintics` at once, if x is multiplied by it from the left.
+
+    A step multiplies x by p = a + b gram + c gram^2, and so the Gram matrix by p from both sides.
+    """
+    factors: list[Tensor] = []
+    for a, b, c in quintics:
+        gram = factors[-1] @ gram @ factors[-1] if factors else gram
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        factors.append(factor)
+    return functools.reduce(torch.matmul, factors)  # they are polynomials of one matrix, so that any order will do
 
 
 def make_optimizers(model: GPT, config: OptimizerConfig) -> list[Optimizer]:

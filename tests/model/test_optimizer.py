@@ -3,7 +3,13 @@
 import torch
 from torch import nn
 
-from model.optimizer import Muon, orthogonalize_matrices
+from model.optimizer import (
+    THREE_QUINTICS,
+    Muon,
+    apply_quintics,
+    multiply_quintics,
+    orthogonalize_matrices,
+)
 
 
 def test_muon_takes_torchs_steps_in_fewer_kernels(monkeypatch):
@@ -36,4 +42,13 @@ def test_a_step_has_singular_values_near_one():
     spread = torch.logspace(-2, 0, 64)  # three steps are enough for a hundredth of the largest singular value
     values = torch.linalg.svdvals(orthogonalize_matrices((1e-12 * left * spread @ right)[None]))
     assert values.min() > 0.3 and values.max() < 1.3
-    assert orthogonalize_matrices(torch.zeros(1, 8, 8)).abs().max() == 0
+    for shape in [(1, 8, 8), (1, 8, 16)]:
+        assert orthogonalize_matrices(torch.zeros(shape)).abs().max() == 0
+
+
+def test_wide_matrices_take_the_same_step_by_their_gram_matrix():
+    torch.manual_seed(0)
+    x = torch.randn(2, 16, 40) / 20
+    gram = x @ x.mT
+    whole = multiply_quintics(gram, THREE_QUINTICS) @ x
+    torch.testing.assert_close(whole, apply_quintics(x, gram, THREE_QUINTICS), rtol=1e-3, atol=1e-4)
