@@ -71,23 +71,24 @@ def orthogonalize_matrices(matrices: Tensor) -> Tensor:
     an interval around one, where it stays. In fp32 three do as much: the Gram matrix gives a closer bound of the
     largest singular value, and each step has the quintic that is best for what the one before has left.
     """
-    x = matrices.mT if matrices.size(1) > matrices.size(2) else matrices  # so that the Gram matrix is the smaller one
+    is_tall = matrices.size(1) > matrices.size(2)
+    x = matrices.mT if is_tall else matrices  # so that the Gram matrix is the smaller one
     if has_fast_bf16(x.device):
         x = x.bfloat16()
         x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
         x = apply_quintics(x, x @ x.mT, JORDAN_QUINTICS)
-    else:
-        x = x.float()
-        gram = x @ x.mT
-        largest = gram.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp(min=1e-30)
-        gram = gram / largest  # first, so that no square in the norm is 0
-        bound = gram.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)  # of the largest singular value's square
-        gram, scale = gram / bound, largest.rsqrt() * bound.rsqrt()
-        if 2 * x.size(2) > 3 * x.size(1):  # it takes fewer operations to work on the small matrix alone
-            x = (multiply_quintics(gram, THREE_QUINTICS) * scale) @ x
-        else:
-            x = apply_quintics(x * scale, gram, THREE_QUINTICS)
-    return x.mT if matrices.size(1) > matrices.size(2) else x
+        return x.mT if is_tall else x
+    x = x.float()
+    gram = x @ x.mT
+    largest = gram.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp(min=1e-30)
+    gram = gram / largest  # first, so that no square in the norm is 0
+    bound = gram.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)  # of the largest singular value's square
+    gram, scale = gram / bound, largest.rsqrt() * bound.rsqrt()
+    if 2 * x.size(2) > 3 * x.size(1):  # it takes fewer operations to work on the small matrix alone
+        turn = multiply_quintics(gram, THREE_QUINTICS) * scale  # symmetric
+        return x.mT @ turn if is_tall else turn @ x
+    x = apply_quintics(x * scale, gram, THREE_QUINTICS)
+    return x.mT if is_tall else x
 
 
 def apply_quintics(x: Tensor, gram: Tensor, quintics: tuple[tuple[float, float, float], ...]) -> Tensor:
