@@ -86,7 +86,8 @@ def orthogonalize_matrices(matrices: Tensor) -> Tensor:
     gram, scale = gram / bound, largest.rsqrt() * bound.rsqrt()
     if 2 * x.size(2) > 3 * x.size(1):  # it takes fewer operations to work on the small matrix alone
         turn = multiply_quintics(gram, THREE_QUINTICS) * scale  # symmetric
-        return x.mT @ turn if is_tall else turn @ x
+        step: Tensor = x.mT @ turn if is_tall else turn @ x
+        return step
     x = apply_quintics(x * scale, gram, THREE_QUINTICS)
     return x.mT if is_tall else x
 
