@@ -72,7 +72,7 @@ class EngineOptions(NamedTuple):
     objective: str = "balanced"  # or "precision", "recall"
     comments: bool = False
     format: str = "text"  # or "markdown"
-    threshold: float = 0.6
+    threshold: float = 0.55
 
 
 def load_engine(
@@ -82,7 +82,7 @@ def load_engine(
     comments: bool = False,
     seconds: float = 10.0,
     format: str = "text",
-    threshold: float = 0.6,
+    threshold: float = 0.55,
 ) -> "LoadedEngine":
     """Return the extractor f(html, url) -> Extraction, tried on a page of its own.
 

@@ -37,7 +37,7 @@ class ExtractConfig:
     engine: EngineName = "gristmill"  # or your own: package.module:function
     fallback: tuple[EngineName, ...] = ()  # engines that are tried, in this order, where the rules reject the text
     objective: Literal["balanced", "precision", "recall"] = "balanced"  # prefer precision or recall of the main text
-    threshold: Fraction = 0.6  # gristmill: higher for precision, lower for recall
+    threshold: Fraction = 0.55  # gristmill: higher for precision, lower for recall
     format: Literal["text", "markdown"] = "text"  # markdown: trafilatura and gristmill
     comments: bool = False  # extract the comments of readers too
     timeout_seconds: Annotated[float, Field(gt=0)] = 10.0  # CPU seconds that a page may take in each stage

@@ -29,6 +29,9 @@ MOVEMENTS = ("animation", "transition", "transform", "will-change")
 # What opens at a click: the answer of a question, the panel of a tab.
 OPENS = re.compile(r"accordion|collaps|panel|toggle|tab|faq|answer|expand|details|drop|content", re.I)
 MAX_CHILDREN = 20  # children of an element that are looked at
+# What the frame of a page holds, and hidden spam does not: a script fades the whole page in.
+FRAME = frozenset(("main", "article", "header", "nav", "footer", "h1"))
+MAX_FRAME = 200  # elements that are looked at for it
 CAROUSEL = 10  # times farther must a transformation move: it shows the parts of a strip
 GATES = ("-99", "000px")  # without which no style sheet moves text out of the page
 FAR_RULE = re.compile(
@@ -112,7 +115,9 @@ def is_shown_later(kind: int, attributes: Mapping[str, str | None], node: Lexbor
     words = " ".join(attributes.get(name) or "" for name in ("class", "id", "role"))
     if kind == MAY_OPEN:
         return bool("aria-labelledby" in attributes or OPENS.search(words) or attributes.get("role") == "region")
-    return bool(APPEARS.search(words) or any(name[:5] == "data-" and APPEARS.search(name) for name in attributes))
+    if APPEARS.search(words) or any(name[:5] == "data-" and APPEARS.search(name) for name in attributes):
+        return True
+    return any(inner.tag in FRAME for inner in islice(node.traverse(), MAX_FRAME))
 
 
 def has_own_size(node: LexborNode) -> bool:

@@ -70,6 +70,7 @@ BETWEEN_CELLS = " | "  # what a CELL mark is in text
 ALL_NOTHING = "\x01\x02\x03\x04\x05\x06 \u200b\u200c\u200d\u2060\ufeff"  # a block of nothing else shows nothing
 NOTHING = frozenset(ALL_NOTHING)
 
+PERMALINKS = ("\u00b6", "\U0001f517", "\uf0c1")  # signs of a link to the heading or term that they end: ¶, a chain
 # Kinds of blocks. Headings are 1 to 6.
 PARAGRAPH, ITEM, PRE, ROW, TERM, DEFINITION, CAPTION, BUTTON = 0, 7, 8, 9, 10, 11, 12, 13
 KINDS = {f"h{level}": level for level in range(1, 7)} | {
@@ -200,16 +201,24 @@ def read_page_blocks(html: str, url: str = "") -> PageBlocks:
 
     Never raises for what is in the page; time and memory are the parser's.
     """
-    parser = LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS)
-    remove_moved_text(parser, html)
+    parser = parse_document(html, scripting=True)
     page = DomWalker(parser, everything=False).page
     if sum(map(len, page.text)) < LITTLE_TEXT:
-        whole = DomWalker(parser, everything=True).page
+        whole = DomWalker(parse_document(html, scripting=False), everything=True).page
         if sum(map(len, whole.text)) > sum(map(len, page.text)):
             page = whole
     read_statements(parser, page)
     page.facts, page.stated = find_page_facts(html, url)
     return page
+
+
+def parse_document(html: str, scripting: bool) -> LexborHTMLParser:
+    """Parse a page without the text that its style sheets move away. With `scripting`, as browsers do, <noscript> holds
+    no elements: one in it that never ends, such as an <iframe/>, cannot take in the rest of the page.
+    """
+    parser = LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS, scripting=scripting)
+    remove_moved_text(parser, html)
+    return parser
 
 
 def read_statements(parser: LexborHTMLParser, page: PageBlocks) -> None:
@@ -631,6 +640,8 @@ class DomWalker:
             self.add_code(text, link_characters, links)
             return
         text = " ".join(text.split())
+        if kind and text.endswith(PERMALINKS):
+            text = text[:-1].rstrip()
         if ("{" in text or text.endswith(";")) and is_script_text(text):
             return
         if BREAK in text:

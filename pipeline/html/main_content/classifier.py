@@ -27,6 +27,7 @@ NEIGHBOUR = 0.1  # of a block's score that is that of the block before it, and o
 DOUBTFUL = 0.35  # expected F1 below which the text that JSON-LD gives of the page is taken, if it gives one
 LEAST_OWN_TEXT = 100  # characters of it
 LINKED = 0.3  # share of links above which a run of blocks is navigation
+REFUSED = 0.3  # of the score that a block needs: below it a run of blocks is no part of the text around it
 VOCABULARY_SIZES = {"words": WORD_WEIGHTS, "names": NAME_WEIGHTS}
 MODEL = Path(__file__).parent / "data" / "main_content.txt"
 
@@ -90,14 +91,13 @@ def smooth_scores(score: np.ndarray) -> np.ndarray:
     return result
 
 
-def choose_blocks(score: np.ndarray, length: np.ndarray, threshold: float) -> np.ndarray:
-    """Return which blocks to keep: those that raise the expected F1, where `threshold` is .5.
+def find_cut(score: np.ndarray, length: np.ndarray, threshold: float) -> float:
+    """Return the score above which a block is kept. At a `threshold` of .5, what is kept raises the expected F1.
 
     The best set for F1 holds what scores above half of the F1 it reaches (Lipton et al. 2014, "Optimal thresholding of
     classifiers to maximize F1 measure"), so that a page of which little is certain is read more generously.
     """
-    found: np.ndarray = score > threshold * expect_f1(score, length)
-    return found
+    return threshold * expect_f1(score, length)
 
 
 def expect_f1(score: np.ndarray, length: np.ndarray) -> float:
@@ -111,10 +111,10 @@ def expect_f1(score: np.ndarray, length: np.ndarray) -> float:
     return float(np.max(reached))
 
 
-def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.ndarray:
+def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout, scores: np.ndarray, cut: float) -> np.ndarray:
     """Return which blocks to keep with the tables, lists, code, definitions and headings between two of them: hardly
-    linked runs of nothing else. What an author puts between two paragraphs is the author's. So is a first heading right
-    above.
+    linked runs of nothing else, which on average score at least REFUSED of the `cut`. What an author puts between two
+    paragraphs is the author's. So is a first heading right above.
     """
     kept = kept.copy()
     bridged = IS_BRIDGED[layout.kind]
@@ -128,7 +128,9 @@ def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout) -> np.n
         if start == 0 or end == len(kept) or not bridged[start:end].all():
             continue
         length = layout.length[start:end]
-        kept[start:end] = (layout.link[start:end] * length).sum() <= LINKED * length.sum()
+        linked = (layout.link[start:end] * length).sum() > LINKED * length.sum()
+        refused = (scores[start:end] * length).sum() < REFUSED * cut * length.sum()
+        kept[start:end] = not linked and not refused
     return kept
 
 
@@ -171,13 +173,13 @@ def judge_blocks(html: str, url: str, threshold: float, model: MainContentModel)
         return None
     layout = BlockLayout(page)
     scores = score_blocks(compute_block_features(page, layout, model.vocabulary), layout, model)
-    cut = threshold * expect_f1(scores, layout.length)
-    return JudgedBlocks(page, layout, scores, cut, select_blocks(scores, page, layout, threshold))
+    cut = find_cut(scores, layout.length, threshold)
+    return JudgedBlocks(page, layout, scores, cut, select_blocks(scores, page, layout, cut))
 
 
-def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, threshold: float) -> np.ndarray:
+def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, cut: float) -> np.ndarray:
     """Return which blocks to keep: by their scores, by the fate of parallel ones, and by what they stand between."""
-    return bridge_gaps(share_fate(choose_blocks(scores, layout.length, threshold), page, layout), page, layout)
+    return bridge_gaps(share_fate(scores > cut, page, layout), page, layout, scores, cut)
 
 
 def find_comment_blocks(page: PageBlocks, layout: BlockLayout) -> np.ndarray:

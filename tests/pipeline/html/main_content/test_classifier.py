@@ -10,8 +10,8 @@ from pipeline.html.main_content.blocks import read_page_blocks
 from pipeline.html.main_content.boosted_trees import parse_forests
 from pipeline.html.main_content.classifier import (
     bridge_gaps,
-    choose_blocks,
     extract_main_content,
+    find_cut,
     load_main_content_model,
     smooth_scores,
 )
@@ -60,7 +60,7 @@ def test_a_higher_threshold_keeps_less_and_half_is_the_best_expected_f1(blocks: 
         whole = length[kept].sum() + (score * length).sum()
         return 2 * right / whole if whole else 0.0
 
-    kept = [choose_blocks(score, length, threshold) for threshold in (0.2, 0.5, 0.8)]
+    kept = [score > find_cut(score, length, threshold) for threshold in (0.2, 0.5, 0.8)]
     assert (kept[0] | kept[1] == kept[0]).all() and (kept[1] | kept[2] == kept[1]).all()
     order = np.argsort(-score)
     best = max(expected(np.isin(np.arange(len(score)), order[:count])) for count in range(len(score) + 1))
@@ -75,9 +75,12 @@ def test_what_stands_between_two_kept_paragraphs_is_kept_if_an_author_put_it_the
         f"<p>First.</p>{table}<p>Second.</p>{steps}<p>Third.</p>{links}<p>Fourth.</p><p>Aside.</p><p>Last.</p>"
     )
     ends = np.array([text in ("First.", "Second.", "Third.", "Fourth.", "Last.") for text in page.text])
-    kept = bridge_gaps(ends, page, BlockLayout(page))
+    doubtful = np.where(ends, 0.9, 0.2)
+    kept = bridge_gaps(ends, page, BlockLayout(page), doubtful, 0.5)
     left_out = [text for text, keep in zip(page.text, kept, strict=True) if not keep]
     assert left_out == ["Mills", "Rivers", "Aside."]
+    refused = np.where(ends, 0.9, 0.1)
+    assert (bridge_gaps(ends, page, BlockLayout(page), refused, 0.5) == ends).all()
 
 
 def test_a_score_leans_on_its_neighbours_and_stays_a_score() -> None:

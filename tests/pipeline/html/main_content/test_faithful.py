@@ -272,6 +272,9 @@ def test_what_no_reader_sees_never_enters(html: str) -> None:
         "<div style='opacity:0;transform:translateY(20px);transition:opacity 1s'>{}</div>",
         "<div class='wow fadeIn' style='opacity:0'>{}</div>",
         "<div data-w-id=3 style='opacity:0'>{}</div>",
+        "<main style='opacity:0'><p>{}</p></main>",
+        "<div style='opacity:0'><div><h1>Rye</h1><p>{}</p></div></div>",
+        "<noscript><iframe src=x style='display:none'/></noscript><p>{}</p>",
         "<div style='opacity:.9'>{}</div>",
         "<div id=answer-1 class=accordion-collapse style='height:0;overflow:hidden'>{}</div>",
         "<div style='width:9000px;left:-1200px;position:relative'>{}</div>",
@@ -361,3 +364,8 @@ def test_the_reported_pages_say_what_they_say(name: str) -> None:
     said, unsaid = REPORTS[name]
     assert [words for words in said if words not in text] == []
     assert [words for words in unsaid if words in text.replace("the old port", "")] == []
+
+
+def test_the_sign_of_a_link_to_a_heading_is_no_text() -> None:
+    page = "<h2>Rye<a href=#rye>¶</a></h2><dl><dt>mill()<a href=#mill>\N{LINK SYMBOL}</a><dd>Grinds.</dl><p>A ¶"
+    assert text_of(page).replace("\n\n", "\n") == "Rye\nmill()\nGrinds.\nA ¶"
