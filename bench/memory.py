@@ -67,7 +67,7 @@ def measure_worker(command: list[str]) -> float:
 
 def measure_pages(folder: str) -> None:
     """Print the peak memory of the worker over one page, by its shape and by recipe."""
-    print(f"| page of {PAGE_BYTES >> 20} MB | " + " | ".join(RECIPES) + " |\n|---" * (1 + len(RECIPES)) + "|")
+    print(f"| page of {PAGE_BYTES >> 20} MB | {' | '.join(RECIPES)} |\n{'|---' * (1 + len(RECIPES))}|")
     for shape in SHAPES:
         path, peaks = os.path.join(folder, "page.warc.gz"), []
         write_page(path, shape)
