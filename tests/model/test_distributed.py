@@ -55,31 +55,25 @@ def test_two_processes_give_one_processs_curve_and_either_takes_up_the_others_ru
     assert (two / "checkpoints/8/model.safetensors").read_bytes() == weights
 
 
-def test_sharded_processes_give_one_processs_curve_and_resume(config_file, tmp_path):
-    """Muon and AdamW, matrices that cannot be divided evenly, and a run that goes on without sharding."""
+def test_sharded_processes_go_on_with_one_processs_run_and_write_what_it_would(config_file, tmp_path):
+    """With Muon and AdamW, and with matrices that cannot be divided evenly."""
     keys = [*KEYS, "model.width=30", "model.heads=3", "model.feed_forward_width=33", "batch_size=3"]
     one, two = tmp_path / "one", tmp_path / "run"
     train_gpt(load_trainer_config(config_file, [*keys, f"output={one}"]))
+    shutil.copytree(one, two)
+    shutil.rmtree(two / "checkpoints/8")  # the run stands at step 4
     done = torchrun(config_file, *keys, "shard=true")
     assert done.returncode == 0, done.stderr
     lines, expected = read_training_log(two), read_training_log(one)
     assert len(lines) == 8
     for key in ("loss", "gradient_norm"):
         assert [line[key] for line in lines] == pytest.approx([line[key] for line in expected], rel=1e-4), key
-    for line, other in zip(lines[3::4], expected[3::4], strict=True):
-        assert line["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-5)
-    shapes = [{name: value.shape for name, value in load_file(run / "checkpoints/8/optimizer.safetensors").items()}
-              for run in (one, two)]  # fmt: skip
-    assert shapes[0] == shapes[1]
-    shutil.rmtree(two / "checkpoints/8")
-    whole = tmp_path / "whole"
-    shutil.copytree(two, whole)
-    train_gpt(load_trainer_config(config_file, [*keys, f"output={whole}"]))  # in one process, without sharding
-    assert [line["loss"] for line in read_training_log(whole)] == pytest.approx(
-        [line["loss"] for line in expected], rel=1e-4
-    )
-    assert torchrun(config_file, *keys, "shard=true").returncode == 0
-    assert [line["loss"] for line in read_training_log(two)] == [line["loss"] for line in lines]  # to the last bit
+    assert lines[-1]["validation_loss"] == pytest.approx(expected[-1]["validation_loss"], rel=1e-5)
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        mine, other = (load_file(run / "checkpoints/8" / name) for run in (two, one))
+        assert mine.keys() == other.keys()
+        for key, value in mine.items():
+            torch.testing.assert_close(value, other[key], rtol=1e-2, atol=1e-4)
 
 
 def test_all_leave_together_unless_one_fails(monkeypatch):
