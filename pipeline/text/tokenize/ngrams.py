@@ -27,15 +27,19 @@ class RepeatedPositions(NamedTuple):
 
 def find_repeated_keys(positions: np.ndarray, keys: np.ndarray) -> RepeatedPositions:
     """Return what is repeated among the keys at ascending `positions`."""
+    found = (np.concatenate(columns) for columns in zip(*iter_repeated_keys(positions, keys), strict=True))
+    return RepeatedPositions(*found)
+
+
+def iter_repeated_keys(positions: np.ndarray, keys: np.ndarray) -> Iterator[RepeatedPositions]:
+    """Yield what is repeated among the keys at ascending `positions`, of many keys a part at a time."""
     if len(keys) <= MANY:
-        return sort_repeated_keys(positions, keys)
+        yield sort_repeated_keys(positions, keys)
+        return
     groups = (keys >> np.uint64(60)).astype(np.uint8)
-    parts = []
     for group in range(16):
         some = (groups == group).nonzero()[0]
-        parts.append(sort_repeated_keys(positions[some], keys[some]))
-    found = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return RepeatedPositions(*found)
+        yield sort_repeated_keys(positions[some], keys[some])
 
 
 def sort_repeated_keys(positions: np.ndarray, keys: np.ndarray) -> RepeatedPositions:
@@ -194,7 +198,8 @@ class JoinedNgrams:
         starts = self.tokens.starts
         may = np.zeros(len(starts), bool)
         places = np.arange(int(starts.searchsorted(len(self.tokens.codes) - PREFIX, side="right")), dtype=np.int32)
-        may[find_repeated_keys(places, self.tokens.prefix_hashes(len(places), PREFIX)).positions] = True
+        for found in iter_repeated_keys(places, self.tokens.prefix_hashes(len(places), PREFIX)):
+            may[found.positions] = True
         fits = max(0, len(may) - LEAST + 1)
         may[:fits] |= self.tokens.ends[LEAST - 1 :] - starts[:fits] < PREFIX
         return may.nonzero()[0]

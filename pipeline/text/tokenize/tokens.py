@@ -111,7 +111,10 @@ class Tokens:
     def prefix_hashes(self, count: int, length: int) -> np.ndarray:
         """Return the hash of the `length` characters from the start of each of the first `count` tokens on."""
         starts = self.starts[:count]
-        found: np.ndarray = (self.sums_before(starts + length) - self.sums[:count]) * self.inverses(starts)
+        found = self.sums_before(starts + length)
+        found -= self.sums[:count]
+        for first in range(0, count, BLOCK):
+            found[first : first + BLOCK] *= self.inverses(starts[first : first + BLOCK])
         return found
 
     @cached_property
