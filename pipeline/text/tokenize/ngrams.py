@@ -202,7 +202,7 @@ class JoinedNgrams:
             may[found.positions] = True
         fits = max(0, len(may) - LEAST + 1)
         may[:fits] |= self.tokens.ends[LEAST - 1 :] - starts[:fits] < PREFIX
-        return may.nonzero()[0]
+        return may.nonzero()[0].astype(np.int32)
 
     @cached_property
     def usual(self) -> dict[int, int]:
@@ -217,9 +217,12 @@ class JoinedNgrams:
         places = self.candidates
         counts = [int(places.searchsorted(len(self.tokens) - n + 1)) for n in sizes]
         firsts = np.concatenate([places[:count] for count in counts])
-        size = np.repeat(np.array(sizes), counts)
-        keys = self.tokens.span_hashes(firsts, firsts + size)
-        keys += size.astype(np.uint64) * STEP  # no two sizes meet
+        size = np.repeat(np.array(sizes, np.uint8), counts)
+        keys = np.empty(len(firsts), np.uint64)
+        for start in range(0, len(firsts), MANY):
+            some = slice(start, start + MANY)
+            keys[some] = self.tokens.span_hashes(firsts[some], firsts[some] + size[some])
+            keys[some] += size[some].astype(np.uint64) * STEP  # no two sizes meet
         return count_characters_again(self.tokens, size, firsts, keys)
 
     def characters_again(self, n: int) -> int:
@@ -245,7 +248,8 @@ def count_characters_again(tokens: Tokens, sizes: np.ndarray, firsts: np.ndarray
     for start in range(0, len(positions), ROWS):
         some = positions[start : start + ROWS]
         n_of, first_of = sizes[some], firsts[some]
-        ends = np.append(tokens.starts, len(tokens.codes))[first_of + n_of]
+        stops = first_of + n_of
+        ends = np.where(stops < len(tokens), tokens.starts.take(stops, mode="clip"), len(tokens.codes))
         lengths = ends - tokens.starts[first_of]
         columns = (n_of, first_of, names[start : start + ROWS], lengths)
         for n, first, name, length in zip(*(column.tolist() for column in columns), strict=True):
