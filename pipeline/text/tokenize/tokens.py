@@ -89,7 +89,7 @@ class Tokens:
     @cached_property
     def sums(self) -> np.ndarray:
         """The sums before each token, and the sum of all characters at the end."""
-        return self.sums_before(np.append(self.starts, len(self.codes)))
+        return self.sums_before(np.append(self.starts, self.starts.dtype.type(len(self.codes))))
 
     def inverses(self, places: np.ndarray) -> np.ndarray:
         """Return the inverse of the power of each of some places."""
@@ -151,7 +151,8 @@ def tokenize_text(text: str) -> Tokens:
     if len(parts) == 1:
         return parts[0]
     before = np.cumsum([0, *(len(part.codes) for part in parts)])
-    starts = np.concatenate([part.starts + first for part, first in zip(parts, before[:-1], strict=True)])
+    places = ((part.starts + first).astype(np.int32) for part, first in zip(parts, before[:-1], strict=True))
+    starts = np.concatenate(list(places))
     return Tokens(np.concatenate([part.codes for part in parts]), starts)
 
 
