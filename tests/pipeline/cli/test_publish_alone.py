@@ -88,7 +88,7 @@ def test_a_mix_in_a_new_output_can_change_there_too(done, crawl, mixes, tmp_path
 @pytest.mark.parametrize(
     "over, key",
     [
-        ({"extract": {"threshold": 0.7}}, "extract.threshold: 0.6 -> 0.7"),
+        ({"extract": {"threshold": 0.7}}, "extract.threshold: 0.55 -> 0.7"),
         ({"dedup": {"threshold": 0.7}}, "dedup.threshold: 0.8 -> 0.7"),
         ({"pii": {"emails": False}, "weights": {"domains": {"other": 2}}}, "pii.emails: True -> False"),
     ],
