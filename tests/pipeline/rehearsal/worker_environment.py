@@ -24,4 +24,8 @@ def make_worker_environment(folder: Path) -> Path:
     packages = next((environment / "lib").glob("python*/site-packages"))
     subprocess.run([*pip, "install", "--no-deps", "--target", str(packages), str(wheel)], check=True)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    data = Path(sys.prefix, "share", "gristmill")  # the language model, where `make setup` has put it
+    if data.exists():
+        (environment / "share").mkdir(exist_ok=True)
+        (environment / "share" / data.name).symlink_to(data)
     return python
