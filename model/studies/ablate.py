@@ -58,8 +58,8 @@ class AblationReport:
 def run_ablation(study: AblationStudy, cheap: bool = False) -> AblationReport:
     """Score every arm with every seed; write results.json and results.png; return the report.
 
-    The scores are those of a GPT. If `cheap`, they are those of n-gram models, and the files' names begin with "cheap-"
-    in place of "results". Runs that are complete are not repeated. Raises TrainerError for a study that compares
+    The scores are those of a GPT. If `cheap`, they are those of n-gram models, and the files are cheap.json and
+    cheap.png. Runs that are complete are not repeated. Raises TrainerError for a study that compares
     nothing, and what training and evaluation raise.
     """
     check_study(study, cheap)

@@ -77,7 +77,7 @@ def run_extract(found: RemainingWork, files: list[InputFile], config: Config, ou
         with Progress(total, (total or left) - left) as progress:
             stage = partial(local_stage, config, output.root)
             recovery = LossRecovery(output, retries=not has_own_transform(config))
-            modules = EXTRACT_MODULES[1:] if has_own_part(config) else EXTRACT_MODULES
+            modules = [name for name in EXTRACT_MODULES if name != SMALL_BEAM or not has_own_part(config)]
             run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery, modules)
             if merges.waiting:  # a stage of the user's own kept pages back until all splits were drawn
                 run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags, modules=modules)

@@ -27,7 +27,7 @@ HASH_GROUPS = 8  # in which the hashes of a long text's lines are sorted, one af
 SHORT_LINE = 30  # characters; FineWeb (datatrove/pipeline/filters/fineweb_quality_filter.py)
 
 
-class TokenCounts(NamedTuple):
+class TokenKindCounts(NamedTuple):
     """How many tokens a text has, how many of them are words, the words' characters, how many hold a letter."""
 
     tokens: int
@@ -111,18 +111,18 @@ class TextStatistics:
         return count_tokens(self.text)
 
     @cached_property
-    def token_counts(self) -> TokenCounts:
+    def token_counts(self) -> TokenKindCounts:
         """What is counted of all tokens."""
         return self.counts_and_words[0] if self.is_long else count_token_kinds(self.tokens)
 
     @cached_property
-    def counts_and_words(self) -> tuple[TokenCounts, TokenRow]:
+    def counts_and_words(self) -> tuple[TokenKindCounts, TokenRow]:
         """What is counted of a long text's tokens, and `word_row`: both are wanted of most texts."""
-        counts, row = np.zeros(len(TokenCounts._fields), np.int64), RowBuilder()
+        counts, row = np.zeros(len(TokenKindCounts._fields), np.int64), RowBuilder()
         for tokens in self.iter_tokens():
             counts += np.array(count_token_kinds(tokens))
             row.add(tokens.hashes[tokens.alphanumeric], tokens.lengths[tokens.alphanumeric])
-        return TokenCounts(*counts.tolist()), row.build()
+        return TokenKindCounts(*counts.tolist()), row.build()
 
     @cached_property
     def word_row(self) -> TokenRow:
@@ -215,11 +215,11 @@ class TextStatistics:
         return sum(map(len, self.iter_chunks()))
 
 
-def count_token_kinds(tokens: Tokens) -> TokenCounts:
+def count_token_kinds(tokens: Tokens) -> TokenKindCounts:
     """Return what is counted of some tokens."""
     spoken = tokens.spoken
     words, alphabetic = np.count_nonzero(spoken), np.count_nonzero(tokens.alphabetic)
-    return TokenCounts(len(tokens), int(words), int((tokens.lengths * spoken).sum()), int(alphabetic))
+    return TokenKindCounts(len(tokens), int(words), int((tokens.lengths * spoken).sum()), int(alphabetic))
 
 
 def split_lazily(text: str) -> Iterator[str]:

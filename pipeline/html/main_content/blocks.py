@@ -70,7 +70,9 @@ BETWEEN_CELLS = " | "  # what a CELL mark is in text
 ALL_NOTHING = "\x01\x02\x03\x04\x05\x06 \u200b\u200c\u200d\u2060\ufeff"  # a block of nothing else shows nothing
 NOTHING = frozenset(ALL_NOTHING)
 
-PERMALINKS = ("\u00b6", "\U0001f517", "\uf0c1")  # signs of a link to the heading or term that they end: ¶, a chain
+# Signs of a link to the heading, term or item that they end: a pilcrow, two forms of a chain
+PERMALINKS = ("\u00b6", "\U0001f517", "\uf0c1")
+
 # Kinds of blocks. Headings are 1 to 6.
 PARAGRAPH, ITEM, PRE, ROW, TERM, DEFINITION, CAPTION, BUTTON = 0, 7, 8, 9, 10, 11, 12, 13
 KINDS = {f"h{level}": level for level in range(1, 7)} | {
