@@ -30,6 +30,7 @@ NAMES = (
     "repeated_lines",
     "mutants",
     "fuzz",
+    "coverage_fuzz",
     "kills",
 )
 

@@ -42,8 +42,11 @@ def _split_url(url: str) -> SplitResult | None:
 
 
 def _ascii_host(name: str) -> str:
-    """Return a host name in lower case and IDNA (UTS 46); one that IDNA refuses is only written in lower case."""
-    name = name.lower().strip(".")
+    """Return a host name in lower case and IDNA (UTS 46); one that IDNA refuses is only written in lower case.
+
+    Dots that end the name, begin it or follow each other are dropped.
+    """
+    name = ".".join(label for label in name.lower().split(".") if label)
     return name if len(name) > MAX_HOST else _encode_idna(name)
 
 

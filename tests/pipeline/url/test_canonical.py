@@ -21,6 +21,7 @@ SAME = [
             "//example.com/index.html",
             "https://user:pw@example.com/?utm_source=x&fbclid=1",
             "https://example.com.",
+            "http://www..example..com",
         ],
     ),
     (
@@ -117,6 +118,7 @@ ADDRESS = st.builds(
 @example("http://a//index.html/")
 @example("#!")
 @example("http:////")
+@example("http://www..a\N{ARABIC LETTER BEH}-1")
 def test_canonical_is_idempotent_and_never_raises(url: str) -> None:
     once = canonical_url(url)
     assert canonical_url(once) == once
