@@ -12,15 +12,16 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline import __version__
-from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
-from pipeline.cli.previews import compare_command, explain_page_command, what_if_command
-from pipeline.cli.programs import run_demo
-from pipeline.cli.programs.other_programs import OTHER_PROGRAMS_HELP, find_program, replace_process
-from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
 
 
 def build_pipeline_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands. A command sets `execute`, and `beam` if it takes Beam's options."""
+    # here, where Ctrl-C is already reported in one line
+    from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
+    from pipeline.cli.previews import compare_command, explain_page_command, what_if_command
+    from pipeline.cli.programs import run_demo
+    from pipeline.cli.programs.other_programs import OTHER_PROGRAMS_HELP
+
     parser = argparse.ArgumentParser(
         prog="gristmill",
         description="Turn web crawls into a pretraining corpus. Every page of the crawl is accounted for.",
@@ -45,11 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns the exit code: 0 if it succeeded, 1 if it could not be done, 2 if the command line or the config is wrong.
     """
-    parser = build_pipeline_parser()
-    args, flags = parser.parse_known_args(argv)
-    if flags and not args.beam:
-        parser.error(f"unrecognized arguments: {' '.join(flags)}")
     try:
+        from pipeline.cli.programs.other_programs import find_program, replace_process
+
+        program = find_program(sys.argv[1:] if argv is None else argv)
+        if program:
+            replace_process(program)
+        parser = build_pipeline_parser()
+        args, flags = parser.parse_known_args(argv)
+        if flags and not args.beam:
+            parser.error(f"unrecognized arguments: {' '.join(flags)}")
         code: int = args.execute(args, flags)
         return code
     except BrokenPipeError:  # the program that reads our output, such as `head`, has ended
@@ -60,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if stops:  # Beam turns whatever it meets, a signal too, into a text
             return report_stop(stops[-1])
+        from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
+
         if is_out_of_memory(error):
             print(f"error: {OUT_OF_MEMORY}", file=sys.stderr)
             return 1
@@ -93,17 +101,14 @@ def raise_interrupted(*_: object) -> None:
 
 def run_command() -> int:
     """Run the command of this process's arguments; the installed command `gristmill` calls it."""
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # libraries warn with their own paths, which helps no user
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    program = find_program(sys.argv[1:])
-    if program:
-        replace_process(program)
-    if os.getcwd() not in map(os.path.abspath, sys.path):  # last: filters and stages of the user's own are found there
-        sys.path.append(os.getcwd())
     signal.signal(signal.SIGTERM, raise_terminated)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as under nohup
         signal.signal(signal.SIGINT, raise_interrupted)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # libraries warn with their own paths, which helps no user
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    if os.getcwd() not in map(os.path.abspath, sys.path):  # last: filters and stages of the user's own are found there
+        sys.path.append(os.getcwd())
     return main()
 
 

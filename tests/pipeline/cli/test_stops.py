@@ -57,3 +57,14 @@ def test_the_end_is_one_line(
         for number, handler in before.items():
             signal.signal(number, handler)
     assert capsys.readouterr().err.strip().startswith(line)
+
+
+def test_a_stop_during_the_imports_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def import_commands() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "build_pipeline_parser", import_commands)
+    assert command.main([]) == 130
+    assert capsys.readouterr().err == "interrupted; run the same command again to continue\n"
