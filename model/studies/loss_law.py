@@ -1,5 +1,6 @@
 """How the loss falls with the compute: L(C) = irreducible + factor * C ^ -exponent, and the best size for a budget."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,27 +116,47 @@ class ComputeOptimum:
     loss: float
 
 
+@dataclass(frozen=True)
+class SizeParabola:
+    """A parabola in the logarithm of the parameters: loss = constant + slope * x + curve * x^2, x = log(N / center)."""
+
+    curve: float
+    slope: float
+    constant: float
+    center: float  # parameters
+
+    def predict(self, parameters: float) -> float:
+        """Return the loss of a size."""
+        x = math.log(parameters / self.center)
+        return self.constant + self.slope * x + self.curve * x * x
+
+    def find_minimum(self) -> float | None:
+        """Return the parameters with the lowest loss; None for a parabola that opens downwards."""
+        return self.center * math.exp(-self.slope / (2 * self.curve)) if self.curve > 0 else None
+
+
+def fit_parabola(parameters: Sequence[float], loss: Sequence[float]) -> SizeParabola:
+    """Fit a parabola to sizes and their losses. Raises TooFewPoints for fewer than three sizes."""
+    if len(set(parameters)) < UNKNOWNS:
+        raise TooFewPoints(f"{len(set(parameters))} sizes for a parabola; train at least three depths")
+    size = np.log(parameters)
+    curve, slope, constant = np.polyfit(size - size.mean(), loss, 2)
+    return SizeParabola(float(curve), float(slope), float(constant), float(np.exp(size.mean())))
+
+
 def find_optimum(budget: float, runs: Sequence[tuple[float, float, float]]) -> ComputeOptimum | None:
     """Return the optimum of runs of one budget, given as (parameters, tokens, loss).
 
     None where the parabola in log parameters has no minimum, or has it outside of the sizes that were trained. Raises
     TooFewPoints for fewer than three sizes.
     """
-    parameters, tokens, loss = np.array(runs, float).T
-    if len(set(parameters.tolist())) < UNKNOWNS:
-        raise TooFewPoints(f"{len(set(parameters.tolist()))} sizes for a parabola; train at least three depths")
-    size = np.log(parameters)
-    curve, slope, constant = np.polyfit(size - size.mean(), loss, 2)
-    if curve <= 0:
+    parameters, tokens, loss = np.array(sorted(runs), float).T
+    parabola = fit_parabola(parameters.tolist(), loss.tolist())
+    best = parabola.find_minimum()
+    if best is None or not parameters[0] <= best <= parameters[-1]:
         return None
-    best = -slope / (2 * curve)
-    if not size.min() <= best + size.mean() <= size.max():
-        return None
-    order = np.argsort(size)
-    at = float(np.exp(np.interp(best + size.mean(), size[order], np.log(tokens)[order])))
-    return ComputeOptimum(
-        budget, float(np.exp(best + size.mean())), at, float(constant + slope * best + curve * best**2)
-    )
+    at = float(np.exp(np.interp(math.log(best), np.log(parameters), np.log(tokens))))
+    return ComputeOptimum(budget, best, at, parabola.predict(best))
 
 
 def fit_optimum_exponent(optima: Sequence[ComputeOptimum]) -> float | None:

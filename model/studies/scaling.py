@@ -14,7 +14,6 @@ import math
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, field
-from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +36,7 @@ from model.studies.loss_law import (
     fit_loss_law,
     fit_optimum_exponent,
 )
+from model.studies.scaling_report import ScalingCurve, ScalingPoint, format_curve, plot_curves
 from model.train import train_gpt
 
 
@@ -53,34 +53,10 @@ class ScalingStudy:
     train: JsonObject = field(default_factory=dict)  # the trainer's keys except data, output, steps and model.depth
 
 
-@plain_dataclass(frozen=True)
-class ScalingPoint:
-    """One trained model."""
-
-    depth: int
-    parameters: int
-    flops: float  # of the whole run
-    tokens: int
-    validation_loss: float
-    bits_per_byte: float
-    budget: float | None = None
-
-
-@plain_dataclass(frozen=True)
-class ScalingCurve:
-    """The runs of a variant, and what follows from them; `held_out` is the law of all points but the largest."""
-
-    points: list[ScalingPoint]
-    fit: FittedLaw | None
-    held_out: FittedLaw | None
-    optima: list[ComputeOptimum]
-    optimum_exponent: float | None
-
-
 def run_scaling(study: ScalingStudy) -> str:
-    """Train every depth; write results.json and return the tables with the fits. Complete runs are not repeated.
+    """Train every depth; write results.json and results.png; return the tables with the fits.
 
-    Raises TrainerError for too few depths, before anything is trained.
+    Complete runs are not repeated. Raises TrainerError for too few depths, before anything is trained.
     """
     if len(set(study.depths)) < UNKNOWNS:
         raise TrainerError(
@@ -94,6 +70,7 @@ def run_scaling(study: ScalingStudy) -> str:
     curves = {name: run_variant(study, name, keys) for name, keys in (study.variants or {"": {}}).items()}
     content = json.dumps({name: asdict(curve) for name, curve in curves.items()}, indent=1) + "\n"
     replace_file(Path(study.output) / "results.json", lambda file: file.write(content.encode()))
+    plot_curves(curves, Path(study.output) / "results.png")
     return "\n\n".join(format_curve(name, curve) for name, curve in curves.items())
 
 
@@ -150,55 +127,3 @@ def plan_depth(
         raise TrainerError(f"budgets: {budget:.2e} FLOPs are less than one step of depth {depth}")
     steps = round(tokens / step) if budget else math.ceil(tokens / step)
     return build_trainer_config(merge_keys(study.train, {**own, "steps": steps})), parameters, flops
-
-
-def format_curve(name: str, curve: ScalingCurve) -> str:
-    """Return the points of a variant as a Markdown table, and what follows from them."""
-    lines = [f"{name}:", ""] if name else []
-    lines += ["| depth | parameters | tokens | FLOPs | bits per byte | by the law |", "|---|---|---|---|---|---|"]
-    for p in curve.points:
-        law = f"{curve.fit.law.predict(p.flops):.4f}" if curve.fit else ""
-        lines.append(f"| {p.depth} | {p.parameters:,} | {p.tokens:,} | {p.flops:.2e} | {p.bits_per_byte:.4f} | {law} |")
-    lines.append("")
-    if curve.fit:
-        lines += format_fit(curve.fit)
-    if curve.held_out:
-        lines.append(format_prediction(curve.held_out, curve.points[-1]))
-    for optimum in curve.optima:
-        lines.append(
-            f"{optimum.budget:.2e} FLOPs: best with {optimum.parameters:,.0f} parameters and {optimum.tokens:,.0f} "
-            f"tokens ({optimum.loss:.4f} bits per byte)"
-        )
-    missing = {p.budget for p in curve.points if p.budget} - {optimum.budget for optimum in curve.optima}
-    for budget in sorted(missing):
-        lines.append(f"{budget:.2e} FLOPs: no best size between the depths that were trained; take smaller or larger")
-    if curve.optimum_exponent is not None:
-        lines.append(f"best parameters ~ FLOPs ^ {curve.optimum_exponent:.3f} (Hoffmann et al. 2022: .49)")
-    return "\n".join(lines)
-
-
-def format_fit(fit: FittedLaw) -> list[str]:
-    """Return the law as a line, and its intervals as another."""
-    law, error = fit.law, 100 * fit.largest_relative_error
-    lines = [
-        f"bits per byte = {law.irreducible:.4f} + {law.factor:.4f} * (FLOPs / {law.scale:.3g}) ^ -{law.exponent:.4f}; "
-        f"largest error {error:.2f} %"
-    ]
-    exponent, floor = fit.exponent_interval(), fit.irreducible_interval()
-    if exponent is None or floor is None:
-        return [*lines, "three points are met exactly, so nothing tells how sure the law is; train more depths"]
-    return [
-        *lines,
-        f"95 % intervals: exponent {exponent[0]:.4f} to {exponent[1]:.4f}, "
-        f"irreducible {floor[0]:.4f} to {floor[1]:.4f}",
-    ]
-
-
-def format_prediction(held_out: FittedLaw, point: ScalingPoint) -> str:
-    """Return how well the other points predict the largest run."""
-    predicted, interval = held_out.law.predict(point.flops), held_out.predict_interval(point.flops)
-    line = f"the largest run, predicted from the others: {predicted:.4f}, measured {point.bits_per_byte:.4f}"
-    if interval is None:
-        return line
-    inside = "within" if interval[0] <= point.bits_per_byte <= interval[1] else "outside of"
-    return f"{line}, {inside} the 95 % interval {interval[0]:.4f} to {interval[1]:.4f}"

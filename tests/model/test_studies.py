@@ -13,7 +13,9 @@ from model.studies.ablation_study import ArmResult
 from model.studies.cheap_ablation import read_pool, take_pool_half
 from model.studies.loss_law import TooFewPoints, find_optimum, fit_loss_law, fit_optimum_exponent
 from model.studies.paired_comparison import compare_pairs, find_compute_multiplier
+from model.studies.scaling_report import ScalingCurve, ScalingPoint, draw_law, draw_parabola
 from model.studies.study_arms import TextOverlap
+from model.training_log import make_figure
 from tests.model.conftest import sentences, write_out, write_shard
 
 TRAIN = "batch_size: 4, evaluate_every: 1000, model: {depth: 1, width: 32, heads: 2, context: 16}"
@@ -181,6 +183,43 @@ def test_the_optimum_of_a_budget_is_a_parabolas_minimum():
     assert find_optimum(1.0, [(1, 1, 3.0), (2, 1, 2.0), (3, 1, 1.5)]) is None
 
 
+def test_the_picture_has_the_law_its_interval_and_the_prediction():
+    """Six runs near .7 + 3 (C / 1e12)^-.15; the law is drawn on, past the largest."""
+    losses = {10.0 ** (12 + k): 0.7 + 3.0 * 10 ** (-0.15 * k) for k in range(6)}
+    points = [
+        ScalingPoint(k, 1, compute, 1, 1.0, loss * (1 + 0.002 * (-1) ** k))
+        for k, (compute, loss) in enumerate(losses.items())
+    ]
+    runs = [(point.flops, point.bits_per_byte) for point in points]
+    curve = ScalingCurve(points, fit_loss_law(runs), fit_loss_law(runs[:-1]), [], None)
+    _, axes = make_figure()
+    draw_law(axes, curve, "", "C0")
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert drawn["trained models"] == [list(run) for run in runs]
+    assert drawn["law"][0][0] == 1e12 and drawn["law"][-1][0] == pytest.approx(1e18)
+    assert [loss for _, loss in drawn["law"]] == pytest.approx(
+        [0.7 + 3 * (c / 1e12) ** -0.15 for c, _ in drawn["law"]], rel=0.02
+    )
+    (band,) = (part for part in axes.collections if part.get_label() == "95 % interval")
+    outline = band.get_paths()[0]
+    assert all(outline.contains_point(point) for point in drawn["law"][1:-1])
+    assert not outline.contains_point((1e15, 2.0))
+    prediction = axes.containers[0]
+    assert prediction.get_label() == "largest, predicted from the others"
+    assert prediction.lines[0].get_xydata().tolist() == [[1e17, pytest.approx(0.7 + 3 * 10**-0.75, rel=0.02)]]
+
+
+def test_the_picture_of_a_budget_has_its_parabola():
+    points = [ScalingPoint(k, n, 6e9, 1, 1.0, 2 + (k - 1.5) ** 2, 6e9) for k, n in enumerate((10, 100, 1000, 10_000))]
+    _, axes = make_figure()
+    draw_parabola(axes, points, find_optimum(6e9, [(p.parameters, 1, p.bits_per_byte) for p in points]), "x", "C0")
+    runs, parabola, best = (line.get_xydata() for line in axes.lines)
+    assert (
+        len(runs) == 4 and parabola[:, 1].min() == pytest.approx(2, abs=0.001) and parabola[0][1] == pytest.approx(4.25)
+    )
+    assert best.tolist() == [[pytest.approx(10**2.5), pytest.approx(2)]]
+
+
 def test_scaling_trains_every_depth_on_its_share_of_tokens(tmp_path, out, capsys, fails):
     path = tmp_path / "scaling.yaml"
     path.write_text(
@@ -192,6 +231,7 @@ def test_scaling_trains_every_depth_on_its_share_of_tokens(tmp_path, out, capsys
     for point in points:
         assert point["tokens"] == pytest.approx(0.1 * point["parameters"], abs=64)
     assert "bits per byte = " in capsys.readouterr().out
+    assert (tmp_path / "scaling/results.png").read_bytes()[:4] == b"\x89PNG"
     assert "at least 3 depths" in fails("scaling", path, "--set", "depths=[2, 1]")
     assert "train.steps: the study sets it" in fails("scaling", path, "--set", "train.steps=5")
 
@@ -208,3 +248,4 @@ def test_budgets_are_spent_on_every_depth_of_a_variant(tmp_path, out, capsys):
     for curve in curves.values():
         assert all(point["flops"] == pytest.approx(5e7, rel=0.5) for point in curve["points"])
     assert "5.00e+07 FLOPs: " in capsys.readouterr().out
+    assert (tmp_path / "scaling/results.png").read_bytes()[:4] == b"\x89PNG"
