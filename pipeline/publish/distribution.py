@@ -65,3 +65,36 @@ def in_top_share(score: float, scores: ScoreDistribution, share: float, drawn: f
     below, equal = count_below_and_equal(score, scores)
     better = scores.below[-1] - below - equal
     return drawn < (share * scores.pages - better) / equal
+
+
+def count_at_least(score: float, scores: ScoreDistribution) -> int:
+    """Return how many pages have this score or a higher one."""
+    below, _ = count_below_and_equal(score, scores)
+    return scores.below[-1] - below
+
+
+def divide_quotas(parts: Mapping[str, ScoreDistribution], wanted: float, most: float) -> dict[str, float]:
+    """Return how many of its best pages each part gives, so that there are `wanted` pages in all.
+
+    No part gives more than `most` of them, as long as the other parts have scored pages left; then the best of the
+    rest follow. Within these limits a page with a higher score comes first.
+    """
+    values = sorted({value for scores in parts.values() for value in scores.values}, reverse=True)
+    given = dict.fromkeys(parts, 0.0)
+    for limit in (most, float("inf")):
+        start = given
+        if sum(start.values()) >= wanted:
+            break
+
+        def give(value: float, limit: float = limit, start: Mapping[str, float] = start) -> dict[str, float]:
+            return {name: max(start[name], min(limit, count_at_least(value, scores))) for name, scores in parts.items()}
+
+        place = bisect_left(values, True, key=lambda value: sum(give(value).values()) >= wanted)
+        before = give(values[place - 1]) if place else start
+        if place == len(values):
+            given = before
+            continue
+        after = give(values[place])
+        share = (wanted - sum(before.values())) / (sum(after.values()) - sum(before.values()))
+        return {name: before[name] + share * (after[name] - before[name]) for name in parts}
+    return given

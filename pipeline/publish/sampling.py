@@ -7,12 +7,12 @@ later stages leave it alone:
     ResamplePages    pages that importance resampling does not draw
     CapSites         pages beyond the cap of their site
     SamplePages      the split, and the number of copies by the mixture
-    SelectAnneal     the best of the train pages, which anneal/ repeats
+    SelectAnneal     the best of the train pages, within the quota of a domain, which anneal/ repeats
 """
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from pipeline.publish.candidates import CandidatePage
 from pipeline.publish.distribution import (
     ScoreDistribution,
     build_distribution,
+    divide_quotas,
     find_bucket,
     hash_uniform,
     in_top_share,
@@ -155,17 +156,34 @@ def in_train(planned: PlannedPage) -> bool:
     return not planned.decision.exclusion and planned.decision.split == "train"
 
 
-def in_anneal(page: CandidatePage, train: ScoreDistribution, config: Config) -> bool:
-    """Return whether a train page is in the best `publish.anneal` share; a hash decides between equal scores."""
+class AnnealQuotas(NamedTuple):
+    """The scores of the train pages by domain, and the share of each domain's pages that anneal/ repeats."""
+
+    scores: Mapping[str, ScoreDistribution]
+    shares: Mapping[str, float]
+
+
+def find_anneal_quotas(_: None, scores: Mapping[str, ScoreDistribution], config: Config) -> AnnealQuotas:
+    """Return how much of each domain anneal/ repeats. Domains are sorted, so that no sum depends on their order."""
+    scores = dict(sorted(scores.items()))
+    wanted = config.publish.anneal * sum(found.pages for found in scores.values())
+    given = divide_quotas(scores, wanted, int(config.publish.anneal_max_domain * wanted))
+    return AnnealQuotas(scores, {name: given[name] / found.pages for name, found in scores.items()})
+
+
+def in_anneal(page: CandidatePage, quotas: AnnealQuotas, config: Config) -> bool:
+    """Return whether a train page is among the best of its domain that anneal/ repeats; a hash decides between equal
+    scores.
+    """
     if page.quality is None:
         return False
     drawn = hash_uniform(config.seed, "anneal", page.id)
-    return in_top_share(round_score(page.quality), train, config.publish.anneal, drawn)
+    return in_top_share(round_score(page.quality), quotas.scores[page.domain], quotas.shares[page.domain], drawn)
 
 
-def mark_anneal(planned: PlannedPage, train: ScoreDistribution, config: Config) -> PlannedPage:
+def mark_anneal(planned: PlannedPage, quotas: AnnealQuotas, config: Config) -> PlannedPage:
     """Return a page, marked where anneal/ is to repeat it."""
-    if not in_train(planned) or not in_anneal(planned.page, train, config):
+    if not in_train(planned) or not in_anneal(planned.page, quotas, config):
         return planned
     Metrics.counter("publish", "anneal").inc()
     return planned._replace(decision=planned.decision._replace(anneal=True))
@@ -269,6 +287,11 @@ def key_by_cell(page: CandidatePage, scores: ScoreDistribution, config: Config) 
     return encode_cell(find_cell(page, scores, config)), page.size
 
 
+def page_with_domain(page: CandidatePage) -> tuple[str, CandidatePage]:
+    """Return a page under its domain."""
+    return page.domain, page
+
+
 def page_of_judged(judged: JudgedPage) -> CandidatePage:
     """Return the page alone."""
     return judged.page
@@ -366,10 +389,16 @@ class SelectAnneal(beam.PTransform[PCollection[PlannedPage], PCollection[Planned
     config: Config
 
     def expand(self, pages: PCollection[PlannedPage]) -> PCollection[PlannedPage]:
-        """Compare each train page's score with those of all."""
+        """Compare each train page's score with those of its domain, of which the best are within the quota."""
         train = pages | "train" >> beam.Filter(in_train) | "pages" >> beam.Map(page_of_planned)
-        scores = train | "scores" >> beam.CombineGlobally(CountScores(quality_of))
+        by_domain = train | "by domain" >> beam.Map(page_with_domain)
+        scores = by_domain | "scores" >> beam.CombinePerKey(CountScores(quality_of))
+        quotas = (
+            pages.pipeline
+            | "one" >> beam.Create([None])
+            | "quotas" >> beam.Map(find_anneal_quotas, beam.pvalue.AsDict(scores), self.config)
+        )
         planned: PCollection[PlannedPage] = pages | "mark" >> beam.Map(
-            mark_anneal, beam.pvalue.AsSingleton(scores), self.config
+            mark_anneal, beam.pvalue.AsSingleton(quotas), self.config
         )
         return planned

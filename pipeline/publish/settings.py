@@ -117,6 +117,8 @@ class PublishConfig:
 
     validation: Fraction = 0.01  # the share of the sites whose pages are the validation split
     anneal: Fraction = 0.05  # the share of the train pages, best quality first, that anneal/ repeats
+    # the most of these that are of one domain, as long as other domains have scored pages left; 1: no limit
+    anneal_max_domain: Fraction = 0.25
     # good texts for anneal/ (Parquet, JSONL, text), each with its share of the bytes of anneal/; null: each text once
     extra_anneal_sources: Annotated[dict[str, Fraction | None], AfterValidator(check_source_shares)] = Field(
         default_factory=dict

@@ -19,7 +19,7 @@ from tests.pipeline.documents import Row, dealt, document, joined, read, words, 
 
 CAP = 12
 MIX = {"domains": {"news": 2, "forum": 0.5, "adult": 0}, "max_pages_per_site": CAP}
-CUT = {"validation": 0.2, "anneal": 0.05, "shard_mb": 1}
+CUT = {"validation": 0.2, "anneal": 0.05, "anneal_max_domain": 0.4, "shard_mb": 1}
 
 
 def run(root, shards, gone=(), weights=None, cut=None):
@@ -135,7 +135,12 @@ def test_anneal_is_the_best_of_train(done):
     train = {(row["id"], row["text"]): row["quality"] for row in read(output, "corpus/train")}
     anneal = [(row["id"], row["text"]) for row in read(output, "corpus/anneal")]
     assert len(anneal) == len(set(anneal)) and abs(len(anneal) - 0.05 * len(train)) <= 1
-    assert min(train[key] for key in anneal) >= sorted(train.values())[-len(anneal) - 1]
+    # Of each domain the best, and of none more than its quota.
+    domains = {(row["id"], row["text"]): row["domain"] for row in read(output, "corpus/train")}
+    for domain in {domains[key] for key in anneal}:
+        chosen = [train[key] for key in anneal if domains[key] == domain]
+        rest = [score for key, score in train.items() if domains[key] == domain and key not in anneal]
+        assert len(chosen) <= 0.4 * 0.05 * len(train) and min(chosen) > max(rest)
 
 
 def test_a_split_is_cut_into_shuffled_shards_of_the_size_asked_for(done):

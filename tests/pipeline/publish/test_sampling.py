@@ -11,7 +11,7 @@ from pipeline.config import Config, build_config
 from pipeline.publish.candidates import CandidatePage
 from pipeline.publish.distribution import ScoreDistribution, build_distribution, find_bucket, round_score
 from pipeline.publish.mixture import CorpusTotals, temperature_factor, weigh_cell
-from pipeline.publish.sampling import decide_sampling, draw_site, find_cell, in_anneal
+from pipeline.publish.sampling import decide_sampling, draw_site, find_anneal_quotas, find_cell, in_anneal
 from pipeline.settings import ConfigError
 
 NONE = CorpusTotals({"news": 1}, ScoreDistribution(), (0.0, 0.0))
@@ -101,23 +101,51 @@ def test_temperature_flattens_the_domains_shares(sizes):
         assert ratio == pytest.approx((sizes[name] / sizes[other]) ** 0.5)
 
 
+def count_scores(pages):
+    """Return the distribution of the pages' scores."""
+    return build_distribution(Counter(round_score(p.quality) for p in pages if p.quality is not None), len(pages))
+
+
 @pytest.mark.parametrize("share", [0, 0.03, 0.25, 1])
 def test_anneal_is_the_best_share_of_the_train_pages(share):
     pages = [page(n, quality=(n * 7 % 1000) / 1000) for n in range(1000)] + [page(n) for n in range(1000, 1500)]
-    train = build_distribution(Counter(round_score(p.quality) for p in pages if p.quality is not None), len(pages))
     config = mix({"anneal": share})
-    chosen = {p.quality for p in pages if in_anneal(p, train, config)}
+    quotas = find_anneal_quotas(None, {"news": count_scores(pages)}, config)
+    chosen = {p.quality for p in pages if in_anneal(p, quotas, config)}
     wanted = min(1000, round(1500 * share))
     assert chosen == {n / 1000 for n in range(1000 - wanted, 1000)}
 
 
 def test_of_equally_good_pages_the_ones_to_anneal_are_drawn():
     pages = [page(n, quality=0.5) for n in range(4000)]
-    config, train = mix({"anneal": 0.1}), build_distribution({0.5: 4000}, 4000)
-    chosen = [in_anneal(p, train, config) for p in pages]
+    config = mix({"anneal": 0.1})
+    quotas = find_anneal_quotas(None, {"news": count_scores(pages)}, config)
+    chosen = [in_anneal(p, quotas, config) for p in pages]
     assert 330 < sum(chosen) < 470
     other = replace(config, seed=1)
-    assert chosen != [in_anneal(p, train, other) for p in pages]
+    assert chosen != [in_anneal(p, quotas, other) for p in pages]
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "expected"),
+    [
+        (1, 100, {"news": 100, "code": 0}),  # the best pages are all news
+        (0.6, 100, {"news": 60, "code": 40}),
+        (0.6, 10, {"news": 90, "code": 10}),  # there is no more code
+    ],
+)
+def test_no_domain_has_more_of_anneal_than_its_quota_while_others_have_pages(limit, code, expected):
+    news = [page(n, quality=0.5 + n / 2000) for n in range(900)]
+    others = [page(n, domain="code", quality=n / 10_000) for n in range(900, 900 + code)]
+    unscored = [page(n, domain="code") for n in range(900 + code, 1000)]
+    config = mix({"anneal": 0.1, "anneal_max_domain": limit})
+    domains = {"news": news, "code": [*others, *unscored]}
+    quotas = find_anneal_quotas(None, {name: count_scores(pages) for name, pages in domains.items()}, config)
+    chosen = {name: [p for p in pages if in_anneal(p, quotas, config)] for name, pages in domains.items()}
+    assert {name: len(pages) for name, pages in chosen.items()} == expected
+    for name, pages in chosen.items():
+        rest = [p.quality for p in domains[name] if p.quality is not None and p not in pages]
+        assert not pages or not rest or min(p.quality for p in pages) > max(rest)
 
 
 def test_validation_takes_whole_sites_once_each_page():
