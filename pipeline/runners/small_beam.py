@@ -1,4 +1,4 @@
-"""Imports Beam without the libraries of clouds and of data frames, which no stage of ours uses.
+"""Imports Beam without the libraries of clouds, databases and data frames, which no stage of ours uses.
 
 Beam and pyarrow import them wherever they are installed, which costs every worker 70 MB of memory, and each run some
 CPU-seconds. The process that workers are forks of imports this module before any other that needs Beam, unless parts
@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pyarrow
 
-LEFT_OUT = ("boto3", "google.cloud", "apitools", "apache_beam.io.gcp.bigquery", "pandas")
+LEFT_OUT = ("boto3", "pymongo", "google.cloud", "apitools", "apache_beam.io.gcp.bigquery", "pandas")
 
 
 class AbsentModules:
