@@ -21,6 +21,7 @@ NAMES = (
     "decontamination",
     "minhash",
     "fineweb",
+    "sizing",
     "dedup",
     "dedup_peers",
     "gpu",

@@ -83,6 +83,7 @@ PLAIN_TYPES = {
     "Fraction": "number from 0 to 1",
     "Weight": "number from 0",
     "Domain": "name of a domain",
+    "DumpName": "name (letters, digits, `.`, `_` and `-`)",
 }
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "length at least"}
 

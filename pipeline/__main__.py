@@ -19,7 +19,7 @@ def build_pipeline_parser() -> argparse.ArgumentParser:
     # here, where Ctrl-C is already reported in one line
     from pipeline.cli import compile_blocklists, inspect_command, list_recipes, run_jobs
     from pipeline.cli.previews import compare_command, explain_page_command, what_if_command
-    from pipeline.cli.programs import run_demo
+    from pipeline.cli.programs import run_demo, shell_completion
     from pipeline.cli.programs.other_programs import OTHER_PROGRAMS_HELP
 
     parser = argparse.ArgumentParser(
@@ -38,6 +38,7 @@ def build_pipeline_parser() -> argparse.ArgumentParser:
     list_recipes.add_recipes_command(commands)
     compile_blocklists.add_blocklists_command(commands)
     run_demo.add_demo_command(commands)
+    shell_completion.add_completion_command(commands, parser)
     return parser
 
 

@@ -11,7 +11,7 @@ wrong types and impossible values are errors of one line that name the key, the 
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,6 +62,10 @@ OLD_KEYS = {
 }
 
 
+DUMP = "{dump}"  # stands for a name of `dumps`
+DumpName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # a part of a path
+
+
 @dataclass(frozen=True, config=STRICT)
 class Config:
     """The whole configuration of a run. `inputs` and `output` have no default."""
@@ -69,6 +73,8 @@ class Config:
     # crawl files: paths, folders, globs, https://, s3://, gs://, or a list of paths (*.paths.gz)
     inputs: Annotated[tuple[str, ...], Field(min_length=1)]
     output: Annotated[str, Field(min_length=1)]  # the folder of the result: a path, gs:// or s3://
+    # a run for each name, in this order, without copies of earlier ones' pages; {dump} in inputs and output is the name
+    dumps: tuple[DumpName, ...] = ()
     # a finished output whose documents are published here: extract and dedup do not run; null: they run
     documents_from: Annotated[str, Field(min_length=1)] | None = None
     recipe: str = "default"  # the recipe that this config is laid over
@@ -92,7 +98,7 @@ class Config:
 
 
 # Keys that say how to run, not what comes out: they may differ between runs into one output.
-NOT_RESULT = ("workers", "output", "documents_from")
+NOT_RESULT = ("workers", "output", "documents_from", "dumps")
 NOT_RESULT_INPUT = ("concurrency", "retries", "cache")
 
 
@@ -105,13 +111,13 @@ def read_recipes() -> Mapping[str, Mapping[str, Any]]:
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Read a YAML file, apply `a.b=value` overrides, lay the result over its recipe, and validate it.
 
-    Raises ConfigError, one line, for anything that cannot be used.
+    `path` may be an address (gs://, s3://). Raises ConfigError, one line, for anything that cannot be used.
     """
-    path = Path(path)
     try:
-        user = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
+        user = parse_yaml(read_config_text(path))
+    except (OSError, ImportError) as error:
+        problem = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"{path}: cannot read the config: {problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except ConfigError as error:
@@ -121,6 +127,17 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     for override in overrides:
         user = merge_settings(user, read_override(override))
     return build_config(user)
+
+
+def read_config_text(path: str | Path) -> str:
+    """Return the text of a config, of this machine or in a bucket. Raises OSError, ImportError, UnicodeDecodeError."""
+    if "://" not in str(path):
+        return Path(path).read_text(encoding="utf-8")
+    import fsspec
+
+    with fsspec.open(str(path), "rb") as source:
+        data: bytes = source.read()
+    return data.decode("utf-8")
 
 
 def build_config(user: Mapping[str, object]) -> Config:
@@ -140,6 +157,7 @@ def build_config(user: Mapping[str, object]) -> Config:
         config = make_validator().validate_python(merged)
     except ValidationError as error:
         raise ConfigError(describe_error(error, Config, OLD_KEYS)) from error
+    check_dumps(config)
     check_own_parts(config)
     return config
 
@@ -157,6 +175,46 @@ def check_own_parts(config: Config) -> None:
         stage.make()
     for engine in filter(is_own_engine, (config.extract.engine, *config.extract.fallback)):
         load_object(engine, "extract.engine")
+
+
+def check_dumps(config: Config) -> None:
+    """Raise ConfigError unless every dump has inputs and an output of its own."""
+    named = {"inputs": config.inputs, "output": (config.output,), "documents_from": (config.documents_from,)}
+    for key, paths in named.items():
+        written = any(DUMP in path for path in paths if path)
+        if written and not config.dumps:
+            raise ConfigError(f"{key}: {DUMP} stands for a name of dumps; set `dumps: [NAME, ...]`")
+        if config.dumps and not written and any(paths):
+            raise ConfigError(f"{key}: {paths[0]!r} is the same for all dumps; write {DUMP} where the name belongs")
+    if twice := next((name for name in config.dumps if config.dumps.count(name) > 1), None):
+        raise ConfigError(f"dumps: {twice!r} stands twice")
+
+
+def split_dumps(config: Config, only: str | None = None) -> dict[str, Config]:
+    """Return the config of each dump's run by the name of the dump; without dumps the config itself, under "".
+
+    A run has the outputs of all earlier dumps in `dedup.previous_outputs`. `only` is the one dump to return. Raises
+    ConfigError if the config does not name it.
+    """
+    if only is not None and only not in config.dumps:
+        known = f"the config names {', '.join(config.dumps)}" if config.dumps else "the config names no dumps"
+        raise ConfigError(f"--dump {only}: {known}{suggest_name(only, config.dumps)}")
+    if not config.dumps:
+        return {"": config}
+    configs: dict[str, Config] = {}
+    earlier = config.dedup.previous_outputs
+    for dump in config.dumps:
+        source = config.documents_from.replace(DUMP, dump) if config.documents_from else None
+        configs[dump] = replace(
+            config,
+            inputs=tuple(path.replace(DUMP, dump) for path in config.inputs),
+            output=config.output.replace(DUMP, dump),
+            documents_from=source,
+            dumps=(),
+            dedup=replace(config.dedup, previous_outputs=earlier),
+        )
+        earlier += (source or configs[dump].output,)
+    return {only: configs[only]} if only is not None else configs
 
 
 def config_values(config: Config) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import fsspec
+
 from pipeline.cli.errors import RunError
 from pipeline.cli.language_names import find_language_code
 from pipeline.config import Config
@@ -12,7 +14,6 @@ from pipeline.extract.settings import own_stage_files
 from pipeline.filters.custom import custom_filter_files
 from pipeline.html.settings import ExtractConfig, is_own_engine
 from pipeline.io.inputs import Input
-from pipeline.io.output import Output
 from pipeline.io.plugins import find_source_file, load_object
 from pipeline.language.identify import LanguageModel
 from pipeline.publish.settings import TopicsConfig
@@ -125,9 +126,9 @@ def reject_unknown_languages(config: Config) -> None:
             raise ConfigError(f"{key}: {name!r} is not in `languages`, so no page has it; add it there")
 
 
-def reject_local_paths(inputs: Sequence[Input], output: Output, read: Sequence[str]) -> None:
-    """Raise RunError if a path is on this machine, where Dataflow's workers cannot read it."""
-    local = [output.root] * output.local + [item.path for item in inputs if item.local]
-    local += [root for root in read if Output(root).local]
+def reject_local_paths(inputs: Sequence[Input], roots: Sequence[str]) -> None:
+    """Raise RunError if an output or an input is on this machine, where Dataflow's workers cannot read it."""
+    local = [root for root in roots if fsspec.utils.get_protocol(root) in ("file", "local")]
+    local += [item.path for item in inputs if item.local]
     if local:
         raise RunError(f"{local[0]}: is on this machine, and Dataflow's workers cannot read it; give gs:// or s3://")

@@ -5,14 +5,18 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DebugOptions
+from fsspec.utils import get_protocol
 from google.protobuf import json_format
 
+from pipeline.cli.resume import holds_config
+from pipeline.cli.run import check_before_start
 from pipeline.config import Config
 from pipeline.dedup.job import build_dedup
 from pipeline.dedup.plan import unread_shards
 from pipeline.extract.job import build as build_extract
 from pipeline.extract.splits import plan_files
 from pipeline.io.inputs import expand_inputs
+from pipeline.io.output import Output
 from pipeline.publish.job import build_publish
 from pipeline.runners.beam_options import beam_options, check_flags, is_dataflow
 
@@ -31,12 +35,15 @@ class Graph(NamedTuple):
 
 
 def dry_run(config: Config, flags: Sequence[str], jobs: Sequence[str]) -> list[Graph]:
-    """Build the graphs of the jobs over the config's inputs. Touches neither the output nor any service.
+    """Build the graphs of the jobs over the config's inputs. Changes no output, and asks no service.
 
     `--dataflow_job_file=FILE.json` among the flags writes each graph to FILE-JOB.json. Raises ValueError or OSError
-    with one line for what the user can mend.
+    with one line for what the user can mend: what a run would refuse at its start is refused.
     """
     flags = check_flags(flags)
+    check_before_start(config, flags, jobs)
+    if get_protocol(config.output) == "file":  # to look into a bucket needs credentials
+        holds_config(Output(config.output), config)
     build = builders(config)
     return [graph(job, build[job], flags) for job in jobs]
 

@@ -50,11 +50,21 @@ def read_config_values(output: Output) -> dict[str, Any]:
 def load_or_write_config(config: Config, output: Output) -> None:
     """Write the effective config into an output, whose documents, if it has any, must be those of this config.
 
+    Raises as `holds_config` does.
+    """
+    if not holds_config(output, config):
+        with output.write("config.yaml") as out:
+            out.write(dump_config(config).encode())
+
+
+def holds_config(output: Output, config: Config) -> bool:
+    """Return whether an output has this very config; false if it has none, or one that may be replaced by this.
+
     Settings that only the publish job reads may differ from the config that made the output. Raises ConfigError if
     others do, RunError if the folder holds something else.
     """
     # Listed first: another job of the same run, with another input shard, may write its config meanwhile.
-    found = os.listdir(output.base) if output.local else []
+    found = os.listdir(output.base) if output.local and os.path.isdir(output.base) else []
     if output.exists("config.yaml"):
         old = read_config_values(output)
         changed = find_earlier_changes(old, config)
@@ -63,12 +73,10 @@ def load_or_write_config(config: Config, output: Output) -> None:
                 f"{output.root}: made by another config ({'; '.join(changed)}); choose another output, or remove this "
                 f"one (only {', '.join(PUBLISH_SECTIONS)} may change: then publish alone runs again)"
             )
-        if old == config_values(config):
-            return
-    elif any(name != WORK and not is_partial(name) for name in found):
+        return old == config_values(config)
+    if any(name != WORK and not is_partial(name) for name in found):
         raise RunError(f"{output.root}: this folder is not empty and not an output of ours; choose another")
-    with output.write("config.yaml") as out:
-        out.write(dump_config(config).encode())
+    return False
 
 
 def has_started(output: Output) -> bool:

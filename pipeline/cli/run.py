@@ -60,7 +60,7 @@ def run(config: Config, flags: Sequence[str] = (), jobs: Sequence[str] = JOBS) -
         raise LaunchError("--dry_run: nothing runs; pipeline.cli.dry_run builds the graphs")
     jobs = select_jobs(config, jobs)
     output = Output(config.output, config.documents_from)
-    inputs = check_before_start(config, flags, jobs, output)
+    inputs = check_before_start(config, flags, jobs)
     with output_lock(output), run_folder(output.root):
         load_or_write_config(config, output)
         if "extract" in jobs:
@@ -90,7 +90,7 @@ def run_input_shard(config: Config, flags: Sequence[str], shard: InputShard) -> 
     if is_dry_run(flags):
         raise LaunchError("--shard: has no effect with --dry_run; leave one of them out")
     output = Output(config.output)
-    inputs = check_before_start(config, flags, select_jobs(config, ("extract",)), output)
+    inputs = check_before_start(config, flags, select_jobs(config, ("extract",)))
     own = shard.select(inputs)
     with output_lock(output, shard), run_folder(f"{output.root}#{shard.name}"):
         load_or_write_config(config, output)
@@ -112,11 +112,13 @@ def select_jobs(config: Config, jobs: Sequence[str]) -> Sequence[str]:
     return ("publish",)
 
 
-def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str], output: Output) -> list[Input]:
+def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]) -> list[Input]:
     """Check everything that can fail before any work is done, and return the inputs that the extract job reads.
 
     Raises ValueError or OSError with one line.
     """
+    if config.dumps:
+        raise RunError("dumps: a run has one dump; pipeline.config.split_dumps gives the config of each")
     if "publish" in jobs:
         from pipeline.publish.dsir import find_target_files  # Beam takes seconds to import; extract does without
         from pipeline.publish.extra_sources import check_sources
@@ -128,17 +130,18 @@ def check_before_start(config: Config, flags: Sequence[str], jobs: Sequence[str]
         find_target_files(config.weights.dsir.target)
         check_sources(config.publish.extra_anneal_sources)
         fingerprint_topics(config.weights.topics)
-    check_documents_source(config, output)
+    if config.documents_from:
+        check_documents_source(config, Output(config.output, config.documents_from))
     if "extract" in jobs:
         require_named_files(config)
     if "extract" in jobs or config.documents_from:
         reject_unused_settings(config)
     inputs = expand_inputs(config.inputs, config.input, config.seed) if "extract" in jobs else []
     if is_dataflow(flags):
-        read = [*(config.dedup.previous_outputs if "dedup" in jobs else ())]
-        read += config.publish.extra_anneal_sources if "publish" in jobs else []
-        read += [config.documents_from] if config.documents_from else []
-        reject_local_paths(inputs, output, read)
+        roots = [config.output, *(config.dedup.previous_outputs if "dedup" in jobs else ())]
+        roots += config.publish.extra_anneal_sources if "publish" in jobs else []
+        roots += [config.documents_from] if config.documents_from else []
+        reject_local_paths(inputs, roots)
     return inputs
 
 

@@ -52,6 +52,7 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
             "config", metavar="CONFIG.yaml", help="the inputs, the output, the recipe, and the settings that differ"
         )
         parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="override one setting")
+        parser.add_argument("--dump", metavar="NAME", help="only this one of the config's dumps")
         if name == "run":
             parser.add_argument(
                 "--try",
@@ -73,15 +74,16 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
-    """Load the config and run the jobs of a command. Returns the exit code."""
+    """Load the config and run the jobs of a command, for one dump after the other. Returns the exit code."""
     from pipeline.cli.run_extract import has_own_part
-    from pipeline.config import load_config
+    from pipeline.config import load_config, split_dumps
     from pipeline.io.input_shards import InputShard
     from pipeline.runners.worker_processes import SMALL_BEAM
     from pipeline.settings import ConfigError
 
     try:
         config = load_config(args.config, args.set)
+        configs = split_dumps(config, args.dump)
     except ConfigError as error:
         return print_error(error, 2)
     if args.command != "extract" and not flags and not has_own_part(config):
@@ -89,12 +91,20 @@ def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
     if args.tried is not None:
         from pipeline.cli.previews.try_pages import try_pages
 
-        return try_pages(config, args.tried)
+        return try_pages(next(iter(configs.values())), args.tried)
+    if len(configs) > 1 and any(flag.startswith("--dataflow_job_file") for flag in flags):
+        return print_error("--dataflow_job_file: names the graphs of one dump; choose it with --dump", 2)
     try:
         shard = InputShard.parse(args.shard) if args.shard is not None else None
     except ValueError as error:
         return print_error(f"--shard: {error}", 2)
-    return run_jobs(config, flags, args.command, shard, args.core_price)
+    for number, (dump, chosen) in enumerate(configs.items(), 1):
+        if dump:
+            print(f"dump {number} of {len(configs)}: {dump}", flush=True)
+        code = run_jobs(chosen, flags, args.command, shard, args.core_price)
+        if code:
+            return code
+    return 0
 
 
 def run_jobs(

@@ -218,8 +218,7 @@ def test_an_earlier_output_that_changes_is_read_again_and_one_that_is_gone_is_no
 
 
 def test_dataflow_is_given_no_earlier_output_of_this_machine(tmp_path):
-    elsewhere = Output("memory://out")
-    reject_local_paths([], elsewhere, ["memory://old"])
+    reject_local_paths([], ["memory://out", "memory://old"])
     with pytest.raises(RunError, match=rf"^{re.escape(str(tmp_path))}: is on this machine") as error:
-        reject_local_paths([], elsewhere, ["memory://old", str(tmp_path)])
+        reject_local_paths([], ["memory://out", str(tmp_path)])
     assert "\n" not in str(error.value)

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow.parquet as pq
 import pytest
+import requests
 import yaml
 
 from tests.pipeline.cli.test_run import corpus_rows
@@ -77,12 +79,17 @@ def cluster(worker_python, tmp_path) -> Iterator[Cluster]:
         yield Cluster(client, flags, EmulatedBucket(address), process.pid, tmp_path / "service.log")
 
 
-def start_run(cluster: Cluster, crawl: list[str], folder: Path) -> subprocess.Popen[str]:
-    """Put the crawl into the bucket and start the client."""
+def put_run(cluster: Cluster, crawl: list[str], folder: Path) -> str:
+    """Put the crawl and a config for it into the bucket; return the config's address."""
     inputs = [cluster.bucket.put_file(Path(path), f"crawl/{Path(path).name}") for path in crawl]
     settings = {"inputs": inputs, "output": f"gs://{NAME}/out", "recipe": "default", **SETTINGS}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    command = [sys.executable, "-m", "pipeline", "run", str(folder / "config.yaml"), *cluster.flags]
+    return cluster.bucket.put_file(folder / "config.yaml", "crawl.yaml")
+
+
+def start_run(cluster: Cluster, crawl: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Put the crawl into the bucket and start the client."""
+    command = [sys.executable, "-m", "pipeline", "run", put_run(cluster, crawl, folder), *cluster.flags]
     return subprocess.Popen(
         command, env=cluster.env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -124,11 +131,32 @@ def watched_versions(bucket: EmulatedBucket, prefix: str) -> Iterator[dict[str, 
         watcher.join()
 
 
-def test_dataflow_gives_the_same_bytes(cluster, crawl, done, tmp_path):
-    client = start_run(cluster, crawl, tmp_path)
-    printed, _ = client.communicate(timeout=SECONDS)
-    assert client.returncode == 0, printed + cluster.service_log.read_text()
-    assert "was destroyed but it is pending" not in printed
+def launch_flex_template(cluster: Cluster, config: str) -> dict[str, Any]:
+    """Do what the service does with a launch: have the launch file write its job, then run that job to its end."""
+    stored = "staging/job_object"
+    command = [sys.executable, str(ROOT / "docker" / "launch_template.py"), f"--config={config}", "--job_name=may"]
+    command += [f"--template_location=gs://{NAME}/{stored}", *cluster.flags]
+    launched = subprocess.run(command, env=cluster.env, capture_output=True, text=True, timeout=SECONDS)
+    assert launched.returncode == 0, launched.stderr
+    job = requests.get(f"{cluster.bucket.objects}/{quote(stored, safe='')}", params={"alt": "media"}, timeout=60).json()
+    (endpoint,) = (flag.partition("=")[2] for flag in cluster.flags if flag.startswith("--dataflow_endpoint="))
+    jobs = f"{endpoint}/v1b3/projects/rehearsal/locations/us-central1/jobs"
+    found: dict[str, Any] = requests.post(jobs, json=job, timeout=60).json()
+    end = time.monotonic() + SECONDS
+    while found["currentState"] == "JOB_STATE_RUNNING" and time.monotonic() < end:
+        time.sleep(0.5)
+        found = requests.get(f"{jobs}/{found['id']}", timeout=60).json()
+    return found
+
+
+def test_a_flex_template_drives_the_three_jobs_and_gives_the_same_bytes(cluster, crawl, done, tmp_path):
+    ended = launch_flex_template(cluster, put_run(cluster, crawl, tmp_path))
+    log = cluster.service_log.read_text()
+    assert (ended["name"], ended["currentState"]) == ("may", "JOB_STATE_DONE"), log
+    assert re.findall(r"^(may\S*) try \d: (\w+)$", log, re.M) == [
+        *((f"may-{job}", "DONE") for job in ("extract", "dedup", "publish", "tokens")),
+        ("may", "DONE"),
+    ]
     assert_same_output(cluster, done, tmp_path / "copied")
 
 
@@ -146,6 +174,7 @@ def test_workers_killed_in_the_middle_of_a_job_change_nothing(job, begun, cluste
     with watched_versions(cluster.bucket, "out/.work/extract/") as versions:
         printed, _ = client.communicate(timeout=SECONDS)
     assert client.returncode == 0, printed + cluster.service_log.read_text()
+    assert "was destroyed but it is pending" not in printed
     assert killed, f"no worker ran when {job} had begun"
     assert re.search(rf"gristmill-{job}-\S+ try 1: FAILED", cluster.service_log.read_text())
     assert_same_output(cluster, done, tmp_path / "copied")

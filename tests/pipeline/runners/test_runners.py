@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from pipeline.cli.dry_run import dry_run
-from pipeline.cli.errors import RunError
 from pipeline.cli.run import JOBS, run
 from pipeline.extract.merge_splits import merge_file
 from pipeline.extract.splits import marker_path, plan_files, settings_fingerprint
 from pipeline.io.inputs import expand_inputs
 from pipeline.io.output import Output
 from pipeline.runners.beam_options import LaunchError, beam_options, check_flags, is_dry_run, is_local
+from pipeline.settings import ConfigError
 from tests.pipeline.cli.test_run import corpus_bytes
 from tests.pipeline.conftest import config
 from tests.shared import ROOT
@@ -46,9 +46,9 @@ def test_another_runner_gives_the_same_corpus_and_ledger(flags, done, crawl, tmp
     assert (tmp_path / "out" / "ledger.json").read_bytes() == (done / "ledger.json").read_bytes()
 
 
-def test_a_dry_run_for_dataflow_builds_three_graphs_offline_and_touches_nothing(crawl, tmp_path):
+def test_a_dry_run_for_dataflow_builds_three_graphs_offline_and_touches_nothing(tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump({"inputs": crawl, "output": str(tmp_path / "out")}))
+    path.write_text(yaml.safe_dump({"inputs": "https://example.org/a.warc.gz", "output": "gs://bucket-name/out"}))
     command = [sys.executable, "-m", "pipeline", "run", str(path), *DATAFLOW, "--dry_run=True"]
     graphs = f"--dataflow_job_file={tmp_path / 'graph.json'}"
     ended = subprocess.run([*command, graphs], cwd=ROOT, capture_output=True, text=True, timeout=280)
@@ -59,7 +59,7 @@ def test_a_dry_run_for_dataflow_builds_three_graphs_offline_and_touches_nothing(
     for job, step in (("extract", "pages"), ("dedup", "VerifyJaccard"), ("publish", "gather shards")):
         steps = json.loads((tmp_path / f"graph-{job}.json").read_text())["components"]["transforms"].values()
         assert any(found["uniqueName"].split("/")[0] == step for found in steps)
-    assert not (tmp_path / "out").exists()
+    assert {found.name for found in tmp_path.iterdir()} == {"config.yaml", *(f"graph-{job}.json" for job in JOBS)}
 
 
 def test_a_dry_run_says_what_one_job_costs_on_any_runner(crawl, tmp_path):
@@ -78,10 +78,26 @@ def test_a_dry_run_never_becomes_a_run(crawl, tmp_path):
     assert is_dry_run(check_flags(["--dry_run", "True"]))
 
 
-def test_dataflow_is_not_sent_paths_of_this_machine(crawl, tmp_path):
-    with pytest.raises(RunError, match=r"out: is on this machine.*gs://"):
-        run(config(crawl, tmp_path / "out"), DATAFLOW)
+@pytest.mark.parametrize(
+    "over, flags, needle",
+    [
+        ({}, DATAFLOW, r"out: is on this machine.*gs://"),
+        ({"languages": ["english"]}, [], "did you mean 'en'"),
+        ({"quality": {"model": "nowhere"}}, [], "quality.model: nowhere: no such file"),
+        ({"decontaminate": {"sets": ["nowhere.jsonl"]}}, [], "nowhere.jsonl"),
+    ],
+)
+def test_a_run_and_a_dry_run_refuse_the_same_at_their_start(over, flags, needle, crawl, tmp_path):
+    settings = config(crawl, tmp_path / "out", **over)
+    for begin in (run, lambda settings, flags: dry_run(settings, [*flags, "--dry_run"], JOBS)):
+        with pytest.raises((ValueError, OSError), match=needle):
+            begin(settings, flags)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_refuses_an_output_of_another_config(done, crawl):
+    with pytest.raises(ConfigError, match=r"made by another config \(languages: "):
+        dry_run(config(crawl, done, languages=["de"]), ["--dry_run"], JOBS)
 
 
 @pytest.mark.parametrize(
