@@ -19,7 +19,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
 
     train = commands.add_parser("train", help="train, or resume, the run that a config describes")
-    train.add_argument("config", type=Path, help="a YAML file, or the name of one of model/configs/: demo")
+    train.add_argument("config", type=Path, help="a YAML file, or the name of one of model/configs/: quick, demo")
 
     sample = commands.add_parser("sample", help="write text with a trained model")
     sample.add_argument("run", type=Path, metavar="RUN")

@@ -43,10 +43,16 @@ def test_command(folder, command):
     if "URL" in words:
         shard = next((folder / "out" / "documents").glob("*.parquet"))
         words[words.index("URL")] = pq.read_table(shard, columns=["url"])["url"][0].as_py()
-    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pipeline", *words[1:]]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    if words[1] == "train":  # what it prints shows that it learns
+        losses, unseen = (re.findall(rf"{name} (\d+\.\d+)", done.stderr) for name in ("loss", "validation"))
+        assert len(losses) == len(unseen) == 4 and float(losses[0]) - float(losses[-1]) > 0.5
+        assert unseen[-1] == min(unseen), unseen
+    if words[1] == "sample":
+        assert len(set(re.findall(r"\w+", done.stdout))) > 10
 
 
 def test_the_commands_are_there():

@@ -41,6 +41,6 @@ def print_completion(program: argparse.ArgumentParser, args: argparse.Namespace,
     for command in commands.choices.values():
         for action in command._actions:
             if not action.option_strings and action.choices is None:
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
+                action.complete = shtab.FILE
     print(shtab.complete(program, args.shell))
     return 0
