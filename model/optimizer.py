@@ -1,6 +1,5 @@
 """The optimizers, the learning-rate schedule, and the guard that skips a step whose loss jumps."""
 
-import functools
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -20,15 +19,12 @@ SPIKE_WINDOW = 128  # steps whose loss and gradient norm are remembered
 SPIKE_MINIMUM = 64  # steps that must be remembered before a step can be a spike
 
 
-# Coefficients of x, x^3 and x^5 in each Newton-Schulz step. Jordan's (Jordan et al. 2024):
-JORDAN_QUINTICS: tuple[tuple[float, float, float], ...] = ((3.4445, -4.7750, 2.0315),) * 5
-# For three steps in fp32, by the rule of Amsel et al. 2025 ("The Polar Express"): each is the best approximation of 1
-# on what the one before leaves of [.01, 1]. The last leaves [.73, 1.27].
-THREE_QUINTICS: tuple[tuple[float, float, float], ...] = (
-    (8.0934, -23.6204, 17.4462),
-    (3.6366, -2.7219, 0.5365),
-    (2.6613, -1.9772, 0.4526),
-)
+# Coefficients of x, x^3 and x^5 in each Newton-Schulz step of Jordan et al. 2024
+JORDAN_QUINTICS = ((3.4445, -4.7750, 2.0315),) * 5
+# Coefficients of x, x^3, ... x^9 in the two steps in fp32, by the rule of Amsel et al. 2025 ("The Polar Express"): each
+# is the best approximation of 1 on what the one before leaves of [1/80, 1]. The second leaves [.71, 1.29].
+FIRST_NONIC = (13.616705, -128.939057, 424.812884, -543.418440, 235.757951)
+SECOND_NONIC = (4.479802, -9.670755, 8.673634, -3.162340, 0.398355)
 
 
 class Muon(Optimizer):
@@ -68,50 +64,52 @@ def orthogonalize_matrices(matrices: Tensor) -> Tensor:
     """Return the matrices (n, rows, columns) with all singular values moved near one, by Newton-Schulz steps.
 
     In bf16, on hardware that computes it fast, these are Jordan's five; his quintic moves a singular value quickly into
-    an interval around one, where it stays. In fp32 three do as much: the Gram matrix gives a closer bound of the
-    largest singular value, and each step has the quintic that is best for what the one before has left.
+    an interval around one, where it stays. In fp32 two steps of higher degree do as much with fewer products: the Gram
+    matrix gives a closer bound of the largest singular value, and each step has the polynomial that is best for what
+    the one before has left.
     """
     is_tall = matrices.size(1) > matrices.size(2)
     x = matrices.mT if is_tall else matrices  # so that the Gram matrix is the smaller one
     if has_fast_bf16(x.device):
         x = x.bfloat16()
-        x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
-        x = apply_quintics(x, x @ x.mT, JORDAN_QUINTICS)
+        x = apply_quintics(x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7))
         return x.mT if is_tall else x
     x = x.float()
     gram = x @ x.mT
     largest = gram.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp(min=1e-30)
     gram = gram / largest  # first, so that no square in the norm is 0
     bound = gram.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)  # of the largest singular value's square
-    gram, scale = gram / bound, largest.rsqrt() * bound.rsqrt()
+    scale = largest.rsqrt() * bound.rsqrt()
+    first = evaluate_nonic(gram / bound, FIRST_NONIC)
     if 2 * x.size(2) > 3 * x.size(1):  # it takes fewer operations to work on the small matrix alone
-        turn = multiply_quintics(gram, THREE_QUINTICS) * scale  # symmetric
+        second = evaluate_nonic(first @ (gram / bound) @ first, SECOND_NONIC)
+        turn = (second @ first) * scale  # symmetric
         step: Tensor = x.mT @ turn if is_tall else turn @ x
         return step
-    x = apply_quintics(x * scale, gram, THREE_QUINTICS)
+    x = (first * scale) @ x
+    x = evaluate_nonic(x @ x.mT, SECOND_NONIC) @ x
     return x.mT if is_tall else x
 
 
-def apply_quintics(x: Tensor, gram: Tensor, quintics: tuple[tuple[float, float, float], ...]) -> Tensor:
-    """Return x (n, rows, columns), whose Gram matrix is given, after steps a x + b x x^T x + c x x^T x x^T x."""
-    for step, (a, b, c) in enumerate(quintics):
-        gram = x @ x.mT if step else gram
+def apply_quintics(x: Tensor) -> Tensor:
+    """Return x (n, rows, columns) after Jordan's steps a x + b x x^T x + c x x^T x x^T x."""
+    for a, b, c in JORDAN_QUINTICS:
+        gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
 
 
-def multiply_quintics(gram: Tensor, quintics: tuple[tuple[float, float, float], ...]) -> Tensor:
-    """Return the matrix that does all steps of `apply_quintics` at once, if x is multiplied by it from the left.
+def evaluate_nonic(gram: Tensor, coefficients: tuple[float, float, float, float, float]) -> Tensor:
+    """Return a I + b G + c G^2 + d G^3 + e G^4 of Gram matrices G (n, rows, rows), by which x is to be multiplied.
 
-    A step multiplies x by p = a + b gram + c gram^2, and so the Gram matrix by p from both sides.
+    Two products are enough: of G by itself, and of G^2 by d G + e G^2.
     """
-    factors: list[Tensor] = []
-    for a, b, c in quintics:
-        gram = factors[-1] @ gram @ factors[-1] if factors else gram
-        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal(dim1=1, dim2=2).add_(a)
-        factors.append(factor)
-    return functools.reduce(torch.matmul, factors)  # they are polynomials of one matrix, so that any order will do
+    a, b, c, d, e = coefficients
+    square = gram @ gram
+    low, high = torch.add(gram, square, alpha=c / b), torch.add(gram, square, alpha=e / d)
+    factor = torch.baddbmm(low, square, high, beta=b, alpha=d)
+    factor.diagonal(dim1=1, dim2=2).add_(a)
+    return factor
 
 
 def make_optimizers(model: GPT, config: OptimizerConfig) -> list[Optimizer]:
