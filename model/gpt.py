@@ -201,30 +201,30 @@ class CausalSelfAttention(nn.Module):
         layers = (self.q, self.k, self.v)
         bias = torch.cat([layer.bias for layer in layers]) if self.q.bias is not None else None
         qkv = F.linear(x, torch.cat([layer.weight for layer in layers]), bias)  # (B, T, 3 C) if no head is shared
-        qk, v = torch.split(qkv.view(B, T, heads + 2 * shared, -1), [heads + shared, shared], dim=2)  # (B, T, heads, D)
-        qk = self.position_queries_and_keys(qk, rope)
-        q, k = torch.split(qk.transpose(1, 2), [heads, shared], dim=1)  # (B, heads, T, D) each
-        v = v.transpose(1, 2)
+        q, k, v = self.split_heads(qkv.view(B, T, heads + 2 * shared, -1), rope)
         if cache is not None:
             k, v = cache.extend(self.index, k, v)
         y = compute_attention(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
         output: Tensor = self.out(y.transpose(1, 2).reshape(B, T, -1))
         return output
 
-    def position_queries_and_keys(self, qk: Tensor, rope: Rope | None) -> Tensor:
-        """Return queries and keys (B, T, heads, D) normed, if they are, and rotated by their positions.
+    def split_heads(self, qkv: Tensor, rope: Rope | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values (B, heads, T, D) of qkv (B, T, all heads, D).
 
-        The norm bounds the attention logits, so that high learning rates stay stable.
+        Queries and keys are normed, if they are, and rotated by their positions. The norm bounds the attention logits,
+        so that high learning rates stay stable.
         """
-        cos, sin = (table[:, None] for table in rope) if rope is not None else (None, None)  # (T, 1, D)
-        if self.q_gain is not None and self.k_gain is not None:
-            gains = torch.cat((self.q_gain.expand(self.heads, -1), self.k_gain.expand(self.shared_heads, -1)))
-            qk = normalize_rms(qk, self.epsilon) * gains
-        elif self.qk_norm and cos is not None and sin is not None:
-            return normalize_and_rotate(qk, self.epsilon, cos, sin)
-        elif self.qk_norm:
+        if self.qk_norm and self.q_gain is None and rope is not None:
+            return normalize_and_rotate(qkv, self.heads, self.epsilon, *rope)
+        qk, v = torch.split(qkv, [self.heads + self.shared_heads, self.shared_heads], dim=2)
+        if self.qk_norm:
             qk = normalize_rms(qk, self.epsilon)
-        return rotate_features(qk, cos, sin) if cos is not None and sin is not None else qk
+        if self.q_gain is not None and self.k_gain is not None:
+            qk = qk * torch.cat((self.q_gain.expand(self.heads, -1), self.k_gain.expand(self.shared_heads, -1)))
+        if rope is not None:
+            qk = rotate_features(qk, *(table[:, None] for table in rope))  # tables (T, 1, D)
+        q, k = torch.split(qk.transpose(1, 2), [self.heads, self.shared_heads], dim=1)
+        return q, k, v.transpose(1, 2)
 
 
 class FeedForward(nn.Module):

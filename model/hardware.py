@@ -46,6 +46,18 @@ def autocast_bf16(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed torch's random numbers on the CPU and on a device, for every step.
+
+    `torch.manual_seed` also records the call for each kind of device that is not in use, with its stack.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 def has_fast_bf16(device: torch.device) -> bool:
     """Return whether bf16 matrix products are faster than fp32 ones: on NVIDIA cards since Ampere.
 

@@ -36,6 +36,7 @@ from model.hardware import (
     explain_torch_errors,
     find_device_peak,
     run_unless_out_of_memory,
+    seed_generators,
     select_device,
 )
 from model.optimizer import SpikeGuard, learning_rate_scale, make_optimizers, set_learning_rate
@@ -268,7 +269,7 @@ class Trainer:
             self.decay_from = self.step
         rate = config.optimizer.learning_rate * learning_rate_scale(position, config.schedule)
         set_learning_rate(self.optimizers, rate)
-        torch.manual_seed((self.group.rank << 52) + (config.seed << 32) + self.step)  # for dropout
+        seed_generators((self.group.rank << 52) + (config.seed << 32) + self.step, self.device)  # for dropout
 
         wait_start = time.monotonic()
         tokens, targets = self.wait_for_batch()

@@ -21,12 +21,22 @@ def normalize_rms(x: Tensor, epsilon: float) -> Tensor:
     return y
 
 
-def normalize_and_rotate(x: Tensor, epsilon: float, cos: Tensor, sin: Tensor) -> Tensor:
-    """Return x (..., D) normed as by `normalize_rms`, then rotated as by `rotate_features`."""
-    if not is_plain_cpu(x):
-        return rotate_features(F.rms_norm(x, (x.size(-1),), eps=epsilon), cos, sin)
-    z: Tensor = RotatedNormFunction.apply(x, epsilon, cos, sin)  # type: ignore[no-untyped-call]
-    return z
+def normalize_and_rotate(
+    qkv: Tensor, heads: int, epsilon: float, cos: Tensor, sin: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return queries, keys and values, (B, H, T, D) each, of a tensor (B, T, heads, D) that holds them in this order.
+
+    The first `heads` are queries; keys and values have half of the rest each. Queries and keys are normed as by
+    `normalize_rms`, then rotated as by `rotate_features` with cos and sin (T, D).
+    """
+    shared = (qkv.size(2) - heads) // 2
+    cos, sin = cos[:, None], sin[:, None]
+    if is_plain_cpu(qkv):
+        return RotatedNormFunction.apply(qkv, heads, shared, epsilon, cos, sin)  # type: ignore[no-any-return, no-untyped-call]
+    qk, v = torch.split(qkv, [heads + shared, shared], dim=2)
+    qk = rotate_features(F.rms_norm(qk, (qk.size(-1),), eps=epsilon), cos, sin)
+    q, k = torch.split(qk.transpose(1, 2), [heads, shared], dim=1)
+    return q, k, v.transpose(1, 2)
 
 
 def rotate_features(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -57,24 +67,35 @@ class RMSNormFunction(Function):
 
 
 class RotatedNormFunction(Function):
-    """RMSNorm, then a rotation. It keeps lengths, so that the norm's gradient is found before the rotation's."""
+    """RMSNorm and rotation of queries and keys. It keeps lengths, so that the norm's gradient is found first.
+
+    The gradients of queries, keys and values are written into one tensor, where autograd would copy them twice.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, epsilon: float, cos: Tensor, sin: Tensor) -> Tensor:
-        """Return the normed and rotated x (..., D)."""
-        scale = compute_rms_scale(x, epsilon)
-        y = x * scale
-        z = (y * cos).addcmul_(y.roll(x.size(-1) // 2, -1), sin)
+    def forward(
+        ctx: Any, qkv: Tensor, heads: int, shared: int, epsilon: float, cos: Tensor, sin: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values (B, H, T, D)."""
+        qk, v = qkv[:, :, : heads + shared], qkv[:, :, heads + shared :]
+        scale = compute_rms_scale(qk, epsilon)
+        y = qk * scale
+        z = (y * cos).addcmul_(y.roll(y.size(-1) // 2, -1), sin)
         ctx.save_for_backward(z, scale, cos, sin)
-        return z
+        turned = z.transpose(1, 2)
+        return turned[:, :heads], turned[:, heads:], v.transpose(1, 2)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        """Return the gradient of x: that before the norm, rotated back."""
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        """Return the gradient of `qkv`: of queries and keys that before the norm, rotated back."""
         z, scale, cos, sin = ctx.saved_tensors
-        turned = remove_radial_part(gradient, z, scale)
+        whole = torch.cat([gradient.transpose(1, 2) for gradient in gradients], dim=2)  # (B, T, heads, D)
+        turned = whole[:, :, : z.size(2)]
+        mean = (turned * z).sum(-1, keepdim=True).div_(-z.size(-1))
+        turned.addcmul_(z, mean).mul_(scale)
         swapped = turned.roll(z.size(-1) // 2, -1)
-        return turned.mul_(cos).addcmul_(swapped, sin, value=-1), None, None, None
+        turned.mul_(cos).addcmul_(swapped, sin, value=-1)
+        return whole, None, None, None, None, None
 
 
 def compute_rms_scale(x: Tensor, epsilon: float) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor
 from model.config import PPOConfig, TrainerConfig, TrainerError
 from model.finetuning.examples import ExampleDataset
 from model.gpt import IGNORE
-from model.hardware import autocast_bf16
+from model.hardware import autocast_bf16, seed_generators
 from model.optimizer import learning_rate_scale, set_learning_rate
 from model.reinforcement.actor_critic import ActorCritic
 from model.reinforcement.answers import (
@@ -99,7 +99,7 @@ class PPOTrainer(Trainer):
         config, ppo = self.config, self.config.ppo
         rate = config.optimizer.learning_rate * learning_rate_scale(self.schedule_position(), config.schedule)
         set_learning_rate(self.optimizers, rate)
-        torch.manual_seed((config.seed << 32) + self.step)  # for the order of updates
+        seed_generators((config.seed << 32) + self.step, self.device)  # for the order of updates
         start = time.monotonic()
         prompts = list_prompts(*self.wait_for_batch())
         waited = time.monotonic() - start

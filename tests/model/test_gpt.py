@@ -81,18 +81,18 @@ def test_rope_makes_scores_a_function_of_distance_only():
 
 def test_norms_for_cpus_have_torchs_results_and_gradients(monkeypatch):
     torch.manual_seed(0)
-    tables = [table[:, None] for table in make_rope_tables(5, 8, 10_000.0)]
+    tables = make_rope_tables(5, 8, 10_000.0)
     parts = {
-        "alone": lambda x: normalize_rms(x, 1e-3),
-        "rotated": lambda x: normalize_and_rotate(x, 1e-3, *tables),
+        "alone": lambda x: (normalize_rms(x, 1e-3),),
+        "rotated": lambda x: normalize_and_rotate(x, 2, 1e-3, *tables),
     }
     for name, part in parts.items():
-        x, weights = torch.randn(2, 5, 3, 8, requires_grad=True), torch.randn(2, 3, 5, 8).transpose(1, 2)
+        x = torch.randn(2, 5, 4, 8, requires_grad=True)  # two heads of queries, one of keys, one of values
+        weights = [torch.randn(y.shape) for y in part(x)]
         results = []
         for plain in (True, False):
             monkeypatch.setattr("model.kernels.cpu_norms.is_plain_cpu", lambda x, plain=plain: plain)
-            y = part(x)
-            results.append((y, *torch.autograd.grad(y, x, weights)))
+            results.append((*part(x), *torch.autograd.grad(part(x), x, weights)))
         torch.testing.assert_close(results[0], results[1], msg=lambda text, name=name: f"{name}: {text}")
 
 
