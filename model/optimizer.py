@@ -86,8 +86,8 @@ def orthogonalize_matrices(matrices: Tensor) -> Tensor:
         turn = (second @ first) * scale  # symmetric
         step: Tensor = x.mT @ turn if is_tall else turn @ x
         return step
-    x = (first * scale) @ x
-    x = evaluate_nonic(x @ x.mT, SECOND_NONIC) @ x
+    x = torch.bmm(first * scale, x)
+    x = torch.bmm(evaluate_nonic(torch.bmm(x, x.mT), SECOND_NONIC), x)
     return x.mT if is_tall else x
 
 
