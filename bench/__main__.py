@@ -14,6 +14,7 @@ NAMES = (
     "pii",
     "rules",
     "keep",
+    "quality",
     "fallback",
     "evidence",
     "agreement",

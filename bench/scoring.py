@@ -1,6 +1,7 @@
-"""The speed of both classifiers, and the accuracy of topics.
+"""The speed of the quality ensemble and of both classifiers, and the accuracy of topics.
 
-Quality is scored page by page and in batches, as in the extract job; topics in batches, as in the publish job. Topics
+The ensemble is scored in batches, alone and with the quality classifier as a member, as in the extract job. The quality
+classifier is also scored page by page; topics in batches, as in the publish job. Topics
 are tested on pages that a person labelled (topics.tsv), by a classifier that saw no page of their sites.
 """
 
@@ -23,6 +24,7 @@ BATCH = 256
 
 def run(crawl: str) -> None:
     """Print the speeds on the main texts of the first crawl file."""
+    from classifiers.ensemble.model import load_ensemble_model
     from classifiers.quality.model import load_quality_model
     from classifiers.quality.pages import TrainingSet, make_labelled_page
     from classifiers.quality.training import train_quality_model
@@ -40,10 +42,16 @@ def run(crawl: str) -> None:
         model = load_quality_model(Path(folder) / "model")
     texts, urls = [page.text for page in pages], [page.url for page in pages]
     print(f"{'scoring':24} {'pages/s':>8}   median of {RUNS}, {len(texts):,} pages, bar 2,000")
-    topics = train_topics(crawl)
+    topics, ensemble = train_topics(crawl), load_ensemble_model()
+    english = ["en"] * BATCH
     ways: dict[str, tuple[int, Callable[[slice], object]]] = {
         "quality, one by one": (1, lambda some: model.score_texts(texts[some])),
         "quality, in batches": (BATCH, lambda some: model.score_texts(texts[some])),
+        "ensemble": (BATCH, lambda some: ensemble.score_pages(texts[some], english[: len(texts[some])])),
+        "ensemble with a member": (
+            BATCH,
+            lambda some: ensemble.score_pages(texts[some], english[: len(texts[some])], model),
+        ),
         "topics, in batches": (BATCH, lambda some: topics.predict_topics(texts[some], urls[some])),
     }
     costs = {}

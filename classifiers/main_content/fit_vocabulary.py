@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.sparse import csr_array, vstack
-from scipy.special import expit
 
+from classifiers.logistic_regression import fit_logistic_regression
 from classifiers.main_content.block_labels import BlockExample
 from classifiers.main_content.draw import draw_blocks
 from pipeline.html.main_content.vocabulary import (
@@ -55,16 +54,6 @@ def fit_vocabulary(examples: Sequence[BlockExample], hashed: Sequence[csr_array]
     shown = vstack([rows[blocks] for rows, (blocks, _) in zip(hashed, drawn, strict=True)], format="csr")
     label = np.concatenate([example.label[blocks] for example, (blocks, _) in zip(examples, drawn, strict=True)])
     weight = np.concatenate([weight for _, weight in drawn])
-    weight = weight / weight.sum()
-    turned = shown.T.tocsr()
-
-    def loss_and_slope(point: np.ndarray) -> tuple[float, np.ndarray]:
-        odds = shown @ point[:-1] + point[-1]
-        loss = np.dot(weight, np.logaddexp(0, odds) - label * odds) + PENALTY / 2 * np.dot(point[:-1], point[:-1])
-        error = weight * (expit(odds) - label)
-        return float(loss), np.append(turned @ error + PENALTY * point[:-1], error.sum())
-
-    start = np.zeros(shown.shape[1] + 1)
-    best = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x[:-1]
+    best, _ = fit_logistic_regression(shown, label, weight, PENALTY, ITERATIONS)
     steps = np.clip(np.round(best / WEIGHT_UNIT), -HIGHEST_WEIGHT, HIGHEST_WEIGHT)
     return Vocabulary(steps[:WORD_WEIGHTS], steps[WORD_WEIGHTS:])

@@ -1,21 +1,20 @@
 """Train the two stages of the block model, and write them as text."""
 
 import hashlib
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from classifiers.fit_forest import BoostingSettings, fit_forest
 from classifiers.main_content.block_labels import BlockExample
 from classifiers.main_content.draw import draw_blocks
 from classifiers.main_content.fit_vocabulary import fit_vocabulary, hash_example
 from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, WORDS, context_features, word_features
-from pipeline.html.main_content.boosted_trees import LEAF_UNIT, BoostedForest
+from pipeline.html.main_content.boosted_trees import BoostedForest, write_forest
 from pipeline.html.main_content.classifier import MainContentModel, build_main_content_model
 from pipeline.html.main_content.vocabulary import Vocabulary, write_weights
 
@@ -23,80 +22,12 @@ TREES = (160, 350)
 DEPTH = 6
 FOLDS = 5  # of the sites
 SECOND_NAMES = (*NAMES, *CONTEXT_NAMES)
-SETTINGS = {
-    "loss_function": "CrossEntropy",  # labels are shares
-    "depth": DEPTH,
-    "learning_rate": 0.1,
-    "l2_leaf_reg": 6.0,
-    "bootstrap_type": "Bernoulli",
-    "subsample": 0.5,
-    "rsm": 0.35,
-    "border_count": 32,
-    "boosting_type": "Plain",
-    "random_seed": 0,
-    "thread_count": 1,  # gives the same trees every time
-    "allow_writing_files": False,
-    "logging_level": "Silent",
-}
+SETTINGS = BoostingSettings(depth=DEPTH, learning_rate=0.1, l2_leaf_reg=6.0, subsample=0.5, rsm=0.35, border_count=32)
 
 
 def assign_fold(site: str, folds: int) -> int:
     """Return the fold of a site, by a hash, so that it depends on nothing else."""
     return int.from_bytes(hashlib.sha256(site.encode()).digest()[:4], "big") % folds
-
-
-def fit_forest(
-    names: Sequence[str], rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, trees: int
-) -> BoostedForest:
-    """Fit one stage on the columns of `rows`. Deterministic: one thread and a fixed seed."""
-    from catboost import CatBoost, Pool
-
-    model = CatBoost({"iterations": trees, **SETTINGS})
-    model.fit(Pool(rows.T, labels, weight=weights, feature_names=list(names)))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.json"
-        model.save_model(str(path), format="json")
-        fitted = json.loads(path.read_text())
-    return convert_catboost(fitted, tuple(names))
-
-
-class CatBoostSplit(TypedDict):
-    """A split in CatBoost's JSON."""
-
-    float_feature_index: int
-    border: float
-
-
-class CatBoostTree(TypedDict):
-    """A tree in CatBoost's JSON."""
-
-    splits: list[CatBoostSplit]
-    leaf_values: list[float]
-
-
-class CatBoostModel(TypedDict):
-    """The part of CatBoost's JSON that is read."""
-
-    oblivious_trees: list[CatBoostTree]
-    scale_and_bias: tuple[float, list[float] | float]
-
-
-def convert_catboost(fitted: CatBoostModel, names: tuple[str, ...]) -> BoostedForest:
-    """Return CatBoost's JSON as a Forest over the features that it uses."""
-    trees = fitted["oblivious_trees"]
-    used = sorted({split["float_feature_index"] for tree in trees for split in tree["splits"]})
-    place = {feature: number for number, feature in enumerate(used)}
-    scale, biases = fitted["scale_and_bias"]
-    bias = biases[0] if isinstance(biases, list) else biases
-    feature = np.zeros((len(trees), DEPTH), np.int64)
-    border = np.full((len(trees), DEPTH), np.inf, np.float32)
-    leaves = np.zeros((len(trees), 1 << DEPTH), np.int32)
-    for number, tree in enumerate(trees):
-        for level, split in enumerate(tree["splits"]):
-            feature[number, level], border[number, level] = place[split["float_feature_index"]], split["border"]
-        values = np.round(np.array(tree["leaf_values"]) * scale / LEAF_UNIT)
-        leaves[number, : len(values)] = values
-    return BoostedForest(tuple(names[index] for index in used), feature, border, leaves, round(bias / LEAF_UNIT))
 
 
 def select_feature_rows(forest: BoostedForest, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
@@ -148,7 +79,10 @@ def stack_first_stage(examples: Sequence[BlockExample]) -> StackedRows:
     stacked: list[tuple[np.ndarray, ...]] = [()] * len(examples)
     for held, others in folds:
         model = fit_forest(
-            NAMES, *stack_blocks([examples[number] for number in others], [rows[number] for number in others]), TREES[0]
+            NAMES,
+            *stack_blocks([examples[number] for number in others], [rows[number] for number in others]),
+            TREES[0],
+            SETTINGS,
         )
         for number in held:
             layout = examples[number].layout
@@ -179,7 +113,7 @@ def split_fold(fold_of: Sequence[int], fold: int) -> tuple[list[int], list[int]]
 def fit_second_stage(stacked: StackedRows, numbers: Sequence[int]) -> BoostedForest:
     """Fit the second stage on some of the pages."""
     examples, rows = [stacked.examples[number] for number in numbers], [stacked.rows[number] for number in numbers]
-    return fit_forest(SECOND_NAMES, *stack_blocks(examples, rows), TREES[1])
+    return fit_forest(SECOND_NAMES, *stack_blocks(examples, rows), TREES[1], SETTINGS)
 
 
 def train_block_model(examples: Sequence[BlockExample]) -> MainContentModel:
@@ -190,7 +124,7 @@ def train_block_model(examples: Sequence[BlockExample]) -> MainContentModel:
     """
     stacked = stack_first_stage(examples)
     rows = [parts[:2] for parts in stacked.rows]
-    first = fit_forest(NAMES, *stack_blocks(stacked.examples, rows), TREES[0])
+    first = fit_forest(NAMES, *stack_blocks(stacked.examples, rows), TREES[0], SETTINGS)
     second = fit_second_stage(stacked, range(len(stacked.examples)))
     vocabulary = fit_vocabulary(stacked.examples, stacked.hashed)
     return build_main_content_model(vocabulary, {"first": first, "second": second})
@@ -202,10 +136,7 @@ def write_block_model(model: MainContentModel, path: Path, about: str) -> None:
     lines.append("words " + write_weights(model.vocabulary.words))
     lines.append("names " + write_weights(model.vocabulary.names))
     for name, forest in (("first", model.first), ("second", model.second)):
-        lines += [f"forest {name}", "features " + " ".join(forest.features), f"bias {forest.bias}"]
-        for feature, border, leaves in zip(forest.feature, forest.border, forest.leaves, strict=True):
-            asked = " ".join(f"{forest.features[f]}>{format(b, '.9g')}" for f, b in zip(feature, border, strict=True))
-            lines.append(f"tree {asked} : " + " ".join(map(str, leaves)))
+        lines += write_forest(name, forest)
     path.write_text("\n".join(lines) + "\n")
 
 

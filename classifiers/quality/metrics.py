@@ -28,6 +28,23 @@ def compute_roc_auc(scores: np.ndarray, labels: np.ndarray) -> float | None:
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def compute_matched_auc(
+    scores: np.ndarray, labels: np.ndarray, sizes: np.ndarray, tolerance: float = 0.2
+) -> float | None:
+    """Return the same over the pairs whose sizes differ by at most `tolerance`; None where there is none.
+
+    A score that only knows the size has .5.
+    """
+    good, other = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    larger = np.maximum(sizes[good][:, None], sizes[other][None])
+    smaller = np.minimum(sizes[good][:, None], sizes[other][None])
+    matched = larger <= smaller * (1 + tolerance)
+    if not matched.any():
+        return None
+    above = scores[good][:, None] - scores[other][None]
+    return float(((above > 0) + 0.5 * (above == 0))[matched].mean())
+
+
 def compute_average_precision(scores: np.ndarray, labels: np.ndarray) -> float | None:
     """Return the area under the precision-recall curve, as the sum over thresholds; None without a positive."""
     positives = int(labels.sum())

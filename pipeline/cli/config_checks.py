@@ -68,20 +68,18 @@ def reject_unused_settings(config: Config) -> None:
 
 
 def reject_scores_without_model(config: Config) -> None:
-    """Raise ConfigError if a setting needs quality scores and there is no quality model."""
+    """Raise ConfigError if a setting needs quality scores and there are none."""
     weights = config.weights
     needs_scores = {
+        "quality.model": config.quality.model is not None,
         "quality.min_score": config.quality.min_score is not None,
         "dedup.keep_policy: best": config.dedup.keep_policy == "best",
         "weights.quality": bool(weights.quality),
         "weights.shares.quality": bool(weights.shares.quality),
     }
     for key, needed in needs_scores.items():
-        if needed and not config.quality.model:
-            raise ConfigError(
-                f"{key}: has no effect without scores; set quality.model to the folder that "
-                "`gristmill classifiers train` wrote, or leave this out"
-            )
+        if needed and not config.quality.score:
+            raise ConfigError(f"{key}: has no effect without scores; set quality.score to true, or leave this out")
 
 
 def reject_thresholds_without_model(config: Config) -> None:

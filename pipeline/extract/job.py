@@ -76,7 +76,7 @@ def page_stages(config: Config) -> list[PageTransform]:
         "identify_language": IdentifyLanguage(config.languages, config.language),
         "filter_quality": FilterQuality(config.rules, config.extract, config.languages, config.language),
         "mask_pii": MaskPii(config.pii),
-        "score_quality": ScoreQuality(config.quality.model, config.quality.min_score),
+        "score_quality": ScoreQuality(config.quality.model, config.quality.min_score, config.quality.score),
         "add_metadata": AddMetadata(config.extract.find_dates),
         "sign_minhash": SignMinHash(config.dedup.minhash_params() if config.dedup.near else None),
     }

@@ -1,53 +1,67 @@
-"""Seventh stage: the score of the Wikipedia-reference classifier, where a model is given."""
+"""Seventh stage: the quality score, and the scores of the ensemble's members."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pipeline.extract.page import Page, PageFunction, Rejection, process_remaining, reject_page
 from pipeline.extract.page_stage import PageStage, load_once
 
-if TYPE_CHECKING:
-    from classifiers.quality.model import QualityModel
+BATCH = 128  # pages scored together
 
-BATCH = 64  # pages scored together
-
-
-def score_quality(pages: Sequence[Page], model: "QualityModel | None", min_score: float | None) -> list[Page]:
-    """Score every page; reject pages below `min_score`, if there is one. Without a model the score is None."""
-    return process_remaining(pages, partial(_score, model=model, min_score=min_score), BATCH)
+Scores = Mapping[str, float | None]
+Scorer = Callable[[Sequence[str], Sequence[str | None]], Sequence[Scores]]  # of texts and their languages
 
 
-def _score(pages: Sequence[Page], model: "QualityModel | None", min_score: float | None) -> list[Page]:
+def score_quality(pages: Sequence[Page], scorer: Scorer | None, min_score: float | None) -> list[Page]:
+    """Score every page; reject pages below `min_score`, if there is one. Without a scorer the score is None."""
+    return process_remaining(pages, partial(_score, scorer=scorer, min_score=min_score), BATCH)
+
+
+def _score(pages: Sequence[Page], scorer: Scorer | None, min_score: float | None) -> list[Page]:
     """Score pages that were not rejected before."""
-    scores = model.score_texts([page.text or "" for page in pages]) if model and pages else [None] * len(pages)
-    return [_add_score(page, score, min_score) for page, score in zip(pages, scores, strict=True)]
+    if scorer is None:
+        return [_add_scores(page, {"quality": None}, min_score) for page in pages]
+    found = scorer([page.text or "" for page in pages], [page.language for page in pages])
+    return [_add_scores(page, scores, min_score) for page, scores in zip(pages, found, strict=True)]
 
 
-def _add_score(page: Page, score: float | None, min_score: float | None) -> Page:
-    """Return a page with its score, rejected where it is too low."""
-    page = replace(page, scores={"quality": score})
+def _add_scores(page: Page, scores: Scores, min_score: float | None) -> Page:
+    """Return a page with its scores, rejected where the quality score is too low."""
+    page, score = replace(page, scores=scores), scores["quality"]
     if score is not None and min_score is not None and score < min_score:
         return reject_page(page, Rejection("quality", "low-score", score, "quality", min_score))
     return page
 
 
-def load_classifier(folder: str) -> "QualityModel":
-    """Return the classifier in a folder. Imports fastText and the classifiers only now."""
+def load_scorer(reference: str | None) -> Scorer:
+    """Return the ensemble's scores of texts, with the classifier in a folder as one more member.
+
+    Imports the classifiers, and fastText where there is a folder, only now.
+    """
+    from classifiers.ensemble.model import load_ensemble_model
     from classifiers.quality.model import load_quality_model
 
-    return load_quality_model(folder)
+    model, added = load_ensemble_model(), load_quality_model(reference) if reference else None
+
+    def score(texts: Sequence[str], languages: Sequence[str | None]) -> Sequence[Scores]:
+        return [scores._asdict() for scores in model.score_pages(texts, languages, added)]
+
+    return score
 
 
 @dataclass(eq=False)
 class ScoreQuality(PageStage):
-    """PCollection[Page] -> PCollection[Page]: pages with the classifier's score."""
+    """PCollection[Page] -> PCollection[Page]: pages with the ensemble's scores.
+
+    `model` is a folder that `gristmill classifiers train` wrote: one more member. Without `score` there is no score.
+    """
 
     model: str | None = None
     min_score: float | None = None
+    score: bool = True
 
     def load(self) -> PageFunction:
-        """Load the classifier, where one is given."""
-        model = load_once(load_classifier, self.model) if self.model else None
-        return partial(score_quality, model=model, min_score=self.min_score)
+        """Load the ensemble."""
+        scorer = load_once(load_scorer, self.model) if self.score else None
+        return partial(score_quality, scorer=scorer, min_score=self.min_score)

@@ -24,9 +24,10 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, config=STRICT)
 class QualityConfig:
-    """The Wikipedia-reference classifier: its score is a column and a weight, never a default cut."""
+    """The quality score of an ensemble of classifiers. It is a column and a weight, never a default cut."""
 
-    model: str | None = None  # the folder that `gristmill classifiers train` wrote
+    score: bool = True  # false: no page has a score
+    model: str | None = None  # one more member, reference: the folder that `gristmill classifiers train` wrote
     min_score: Fraction | None = None  # a page with a lower score is dropped; null: scores drop nothing
 
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from pipeline.filters.chain import MEASURES
 
+SCORES = ("quality", "reference", "structure", "wording", "fluency")  # the ensemble, and its members
+
 DOCUMENT = pa.schema(
     [
         ("id", pa.string()),  # WARC-Record-ID as written; ARC: derived from URL, date and payload
@@ -36,7 +38,7 @@ DOCUMENT = pa.schema(
         ("offset", pa.int64()),  # of the record in that input
         ("pii", pa.int32()),  # how many spans were masked
         ("measures", pa.struct([(name, pa.float32()) for name in MEASURES])),
-        ("scores", pa.struct([("quality", pa.float32())])),  # null without a model
+        ("scores", pa.struct([(name, pa.float32()) for name in SCORES])),  # null for a member that is silent
         ("text_hash", pa.binary(16)),  # of the normalised text, for exact duplicates
         ("minhash", pa.binary()),  # little-endian uint32 signature; empty where near duplicates are off
     ]

@@ -4,6 +4,7 @@ The page is extracted again from its crawl record, if that can still be read; ot
 """
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import yaml
@@ -14,6 +15,7 @@ from pipeline.config import Config, build_config
 from pipeline.extract.job import apply_stages, load_stages
 from pipeline.extract.page import Page
 from pipeline.extract.read_crawl import place_page, read_page
+from pipeline.extract.settings import QualityConfig
 from pipeline.extract.splits import Split
 from pipeline.filters.chain import RulesConfig, check_filters, load_filters
 from pipeline.io.inputs import open_input
@@ -67,12 +69,17 @@ def explain_page(output: Output, config: Config, page: StoredPage, console: Cons
         print_checks(config, text, language, console)
     console.print(f"decision   {page.describe()}")
     if isinstance(page, KeptPage):
-        score = page.scores["quality"]
-        quality = "no model was given" if score is None else f"{score:.3f}"
-        console.print(f"quality    {quality}; masked spans of personal data: {page.pii}")
+        console.print(f"quality    {describe_scores(page.scores)}; masked spans of personal data: {page.pii}")
         if print_duplicates(output, page, console):
             print_publishing(output, config, page, console)
     console.print()
+
+
+def describe_scores(scores: Mapping[str, float | None]) -> str:
+    """Return the quality score of a page and those of the members, in words."""
+    known = {name: f"{score:.3f}" for name, score in scores.items() if score is not None}
+    members = ", ".join(f"{name} {score}" for name, score in known.items() if name != "quality")
+    return f"{known.get('quality', 'no score')}{f' ({members})' if members else ''}"
 
 
 def print_extraction(config: Config, page: Page, console: Console) -> None:
@@ -102,7 +109,7 @@ def extract_again(config: Config, page: StoredPage) -> Page | None:
         language=replace(config.language, min_score=0.0, by_language={}),
         rules=RulesConfig(),
         pii=replace(config.pii, emails=False, ips=False, phones=False, cards=False, ibans=False),
-        quality=replace(config.quality, model=None, min_score=None),
+        quality=QualityConfig(score=False),
         dedup=replace(config.dedup, near=False),
     )
     try:

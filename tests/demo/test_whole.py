@@ -78,8 +78,8 @@ def test_the_ledger_and_the_pages_fates_agree(shown):
 def test_the_classifier_tells_referenced_pages_from_others(shown):
     pages = rows("documents")
     referenced = set(json.loads((ROOT / "demo" / "expected.json").read_text())["referenced"])
-    inside = [r["scores"]["quality"] for r in pages if r["url"] in referenced]
-    outside = [r["scores"]["quality"] for r in pages if r["url"] not in referenced]
+    inside = [r["scores"]["reference"] for r in pages if r["url"] in referenced]
+    outside = [r["scores"]["reference"] for r in pages if r["url"] not in referenced]
     better = sum(a > b for a in inside for b in outside) / (len(inside) * len(outside))
     assert better > 0.8  # the area under the ROC curve
 

@@ -20,6 +20,7 @@ from types import FrameType
 import numpy as np
 import pytest
 
+from classifiers.ensemble.model import load_ensemble_model
 from pipeline.filters.bad_words import BadWordsFilter
 from pipeline.filters.c4 import C4Filter
 from pipeline.filters.chain import RulesConfig, built_in_filters, check_filters, load_filters
@@ -459,6 +460,7 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         "minhash": (lambda t: (sign_texts([t], MinHashParams()), hash_text(t)), words, TEXT_CONTEXTS[:1]),
         "line keys": (remove_half_of_lines, words, TEXT_CONTEXTS[:1]),
         "words": (lambda t: (split_words(t), count_sentences(t)), words, TEXT_CONTEXTS[:1]),
+        "quality": (lambda t: load_ensemble_model().score_pages([t], ["en"]), words, TEXT_CONTEXTS[:1]),
         "decontamination": (lambda t: index.spans([t]), [*words, question, question[:15]], TEXT_CONTEXTS[:1]),
     }
     yield found
@@ -538,7 +540,7 @@ def find_growth(function: Callable[[str], object], make: Callable[[int], str]) -
     [
         "response", "records", "robots", "metadata", "date", "prefilter", "engine", "main content", "url", "url filter",
         "tidy", "text lines", "plain text", "entities", "language", "filters", "datatrove filters", "bad words", "pii",
-        "minhash", "line keys", "words", "decontamination",
+        "minhash", "line keys", "words", "quality", "decontamination",
     ],
 )  # fmt: skip
 def test_time_grows_with_the_size_of_the_input_alone(name: str, functions: dict) -> None:

@@ -1,4 +1,4 @@
-"""Boosted trees, read from text and evaluated on arrays: all blocks of a page and all trees at once.
+"""Boosted trees, read from text and evaluated on arrays: all blocks of a page (or all pages) and all trees at once.
 
 The trees are symmetric (each level asks one question), so a leaf's number is the answers' bits. Leaves are whole
 numbers, so that a score is the same sum on every machine, and for a block alone as among others.
@@ -33,6 +33,11 @@ class BoostedForest:
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Return the probability of each column of `rows` (features x columns), rounded to DECIMALS."""
+        found: np.ndarray = np.round(1 / (1 + np.exp(-self.add_leaves(rows) * LEAF_UNIT)), DECIMALS)
+        return found
+
+    def add_leaves(self, rows: np.ndarray) -> np.ndarray:
+        """Return the log odds of each column of `rows` (features x columns), in LEAF_UNITs: int64."""
         trees, depth = self.feature.shape
         feature, border, asked = self.questions
         columns = rows.shape[1]
@@ -47,8 +52,7 @@ class BoostedForest:
                 leaf += leaf
                 leaf += answers.take(asked[level], 0)
             total[start : start + step] += values.take(leaf + offsets).sum(0, dtype=np.int32)
-        found: np.ndarray = np.round(1 / (1 + np.exp(-total * LEAF_UNIT)), DECIMALS)
-        return found
+        return total
 
 
 @dataclass
@@ -79,6 +83,15 @@ class ForestLines:
         return BoostedForest(tuple(self.index), np.array(self.questions), borders, leaves, self.bias)
 
 
+def write_forest(name: str, forest: BoostedForest) -> list[str]:
+    """Return the lines from which `parse_forests` reads a forest."""
+    lines = [f"forest {name}", "features " + " ".join(forest.features), f"bias {forest.bias}"]
+    for feature, border, leaves in zip(forest.feature, forest.border, forest.leaves, strict=True):
+        asked = " ".join(f"{forest.features[f]}>{format(b, '.9g')}" for f, b in zip(feature, border, strict=True))
+        lines.append(f"tree {asked} : " + " ".join(map(str, leaves)))
+    return lines
+
+
 def parse_forests(lines: Iterable[str]) -> dict[str, BoostedForest]:
     """Read forests by name. Raises ValueError, one line, for what is no such file."""
     found: list[ForestLines] = []
@@ -98,5 +111,5 @@ def parse_forests(lines: Iterable[str]) -> dict[str, BoostedForest]:
             else:
                 found[-1].add_tree(rest)
         except (KeyError, ValueError) as error:
-            raise ValueError(f"main-content model, line {number}: {error}") from error
+            raise ValueError(f"model, line {number}: {error}") from error
     return {forest.name: forest.build() for forest in found}

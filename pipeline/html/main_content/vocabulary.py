@@ -66,9 +66,12 @@ class HashedWords(NamedTuple):
     value: Array
 
 
-def hash_block_words(texts: list[str]) -> HashedWords:
-    """Return the hash values of the first words of all blocks. Digits are alike, as are upper and lower case."""
-    codes, classes = classify_characters(SEPARATOR.join([text[:READ_CHARACTERS] for text in texts]))
+def hash_block_words(texts: list[str], characters: int = READ_CHARACTERS, bits: int = WORD_BITS) -> HashedWords:
+    """Return the hash values, of so many bits, of the words in the first `characters` of all blocks.
+
+    Digits are alike, as are upper and lower case.
+    """
+    codes, classes = classify_characters(SEPARATOR.join([text[:characters] for text in texts]))
     word = np.flatnonzero(is_word_class(classes))
     if not len(word):
         return HashedWords(np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -88,7 +91,7 @@ def hash_block_words(texts: list[str]) -> HashedWords:
     whole = np.add.reduceat(single * PLACE_FACTORS[order], firsts)[counts <= WHOLE_WORDS]
     mixed = np.concatenate((single * SINGLE_FACTOR, pair * SINGLE_FACTOR, whole * WHOLE_FACTOR))
     mixed ^= mixed >> np.uint64(29)
-    value = (mixed * np.uint64(MIX)) >> np.uint64(64 - WORD_BITS)
+    value = (mixed * np.uint64(MIX)) >> np.uint64(64 - bits)
     blocks = np.concatenate((of, of[pairs], of[firsts][counts <= WHOLE_WORDS]))
     return HashedWords(blocks, value.astype(np.int64))
 

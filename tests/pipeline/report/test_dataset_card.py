@@ -45,8 +45,8 @@ def test_datasets_loads_the_folder_by_its_card(done):
     _, book, _ = read_run(done)
     corpus = datasets.load_dataset(str(done))
     totals = book.totals
-    rows = {split: totals.published[split] + totals.repeated[split] for split in ("train", "validation")}
-    assert {split: corpus[split].num_rows for split in corpus} == rows  # no anneal: the run has no quality scores
+    rows = {split: totals.published[split] + totals.repeated[split] for split in ("train", "validation", "anneal")}
+    assert {split: corpus[split].num_rows for split in corpus} == rows
     assert len(set(corpus["train"]["id"])) == totals.published["train"]
     for folder, count in (("rejected", totals.rejected), ("duplicates", totals.duplicates)):
         assert datasets.load_dataset(str(done), folder, split="train").num_rows == count.total()

@@ -1,0 +1,1 @@
+"""The quality score: an ensemble of named, calibrated members."""
