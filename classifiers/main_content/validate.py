@@ -21,7 +21,7 @@ from classifiers.main_content.train import (
     train_block_model,
 )
 from pipeline.html.engines import EngineOptions
-from pipeline.html.main_content.classifier import MainContentModel, find_cut, score_blocks, select_blocks, smooth_scores
+from pipeline.html.main_content.classifier import MainContentModel, score_blocks, select_main_content, smooth_scores
 from pipeline.html.main_content.render import render_text
 
 THRESHOLD = EngineOptions().threshold  # the default of the engine
@@ -90,8 +90,8 @@ def extract_kept_text(example: BlockExample, scores: np.ndarray, threshold: floa
     """Return the text of the blocks that are chosen by their scores."""
     if example.layout is None:
         return ""
-    cut = find_cut(scores, example.layout.length, threshold)
-    return render_text(example.blocks, select_blocks(scores, example.blocks, example.layout, cut))
+    _, kept = select_main_content(scores, example.blocks, example.layout, threshold)
+    return render_text(example.blocks, kept)
 
 
 def measure_word_f1(text: str, gold: str) -> float:

@@ -474,7 +474,7 @@ def run_filters(rules: RulesConfig, text: str) -> object:
 
 def extract_markdown(model: MainContentModel, html: str) -> object:
     """Extract a page without the limits that send it to the sandbox."""
-    return extract_main_content(html, "https://example.org/a/b", 0.0, True, True, model)
+    return extract_main_content(html, "https://docs.example.org/a/b", 0.0, True, True, model)
 
 
 def run_engine(engine: engines.Engine, html: str) -> object:

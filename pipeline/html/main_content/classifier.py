@@ -17,6 +17,7 @@ from pipeline.html.main_content.block_features import (
 from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, PageBlocks, read_page_blocks
 from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
+from pipeline.html.main_content.enclosed_blocks import find_contents_entries, find_enclosed_blocks
 from pipeline.html.main_content.page_facts import read_own_text
 from pipeline.html.main_content.render import render_markdown, render_text
 from pipeline.html.main_content.sibling_fate import share_fate
@@ -173,8 +174,25 @@ def judge_blocks(html: str, url: str, threshold: float, model: MainContentModel)
         return None
     layout = BlockLayout(page)
     scores = score_blocks(compute_block_features(page, layout, model.vocabulary), layout, model)
+    return JudgedBlocks(page, layout, scores, *select_main_content(scores, page, layout, threshold))
+
+
+def select_main_content(
+    scores: np.ndarray, page: PageBlocks, layout: BlockLayout, threshold: float
+) -> tuple[float, np.ndarray]:
+    """Return the score that a block needs by itself, and which blocks to keep.
+
+    What belongs to the kept blocks for its place is certain; the choice is made again with that, since the blocks that
+    were kept for want of better ones may now be left out.
+    """
     cut = find_cut(scores, layout.length, threshold)
-    return JudgedBlocks(page, layout, scores, cut, select_blocks(scores, page, layout, cut))
+    kept = select_blocks(scores, page, layout, cut)
+    enclosed = find_enclosed_blocks(kept, page, layout, scores, cut)
+    if enclosed.any():
+        scores = np.where(enclosed, 1.0, scores)
+        cut = find_cut(scores, layout.length, threshold)
+        kept = select_blocks(scores, page, layout, cut)
+    return cut, kept & ~find_contents_entries(layout)
 
 
 def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, cut: float) -> np.ndarray:

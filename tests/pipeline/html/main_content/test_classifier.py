@@ -13,6 +13,7 @@ from pipeline.html.main_content.classifier import (
     extract_main_content,
     find_cut,
     load_main_content_model,
+    select_main_content,
     smooth_scores,
 )
 
@@ -81,6 +82,53 @@ def test_what_stands_between_two_kept_paragraphs_is_kept_if_an_author_put_it_the
     assert left_out == ["Mills", "Rivers", "Aside."]
     refused = np.where(ends, 0.9, 0.1)
     assert (bridge_gaps(ends, page, BlockLayout(page), refused, 0.5) == ends).all()
+
+
+def keep_with_doubts(html: str, url: str, doubts: dict[str, float]) -> list[str]:
+    """Return the kept blocks of a page whose blocks are certain; `doubts` has the scores of the others."""
+    page = read_page_blocks(html, url)
+    scores = np.array([doubts.get(text, 0.95) for text in page.text])
+    _, kept = select_main_content(scores, page, BlockLayout(page), 0.55)
+    return [text for text, keep in zip(page.text, kept, strict=True) if keep]
+
+
+NOTE, CHAPTER = "Never open the gate while the wheel turns.", "The pond"
+MANUAL = f"""<title>The mill</title><nav><a href=/>Home</a></nav><article><p>{SENTENCE}</p><div class=note>{NOTE}
+</div><ul><li><a href=/pond>{CHAPTER}</a></ul><button>Run</button><pre>grind(rye)</pre><p>{SENTENCE} Then it rests.</p>
+</article><footer><p>Imprint</p></footer>"""
+
+
+def test_documentation_keeps_notes_and_lists_of_chapters_between_its_kept_parts() -> None:
+    doubts = {"Home": 0.1, NOTE: 0.3, CHAPTER: 0.2, "Run": 0.2, "grind(rye)": 0.1, "Imprint": 0.3}
+    kept = keep_with_doubts(MANUAL, "https://mills.example/docs/mill", doubts)
+    assert kept == [SENTENCE, NOTE, CHAPTER, "Run", "grind(rye)", f"{SENTENCE} Then it rests."]
+    elsewhere = keep_with_doubts(MANUAL, "https://mills.example/news/mill", doubts)
+    assert elsewhere == [SENTENCE, "grind(rye)", f"{SENTENCE} Then it rests."]
+    refused = keep_with_doubts(MANUAL, "https://mills.example/docs/mill", doubts | {NOTE: 0.01, CHAPTER: 0.01})
+    assert NOTE not in refused and CHAPTER not in refused and "grind(rye)" in refused
+
+
+def test_a_chapter_whose_text_is_a_list_of_its_sections_keeps_the_list() -> None:
+    sections = [f"4.{number}. The {part}" for number, part in enumerate(("wheel", "stone", "hopper", "gate"), 1)]
+    links = "".join(f"<dt><a href=/docs/{number}>{title}</a>" for number, title in enumerate(sections))
+    html = f"""<title>Mills: Chapter 4. Parts</title><nav><a href=/>Home</a></nav><main><h2>Chapter 4. Parts</h2>
+    <dl>{links}</dl><p>The parts of a mill.</p><table><tr><td><a href=/3>Before</a><td>Up<td>Next</table></main>
+    <div><p>Is anything wrong here? Write to us and tell us what.</p></div>"""
+    doubts = dict.fromkeys(sections, 0.15) | {"Home": 0.05, "Chapter 4. Parts": 0.2, "The parts of a mill.": 0.8}
+    page = read_page_blocks(html)
+    doubts |= {text: 0.35 for text in page.text if "wrong" in text or "Up" in text}
+    kept = keep_with_doubts(html, "https://mills.example/docs/parts", doubts)
+    assert kept == ["Chapter 4. Parts", *sections, "The parts of a mill."]
+
+
+def test_the_table_of_contents_of_a_page_is_left_out() -> None:
+    titles = ("The wheel", "The stone", "The hopper")
+    contents = "".join(f"<li><a href=#{number}>{number}. {title}</a>" for number, title in enumerate(titles, 1))
+    parts = "".join(f"<h2>{title}</h2><p>{title}: {SENTENCE}</p>" for title in titles)
+    others = "<li><a href=/pond>The pond</a><li><a href=/weir>The weir</a><li><a href=/race>The mill race</a>"
+    kept = keep_with_doubts(f"<p>Parts.</p><ul>{contents}</ul>{parts}<ul>{others}</ul>", "https://mills.example/a", {})
+    assert [text for text in kept if "The wheel" in text] == ["The wheel", f"The wheel: {SENTENCE}"]
+    assert kept[0] == "Parts." and kept[-3:] == ["The pond", "The weir", "The mill race"]
 
 
 def test_a_score_leans_on_its_neighbours_and_stays_a_score() -> None:

@@ -1,0 +1,90 @@
+"""Blocks that belong to the main content for the place where they stand, whatever the model thinks of them.
+
+Code between two kept blocks is the author's, however odd it looks. On pages that their address calls documentation so
+is all that stands between two kept parts of the body: notes, lists of links to the chapters, small tables, parameters.
+The table of contents of the page itself is not: its entries only repeat the headings.
+"""
+
+import numpy as np
+
+from pipeline.html.main_content.block_features import BlockLayout, title_share
+from pipeline.html.main_content.blocks import PRE, PageBlocks
+from pipeline.html.main_content.page_facts import FACTS
+
+SAYS_DOCUMENTATION = FACTS.index("url_docs")
+BODY = 0.7  # of the kept text is in the element that is the body of the page
+TITLED = 0.25  # of the page's title that a heading says, to be the heading of the body
+BELIEVED = 0.2  # of the score that a block needs: below it a run of blocks is no part of the body
+LINKED_CODE = 0.3  # share of links above which code is none
+LINKED_ENTRY = 0.7  # share of links above which a block may be an entry of a table of contents
+FEWEST_ENTRIES = 3  # of a table of contents
+HALF = 0.5  # of a run of blocks that is a table of contents, for the run to be one
+NUMBERING = "0123456789. "
+
+
+def find_enclosed_blocks(
+    kept: np.ndarray, page: PageBlocks, layout: BlockLayout, scores: np.ndarray, cut: float
+) -> np.ndarray:
+    """Return which blocks belong to the main content for standing between the kept ones. `cut` is the score that a
+    block needs by itself.
+    """
+    enclosed = np.zeros(len(kept), bool)
+    if not kept.any():
+        return enclosed
+    first, last = int(np.argmax(kept)), len(kept) - 1 - int(np.argmax(kept[::-1]))
+    inside = slice(first, last + 1)
+    enclosed[inside] = (layout.kind[inside] == PRE) & (layout.link[inside] < LINKED_CODE)
+    if page.facts[SAYS_DOCUMENTATION]:
+        fill_body(enclosed, kept | enclosed, page, layout, scores, BELIEVED * cut)
+    return enclosed & ~kept
+
+
+def fill_body(
+    enclosed: np.ndarray, kept: np.ndarray, page: PageBlocks, layout: BlockLayout, scores: np.ndarray, low: float
+) -> None:
+    """Mark, in place, the runs of blocks in the body of the page, after its heading, that score at least `low` on
+    average and are no table of contents.
+    """
+    start, end = find_body(kept, layout)
+    heading = find_title(kept, start, page, layout)
+    if heading >= 0:
+        enclosed[heading] = kept[heading] = True
+    weight = layout.length
+    entries = find_contents_entries(layout)
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], kept, [True])).astype(np.int8)))
+    for left, right in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if left == 0 or right == len(kept) or left < start or right > end:
+            continue
+        run = slice(left, right)
+        text = weight[run].sum()
+        believed = (scores[run] * weight[run]).sum() >= low * text
+        enclosed[run] = believed and weight[run][entries[run]].sum() <= HALF * text
+
+
+def find_body(kept: np.ndarray, layout: BlockLayout) -> tuple[int, int]:
+    """Return the first block of the smallest element that holds most of the kept text, and the one after its last."""
+    text = np.concatenate(([0.0], np.cumsum(layout.length * kept)))
+    held = np.flatnonzero(text[layout.end] - text[layout.first] >= BODY * text[-1])
+    smallest = held[np.argmin(layout.end[held] - layout.first[held])]
+    return int(layout.first[smallest]), int(layout.end[smallest])
+
+
+def find_title(kept: np.ndarray, start: int, page: PageBlocks, layout: BlockLayout) -> int:
+    """Return the last heading in the body, before all that is kept, which the page's title names; -1 for none."""
+    heading = (layout.kind >= 1) & (layout.kind <= 6) & (title_share(page.title, layout) >= TITLED)
+    found = np.flatnonzero(heading[start : int(np.argmax(kept))])
+    return start + int(found[-1]) if len(found) else -1
+
+
+def find_contents_entries(layout: BlockLayout) -> np.ndarray:
+    """Return which blocks are entries of the page's own table of contents: links that say what a heading says."""
+    found = np.zeros(len(layout.kind), bool)
+    heading = (layout.kind >= 1) & (layout.kind <= 6)
+    if heading.sum() < FEWEST_ENTRIES:
+        return found
+    titles = {layout.texts[number].strip().casefold() for number in np.flatnonzero(heading).tolist()}
+    for number in np.flatnonzero(~heading & (layout.link > LINKED_ENTRY)).tolist():
+        found[number] = layout.texts[number].lstrip(NUMBERING).rstrip().casefold() in titles
+    if found.sum() < FEWEST_ENTRIES:
+        found[:] = False
+    return found
