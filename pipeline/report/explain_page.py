@@ -165,7 +165,7 @@ def find_reasons(judged: JudgedBlocks) -> list[str]:
     names = {
         (True, True): "its score",
         (False, True): "kept with what is parallel to it or around it",
-        (True, False): "left out with what is parallel to it, or an entry of a table of contents",
+        (True, False): "left out with what is parallel to it, or for what it repeats",
         (False, False): "its score",
     }
     return [names[bool(score), bool(kept)] for score, kept in zip(high, np.asarray(judged.kept), strict=True)]

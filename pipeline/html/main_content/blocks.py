@@ -746,7 +746,7 @@ def is_shown_apart(node: LexborNode, tag: str, fragments: list[str]) -> bool:
     last = fragments[-1]
     if last in MARKS_ALONE and len(fragments) > 1:
         last = fragments[-2]
-    before = node.prev if last[-1:].isalnum() and tag in SHOWN_APART else None
+    before = find_node_before(node) if last[-1:].isalnum() and tag in SHOWN_APART else None
     if before is None or before.tag not in SHOWN_APART or (tag not in BOXES and before.tag not in BOXES):
         return False
     parent = node.parent
@@ -755,6 +755,12 @@ def is_shown_apart(node: LexborNode, tag: str, fragments: list[str]) -> bool:
     if not is_inline_box(before) or not is_inline_box(node):
         return False
     return read_first_text(node)[:1].isalnum()
+
+
+def find_node_before(node: LexborNode) -> LexborNode | None:
+    """Return the node before an element; a <wbr/>, at which a line may break, shows nothing."""
+    before = node.prev
+    return before.prev if before is not None and before.tag == "wbr" else before
 
 
 def holds_own_text(node: LexborNode) -> bool:

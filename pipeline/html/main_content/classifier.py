@@ -17,8 +17,9 @@ from pipeline.html.main_content.block_features import (
 from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, PageBlocks, read_page_blocks
 from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
-from pipeline.html.main_content.enclosed_blocks import find_contents_entries, find_enclosed_blocks
+from pipeline.html.main_content.enclosed_blocks import find_enclosed_blocks
 from pipeline.html.main_content.page_facts import read_own_text
+from pipeline.html.main_content.page_furniture import find_furniture
 from pipeline.html.main_content.render import render_markdown, render_text
 from pipeline.html.main_content.sibling_fate import share_fate
 from pipeline.html.main_content.vocabulary import NAME_WEIGHTS, WORD_WEIGHTS, Vocabulary, read_weights
@@ -192,7 +193,7 @@ def select_main_content(
         scores = np.where(enclosed, 1.0, scores)
         cut = find_cut(scores, layout.length, threshold)
         kept = select_blocks(scores, page, layout, cut)
-    return cut, kept & ~find_contents_entries(layout)
+    return cut, kept & ~find_furniture(layout)
 
 
 def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, cut: float) -> np.ndarray:

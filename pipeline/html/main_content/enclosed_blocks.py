@@ -10,16 +10,14 @@ import numpy as np
 from pipeline.html.main_content.block_features import BlockLayout, title_share
 from pipeline.html.main_content.blocks import PRE, PageBlocks
 from pipeline.html.main_content.page_facts import FACTS
+from pipeline.html.main_content.page_furniture import find_contents_entries
 
 SAYS_DOCUMENTATION = FACTS.index("url_docs")
 BODY = 0.7  # of the kept text is in the element that is the body of the page
 TITLED = 0.25  # of the page's title that a heading says, to be the heading of the body
 BELIEVED = 0.2  # of the score that a block needs: below it a run of blocks is no part of the body
 LINKED_CODE = 0.3  # share of links above which code is none
-LINKED_ENTRY = 0.7  # share of links above which a block may be an entry of a table of contents
-FEWEST_ENTRIES = 3  # of a table of contents
 HALF = 0.5  # of a run of blocks that is a table of contents, for the run to be one
-NUMBERING = "0123456789. "
 
 
 def find_enclosed_blocks(
@@ -28,7 +26,7 @@ def find_enclosed_blocks(
     """Return which blocks belong to the main content for standing between the kept ones. `cut` is the score that a
     block needs by itself.
     """
-    enclosed = np.zeros(len(kept), bool)
+    enclosed: np.ndarray = np.zeros(len(kept), bool)
     if not kept.any():
         return enclosed
     first, last = int(np.argmax(kept)), len(kept) - 1 - int(np.argmax(kept[::-1]))
@@ -36,7 +34,8 @@ def find_enclosed_blocks(
     enclosed[inside] = (layout.kind[inside] == PRE) & (layout.link[inside] < LINKED_CODE)
     if page.facts[SAYS_DOCUMENTATION]:
         fill_body(enclosed, kept | enclosed, page, layout, scores, BELIEVED * cut)
-    return enclosed & ~kept
+    enclosed[kept] = False
+    return enclosed
 
 
 def fill_body(
@@ -74,17 +73,3 @@ def find_title(kept: np.ndarray, start: int, page: PageBlocks, layout: BlockLayo
     heading = (layout.kind >= 1) & (layout.kind <= 6) & (title_share(page.title, layout) >= TITLED)
     found = np.flatnonzero(heading[start : int(np.argmax(kept))])
     return start + int(found[-1]) if len(found) else -1
-
-
-def find_contents_entries(layout: BlockLayout) -> np.ndarray:
-    """Return which blocks are entries of the page's own table of contents: links that say what a heading says."""
-    found = np.zeros(len(layout.kind), bool)
-    heading = (layout.kind >= 1) & (layout.kind <= 6)
-    if heading.sum() < FEWEST_ENTRIES:
-        return found
-    titles = {layout.texts[number].strip().casefold() for number in np.flatnonzero(heading).tolist()}
-    for number in np.flatnonzero(~heading & (layout.link > LINKED_ENTRY)).tolist():
-        found[number] = layout.texts[number].lstrip(NUMBERING).rstrip().casefold() in titles
-    if found.sum() < FEWEST_ENTRIES:
-        found[:] = False
-    return found

@@ -131,6 +131,12 @@ def test_the_table_of_contents_of_a_page_is_left_out() -> None:
     assert kept[0] == "Parts." and kept[-3:] == ["The pond", "The weir", "The mill race"]
 
 
+def test_a_label_that_several_buttons_have_is_no_text() -> None:
+    wheels = "".join(f"<div><b>{name} wheel</b><button>Add to cart</button></div>" for name in ("Oak", "Elm"))
+    kept = keep_with_doubts(f"<p>{SENTENCE}</p>{wheels}<button>Why oak?</button>", "https://mills.example/shop", {})
+    assert "Add to cart" not in kept and "Why oak?" in kept and len(kept) == 4
+
+
 def test_a_score_leans_on_its_neighbours_and_stays_a_score() -> None:
     assert smooth_scores(np.array([0.0, 1.0, 1.0, 0.0, 1.0])) == pytest.approx([0.1, 0.9, 0.9, 0.2, 0.9])
     assert smooth_scores(np.ones(3)) == pytest.approx(np.ones(3)) and len(smooth_scores(np.zeros(0))) == 0

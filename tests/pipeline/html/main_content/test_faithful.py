@@ -323,6 +323,7 @@ def test_texts_about_code_are_no_fragments() -> None:
         ("<div class=row><span class=badge>New</span><span class=badge>Sale</span></div>", "New Sale"),
         ("<td><strong>Name</strong><span>Rye</span></td>", "Name Rye"),
         ("<div><a href=x>Read</a><span class=n>12</span></div>", "Read 12"),
+        ("<dt><a href=x>Rye<wbr>Mill</a><wbr><span class=stab>unstable</span></dt>", "RyeMill unstable"),
         ("<div><b>H</b>ello</div>", "Hello"),
         ("<p><b>H</b>ello, <span>hap</span>pen</p>", "Hello, happen"),
         ("<p><span style='color:red'>un</span><span style='color:blue'>real</span></p>", "unreal"),
