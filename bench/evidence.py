@@ -165,8 +165,9 @@ def print_verdict(bits: Mapping[str, np.ndarray], tests: Sequence[str]) -> None:
     }
     for name, (arm, beside) in pairs.items():
         saved = 1 - bits[arm].mean(1) / bits[beside].mean(1)
-        half = STUDENT * saved.std(ddof=1) / DRAWS**0.5
-        print(f"{name:26} {saved.mean():8.2%} {saved.mean() - half:8.2%} to {saved.mean() + half:.2%}")
+        error = saved.std(ddof=1) / DRAWS**0.5
+        low, high = saved.mean() - STUDENT * error, saved.mean() + STUDENT * error
+        print(f"{name:26} {saved.mean():8.2%} {low:8.2%} to {high:.2%} {saved.mean() / error:6.1f} sigma")
     means, raw = bits["default"].mean(0), bits["raw"].mean(0)
     worse = [name for name, mine, other in zip(tests, means, raw, strict=True) if mine > (1 + WORSE) * other]
     print(f"bar {BAR:.0%} below raw: {'met' if means.mean() <= (1 - BAR) * raw.mean() else 'missed'}")

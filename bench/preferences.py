@@ -43,7 +43,7 @@ def measure_preferences(folder: Path, corpus: Path, base: Path | None) -> None:
     """Train all runs in `folder` and print the tables; what is there already is not trained again."""
     folder.mkdir(parents=True, exist_ok=True)
     if base is None:
-        keys = [f"data={corpus}", f"output={folder}/base", "minutes=null", "steps=400"]
+        keys = [f"data={corpus}", f"output={folder}/base", "minutes=null", "steps=1000"]
         base = train_gpt(load_trainer_config("demo", keys))
     texts = read_english_texts(corpus)
     if not (folder / "gold.jsonl").is_file():
