@@ -62,6 +62,7 @@ def install_by_uv(lock: str, data_folder: str) -> bool:
     env = make_uv_environment()
     pinned = re.search(r"^uv==\S+", Path(lock).read_text(encoding="utf-8"), re.M)
     if env is None or pinned is None or subprocess.run([*PIP, "install", "--quiet", "--no-deps", pinned[0]]).returncode:
+        print("uv cannot do it here; pip does")
         return False
     cache = Path(sys.prefix, ".uv-cache")  # beside what is installed, so that files are linked, not copied
     command = [sys.executable, "-m", "uv", "--quiet", "--cache-dir", str(cache), "pip", "install", "--no-deps"]
