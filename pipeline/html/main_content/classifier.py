@@ -193,7 +193,7 @@ def select_main_content(
         scores = np.where(enclosed, 1.0, scores)
         cut = find_cut(scores, layout.length, threshold)
         kept = select_blocks(scores, page, layout, cut)
-    return cut, kept & ~find_furniture(layout)
+    return cut, kept & ~find_furniture(kept, layout)
 
 
 def select_blocks(scores: np.ndarray, page: PageBlocks, layout: BlockLayout, cut: float) -> np.ndarray:

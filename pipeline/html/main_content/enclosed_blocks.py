@@ -15,7 +15,7 @@ from pipeline.html.main_content.page_furniture import find_contents_entries
 SAYS_DOCUMENTATION = FACTS.index("url_docs")
 BODY = 0.7  # of the kept text is in the element that is the body of the page
 TITLED = 0.25  # of the page's title that a heading says, to be the heading of the body
-BELIEVED = 0.2  # of the score that a block needs: below it a run of blocks is no part of the body
+BELIEVED = 0.1  # of the score that a block needs: below it a run of blocks is no part of the body
 LINKED_CODE = 0.3  # share of links above which code is none
 HALF = 0.5  # of a run of blocks that is a table of contents, for the run to be one
 
@@ -27,12 +27,13 @@ def find_enclosed_blocks(
     block needs by itself.
     """
     enclosed: np.ndarray = np.zeros(len(kept), bool)
-    if not kept.any():
+    code, documents = layout.kind == PRE, page.facts[SAYS_DOCUMENTATION] > 0
+    if not kept.any() or not (documents or code.any()):
         return enclosed
     first, last = int(np.argmax(kept)), len(kept) - 1 - int(np.argmax(kept[::-1]))
     inside = slice(first, last + 1)
-    enclosed[inside] = (layout.kind[inside] == PRE) & (layout.link[inside] < LINKED_CODE)
-    if page.facts[SAYS_DOCUMENTATION]:
+    enclosed[inside] = code[inside] & (layout.link[inside] < LINKED_CODE)
+    if documents:
         fill_body(enclosed, kept | enclosed, page, layout, scores, BELIEVED * cut)
     enclosed[kept] = False
     return enclosed
@@ -49,7 +50,7 @@ def fill_body(
     if heading >= 0:
         enclosed[heading] = kept[heading] = True
     weight = layout.length
-    entries = find_contents_entries(layout)
+    entries = find_contents_entries(np.ones(len(kept), bool), layout)
     edges = np.flatnonzero(np.diff(np.concatenate(([True], kept, [True])).astype(np.int8)))
     for left, right in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         if left == 0 or right == len(kept) or left < start or right > end:

@@ -8,16 +8,16 @@ from pipeline.html.main_content.block_features import BlockLayout
 from pipeline.html.main_content.blocks import BUTTON
 
 LINKED_ENTRY = 0.7  # share of links above which a block may be an entry of a table of contents
-FEWEST_ENTRIES = 3  # of a table of contents
+FEWEST_ENTRIES = 2  # of a table of contents
 NUMBERING = "0123456789. "
 LONGEST_LABEL = 40  # characters of a button
 
 
-def find_furniture(layout: BlockLayout) -> np.ndarray:
-    """Return which blocks are entries of the page's own table of contents, or labels that more than one button has:
-    "Copy", "Show more", "Add to cart".
+def find_furniture(kept: np.ndarray, layout: BlockLayout) -> np.ndarray:
+    """Return which of the kept blocks are entries of the page's own table of contents, or labels that more than one
+    button of the page has: "Copy", "Show more", "Add to cart".
     """
-    found = find_contents_entries(layout)
+    found = find_contents_entries(kept, layout)
     buttons = np.flatnonzero(layout.kind == BUTTON).tolist()
     times = Counter(layout.texts[number] for number in buttons)
     for number in buttons:
@@ -26,14 +26,17 @@ def find_furniture(layout: BlockLayout) -> np.ndarray:
     return found
 
 
-def find_contents_entries(layout: BlockLayout) -> np.ndarray:
-    """Return which blocks are entries of the page's own table of contents: links that say what a heading says."""
-    found = np.zeros(len(layout.kind), bool)
+def find_contents_entries(among: np.ndarray, layout: BlockLayout) -> np.ndarray:
+    """Return which blocks `among` some are entries of the page's own table of contents: links that say what a heading
+    says.
+    """
+    found: np.ndarray = np.zeros(len(among), bool)
     heading = (layout.kind >= 1) & (layout.kind <= 6)
-    if heading.sum() < FEWEST_ENTRIES:
+    linked = np.flatnonzero(among & ~heading & (layout.link > LINKED_ENTRY)).tolist()
+    if len(linked) < FEWEST_ENTRIES:
         return found
     titles = {layout.texts[number].strip().casefold() for number in np.flatnonzero(heading).tolist()}
-    for number in np.flatnonzero(~heading & (layout.link > LINKED_ENTRY)).tolist():
+    for number in linked:
         found[number] = layout.texts[number].lstrip(NUMBERING).rstrip().casefold() in titles
     if found.sum() < FEWEST_ENTRIES:
         found[:] = False
