@@ -59,6 +59,7 @@ class EnsembleModel:
 
     forest: BoostedForest
     words: np.ndarray  # [WORDING_WEIGHTS]
+    languages: frozenset[str]  # in which the wording speaks
     fluency: Mapping[str, FluencyTable]  # by language
     scales: Mapping[str, MemberScale]  # of MEMBERS
 
@@ -73,7 +74,9 @@ class EnsembleModel:
         structure = self.forest.add_leaves(measure_structure(texts)[self.rows]) * LEAF_UNIT
         return {
             "structure": structure,
-            "wording": score_wording(texts, self.words),
+            "wording": np.where(
+                [language in self.languages for language in languages], score_wording(texts, self.words), np.nan
+            ),
             "fluency": score_fluency(texts, languages, self.fluency),
         }
 
@@ -123,12 +126,14 @@ def load_ensemble_model(path: Path = ENSEMBLE_MODEL) -> EnsembleModel:
 
 
 def parse_ensemble_model(lines: Iterable[str]) -> EnsembleModel:
-    """Read a model: the scales of the members, the weights of words, the tables of languages, the forest.
+    """Read a model: the scales of the members, the weights of words with the languages in which these were learned,
+    the tables of languages, the forest.
 
     Raises KeyError or ValueError for another file.
     """
     scales: dict[str, MemberScale] = {}
     words: dict[str, np.ndarray] = {}
+    spoken: frozenset[str] = frozenset()
     fluency: dict[str, FluencyTable] = {}
     others = []
     for line in lines:
@@ -137,7 +142,8 @@ def parse_ensemble_model(lines: Iterable[str]) -> EnsembleModel:
             name, *numbers = rest.split()
             scales[name] = MemberScale(*map(float, numbers))
         elif key == "words":
-            words[key] = read_weights(rest, WORDING_WEIGHTS)
+            *names, weights = rest.split()
+            words[key], spoken = read_weights(weights, WORDING_WEIGHTS), frozenset(names)
         elif key == "fluency":
             language, mean, spread, steps = rest.split()
             fluency[language] = FluencyTable(read_weights(steps, FLUENCY_CELLS), float(mean), float(spread))
@@ -145,14 +151,14 @@ def parse_ensemble_model(lines: Iterable[str]) -> EnsembleModel:
             others.append(line)
     if missing := set(MEMBERS) - set(scales):
         raise ValueError(f"no scale of {', '.join(sorted(missing))}")
-    return EnsembleModel(parse_forests(others)["structure"], words["words"], fluency, scales)
+    return EnsembleModel(parse_forests(others)["structure"], words["words"], spoken, fluency, scales)
 
 
 def write_ensemble_model(model: EnsembleModel, path: Path, about: str) -> None:
     """Write a model as text, after comment lines with `about`."""
     lines = [f"# {line}" for line in about.splitlines()]
     lines += [f"member {name} " + " ".join(map(str, model.scales[name])) for name in MEMBERS]
-    lines += ["words " + write_weights(model.words)]
+    lines.append(f"words {' '.join(sorted(model.languages))} {write_weights(model.words)}")
     for language, table in sorted(model.fluency.items()):
         lines.append(f"fluency {language} {table.mean} {table.spread} {write_weights(table.steps)}")
     path.write_text("\n".join([*lines, *write_forest("structure", model.forest)]) + "\n")

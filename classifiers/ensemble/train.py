@@ -27,6 +27,7 @@ SIZES = (500, 1000, 2000, 4000, 8000)  # characters between the bins in which bo
 CURATED_SHARE = 0.2  # of the weight of good texts that curated texts have, where the wording is learned
 CURATED_SOURCES = ("wikipedia", "eltec-eng", "nltk_brown")  # encyclopedia, novels, prose of many kinds
 CURATED_PIECES = 200  # of a source and a language
+LEAST_LABELLED = 10  # texts of each class in a language in which the wording speaks
 LEAST_CLEAN = 300_000  # characters of clean text of a language, for a table of its own
 MOST_CLEAN = 2_000_000  # characters of it that are learned from
 LEAST_PAGES = 20  # of the crawl in a language, to know the mean and the spread of their scores
@@ -130,6 +131,7 @@ def score_held_out(texts: TrainingTexts, measured: MeasuredTexts, fluency: Mappi
     found["fluency"] = score_fluency(
         [page.text for page in texts.labelled], [page.language for page in texts.labelled], fluency
     )
+    spoken = find_wording_languages(texts.labelled)
     for fold in range(ENSEMBLE_FOLDS):
         held, others = split_fold(measured.fold, fold)
         forest = learn_structure(measured, others)
@@ -138,7 +140,15 @@ def score_held_out(texts: TrainingTexts, measured: MeasuredTexts, fluency: Mappi
         weights = learn_wording(measured, others, curated)
         found["wording"][held] = measured.words[held] @ weights * WORDING_UNIT
         found["reference"][held] = score_reference(texts.referenced, measured, held, fold)
+    found["wording"][[page.language not in spoken for page in texts.labelled]] = np.nan
     return found
+
+
+def find_wording_languages(labelled: Sequence[LabelledText]) -> frozenset[str]:
+    """Return the languages with enough labelled texts of both classes: in others, the words are noise."""
+    counts = Counter((page.language, page.good) for page in labelled)
+    languages = {page.language for page in labelled}
+    return frozenset(name for name in languages if min(counts[name, 0.0], counts[name, 1.0]) >= LEAST_LABELLED)
 
 
 def score_reference(
@@ -208,7 +218,8 @@ def train_ensemble(texts: TrainingTexts) -> EnsembleModel:
     scales["reference"] = scales["reference"]._replace(slope=1.0, intercept=0.0)
     every = range(len(measured.good))
     words = learn_wording(measured, every, spread_curated(texts.clean))
-    return EnsembleModel(learn_structure(measured, every), words, fluency, scales)
+    languages = find_wording_languages(texts.labelled)
+    return EnsembleModel(learn_structure(measured, every), words, languages, fluency, scales)
 
 
 def validate_ensemble(texts: TrainingTexts) -> Members:
