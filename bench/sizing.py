@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.jobs import find_crawl_files, measure_command, write_job
-from pipeline.cli.previews.estimate_run import ASSUMED_PAGES, KEY_BYTES, PLAN_BYTES, count_cpu_seconds
+from pipeline.cli.previews.estimate_run import ASSUMED_PAGES, KEY_BYTES, PLAN_BYTES, sample_costs
 from pipeline.config import build_config
 from pipeline.extract.job import extract_pages
+from pipeline.io.inputs import expand_inputs
 
 CHOICES = (
     ("default", "gristmill"),
@@ -23,9 +24,7 @@ CHOICES = (
     ("fineweb", "trafilatura"),
     ("none", "gristmill"),
 )
-PAGES = {"gristmill": 200, "resiliparse": 200, "trafilatura": 60}
-WARM_UP = 10  # pages before the clock starts: models are loaded
-SIZES = (200, 800)  # pages of the two runs whose difference counts
+SIZES = (100, 500)  # pages of the two runs whose difference counts
 DUMP_PAGES = 2_640_000_000  # December 2024
 INPUTS = {"a WARC file of 1 GB": ASSUMED_PAGES, "a hundred files": 100 * ASSUMED_PAGES}
 INPUTS |= {"a dump": DUMP_PAGES, "ten dumps": 10 * DUMP_PAGES}
@@ -40,18 +39,6 @@ class JobCosts(NamedTuple):
     publish: float
     kept: float
     folders: dict[str, float]
-
-
-def measure_extraction(path: str, recipe: str, engine: str) -> tuple[float, float]:
-    """Return the CPU seconds of a page in the extract stages, and the share of pages that are kept."""
-    pages = extract_pages(path, build_config({"inputs": [path], "output": "none", "recipe": recipe,
-                                              "extract": {"engine": engine}}))  # fmt: skip
-    for _ in islice(pages, WARM_UP):
-        pass
-    start = count_cpu_seconds()
-    done = list(islice(pages, PAGES[engine]))
-    spent = count_cpu_seconds() - start
-    return spent / len(done), sum(page.rejection is None for page in done) / len(done)
 
 
 def cut_crawl_file(path: str, pages: int, target: Path) -> str:
@@ -94,8 +81,9 @@ def run(crawl: str) -> None:
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {path}: {os.path.getsize(path) / 1e6:.0f} MB")
     print("recipe    engine        CPU for a page in extract   pages   kept")
     for recipe, engine in CHOICES:
-        seconds, kept = measure_extraction(path, recipe, engine)
-        print(f"{recipe:9} {engine:12} {1000 * seconds:20.1f} ms {PAGES[engine]:12} {kept:6.0%}", flush=True)
+        config = build_config({"inputs": [path], "output": "x", "recipe": recipe, "extract": {"engine": engine}})
+        found = sample_costs(config, expand_inputs(config.inputs, config.input, config.seed))
+        print(f"{recipe:9} {engine:12} {1000 * found.seconds:20.1f} ms {found.pages:12} {found.kept:6.0%}", flush=True)
     costs = compare_sizes(path)
     print(f"whole jobs, recipe default, {SIZES[1]} pages less {SIZES[0]}:")
     print(f"extract {1000 * costs.extract:.1f} ms for a page, {costs.kept:.0%} kept; for a kept page "

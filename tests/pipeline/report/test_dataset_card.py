@@ -136,3 +136,16 @@ def test_the_line_of_a_stage_says_what_is_set_and_nothing_of_what_is_off():
     assert plain["weights"] == "temperature 1.0; min_weight 0.0; max_repeats 4.0"
     assert "shares domains: news: 0.3;" in set_["weights"]
     assert "extra_anneal_sources a: 0.3, b: once each;" in set_["publish"]
+
+
+@pytest.mark.parametrize("found", [0, 3])
+def test_the_card_names_evaluation_sets_of_which_no_page_has_an_item_too(found, done, tmp_path):
+    config, book, results = read_run(done)
+    counts = {"items": 12, "found": found, "edited": 0, "pages": found, "spans": found, "unsearched": []}
+    contaminated = {"dropped": found, "masked": 0, "sets": {"arc.jsonl": counts}}
+    publish = {**results.publish, "contaminated": contaminated}
+    write_card(Output(str(tmp_path / "card")), config, book, RunResults(results.dedup, publish, results.tokenizer))
+    card = (tmp_path / "card" / "README.md").read_text()
+    assert "| arc.jsonl | 12 |" in card
+    assert ("No page has an item of these evaluation sets." in card) is not bool(found)
+    assert ("`contaminated/` lists" in card) is bool(found)
