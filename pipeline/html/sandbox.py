@@ -145,4 +145,7 @@ def serve_requests(answer: Callable[[bytes], bytes], seconds: float, memory_mb: 
         reply = answer(request)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send_message(answers, reply)
+        try:
+            _send_message(answers, reply)
+        except BrokenPipeError:  # the process that asked was killed
+            return
