@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--benchmark", required=True, type=Path, metavar="FOLDER", help="gold.jsonl.gz and one WARC")
     parser.add_argument("--labels", required=True, nargs="+", type=Path, metavar="FILE", help="readers' labels")
     parser.add_argument("--texts", required=True, type=Path, metavar="FOLDER", help="novels and corpora .jsonl.xz")
-    parser.add_argument("--dumps", required=True, nargs="+", type=Path, metavar="DUMP", help="the first is English")
+    parser.add_argument("--dumps", required=True, nargs="+", type=Path, metavar="DUMP", help="pages-articles XML")
     parser.add_argument("--output", type=Path, default=ENSEMBLE_MODEL, metavar="FILE")
     args = parser.parse_args()
     try:
