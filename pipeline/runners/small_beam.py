@@ -6,6 +6,7 @@ of the user's own are to run, which may need all of both. These libraries can be
 """
 
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -32,6 +33,7 @@ def import_small_beam(left_out: Sequence[str]) -> None:
     """Import Beam and pyarrow as if some modules, which they can do without, were not installed."""
     loaded = {name: sys.modules.pop(name) for name in left_out if name in sys.modules}
     finder = AbsentModules(left_out)
+    logging.getLogger("apache_beam.io.mongodbio").setLevel(logging.ERROR)  # it warns where pymongo is not there
     sys.meta_path.insert(0, finder)
     try:
         importlib.import_module("apache_beam")
