@@ -50,7 +50,7 @@ def test_command(folder, command):
     if words[1] == "train":  # what it prints shows that it learns
         losses, unseen = (re.findall(rf"{name} (\d+\.\d+)", done.stderr) for name in ("loss", "validation"))
         assert len(losses) == len(unseen) == 4 and float(losses[0]) - float(losses[-1]) > 0.5
-        assert unseen[-1] == min(unseen), unseen
+        assert float(unseen[-1]) < float(unseen[0]), unseen
     if words[1] == "sample":
         assert len(set(re.findall(r"\w+", done.stdout))) > 10
 

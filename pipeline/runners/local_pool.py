@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from pipeline.runners.beam_options import LaunchError, beam_options
 from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
-from pipeline.runners.worker_processes import ignore_interrupts, open_worker_context, prepare_worker
+from pipeline.runners.worker_processes import SERVER_ENDED, ignore_interrupts, open_worker_context, prepare_worker
 
 NOTE_BYTES = 512
 
@@ -182,12 +182,15 @@ class TaskPool:
     def take_loss(self, number: int) -> Report:
         """Put another worker in the place of one that died, and give it the task; return what is to be taken back.
 
-        Raises LaunchError where `recover` does not want this.
+        Raises LaunchError where `recover` does not want this, MemoryError where the server has ended: nothing else ends
+        it, and no worker can be started any more.
         """
         process, pipe, note = self.running.pop(number)
         pipe.close()
         process.join()
         code = process.exitcode or 0
+        if code == SERVER_ENDED:
+            raise MemoryError("the process that all workers are forks of has ended")
         task = self.in_hand.pop(number, None)
         if not self.recover(WorkerLoss(task, code, bytes(note.raw))):
             raise LaunchError(

@@ -13,6 +13,7 @@ SIGNS = (
     "MemoryError",
     "bad_alloc",
     "without exception set",  # CPython's own, where there was no memory for the exception
+    "without setting an exception",  # likewise
 )
 
 

@@ -20,6 +20,8 @@ SERVER_MODULE = "pipeline.runners.worker_server"
 # For `modules` of open_worker_context, before those that import Beam: workers take less memory and start faster.
 SMALL_BEAM = "pipeline.runners.small_beam"
 
+SERVER_ENDED = 255  # the exit code that multiprocessing gives a worker of which the server, gone, cannot tell it
+
 
 class WorkerProcess(ForkServerProcess):
     """A fork of the server. To start one raises MemoryError where the server has ended: nothing else ends it."""

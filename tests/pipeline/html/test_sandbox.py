@@ -10,9 +10,11 @@ import pytest
 from pipeline.html.sandbox import SandboxEnded, SandboxProcess
 
 SCRIPT = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from pipeline.html.sandbox import serve_requests
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
 
 def answer(request):
     number, deaths = request.split()
