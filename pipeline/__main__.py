@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline import __version__
+from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory  # now: without memory nothing can be imported
 
 
 def build_pipeline_parser() -> argparse.ArgumentParser:
@@ -67,8 +68,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if stops:  # Beam turns whatever it meets, a signal too, into a text
             return report_stop(stops[-1])
-        from pipeline.runners.memory import OUT_OF_MEMORY, is_out_of_memory
-
         if is_out_of_memory(error):
             print(f"error: {OUT_OF_MEMORY}", file=sys.stderr)
             return 1
