@@ -39,15 +39,9 @@ def load_records_target() -> Target:
 
 def load_response_target() -> Target:
     """Return HTTP's parser, the search for a type and the decoding of a body."""
-    from pipeline.html.charset import decode_body
-    from pipeline.html.http import detect_mime_type, parse_response
+    from tests.pipeline.test_growth import read_response
 
-    def parse(data: bytes) -> None:
-        response = parse_response(data)
-        detect_mime_type(response)
-        decode_body(response.body, response.header("content-type"))
-
-    return parse
+    return read_response
 
 
 def load_url_target() -> Target:

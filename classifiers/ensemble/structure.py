@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.html.main_content.characters import PLANE, classify_letters
+
 Array = np.ndarray
 
 MAX_STRUCTURE_CHARACTERS = 5000  # of a text that are read
-PLANE = 0x10000  # characters beyond the basic plane count as its last one
 # Classes of characters; the rest is 0.
 (LOWER, UPPER, LETTER, DIGIT, SPACE, HAN, KANA, HANGUL, UNENDED, STOP, QUESTION, EXCLAMATION, COMMA, SEMICOLON, COLON,
  OPENING, CLOSING, QUOTE, DASH, MONEY, CODE, SIGN, SLASH, BULLET) = range(1, 25)  # fmt: skip
@@ -69,13 +70,7 @@ STRUCTURE_NAMES = (
 @cache
 def structure_classes() -> Array:
     """Return the class of every character of the basic plane."""
-    table = np.zeros(PLANE, np.uint8)
-    for code in range(PLANE):
-        char = chr(code)
-        if char.isalpha():
-            table[code] = UPPER if char.isupper() else LOWER if char.islower() else LETTER
-        elif char.isdigit():
-            table[code] = DIGIT
+    table = classify_letters(LOWER, UPPER, LETTER, DIGIT)
     for name, start, end in SCRIPTS:
         table[start : end + 1] = name
     for name, marks in MARKS.items():

@@ -23,16 +23,22 @@ class BlockCharacters(NamedTuple):
     counts: Array  # blocks x CLASSES
 
 
-@cache
-def character_classes() -> Array:
-    """Return the class of every character of the basic plane."""
+def classify_letters(lower: int, upper: int, letter: int, digit: int) -> Array:
+    """Return a table of the basic plane with these classes for letters, by their case, and digits; 0 for the rest."""
     table = np.zeros(PLANE, np.uint8)
     for code in range(PLANE):
         char = chr(code)
         if char.isalpha():
-            table[code] = UPPER if char.isupper() else LOWER if char.islower() else LETTER
+            table[code] = upper if char.isupper() else lower if char.islower() else letter
         elif char.isdigit():
-            table[code] = DIGIT
+            table[code] = digit
+    return table
+
+
+@cache
+def character_classes() -> Array:
+    """Return the class of every character of the basic plane."""
+    table = classify_letters(LOWER, UPPER, LETTER, DIGIT)
     for chars, name in (
         (" \u00a0\n\x01", SPACE),
         (",;:،、，；：", COMMA),
