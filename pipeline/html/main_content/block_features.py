@@ -108,10 +108,12 @@ class BlockLayout:
         self.names = HashedWords(np.repeat(np.arange(len(sizes)), sizes), values)
         self.records = find_records(self.tag, self.hints, self.parent, self.end > self.first, self.container)
         self.alike = self.find_alike()
-        heading = (self.kind >= 1) & (self.kind <= 6)
+        self.heading = (self.kind >= 1) & (self.kind <= 6)
         position = np.arange(len(self.kind))
-        latest = np.maximum.accumulate(np.where(heading, position, -1))
-        self.above = np.where(heading, np.concatenate(([-1], latest[:-1])), latest)  # the heading before; -1 for none
+        latest = np.maximum.accumulate(np.where(self.heading, position, -1))
+        self.above = np.where(
+            self.heading, np.concatenate(([-1], latest[:-1])), latest
+        )  # the heading before; -1 for none
 
     def find_alike(self) -> list[tuple[Array, Array]]:
         """Return for each of POOLS the group of each block, of blocks of one kind in containers of one shape, and the
@@ -259,7 +261,7 @@ def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
         "signs": safe_ratio(counts[SIGN], length),
         "depth": layout.depth[layout.container],
         "kind": layout.kind,
-        "heading": (layout.kind >= 1) & (layout.kind <= 6),
+        "heading": layout.heading,
         "position": position,
         "position_share": position / blocks,
         "from_end": blocks - position,
@@ -306,7 +308,7 @@ def whole_page_features(page: PageBlocks, layout: BlockLayout, length: float, pr
         "page_money": layout.counts.T[MONEY].sum(),
         "page_buttons": (layout.kind == BUTTON).sum(),
         "page_rows": (layout.kind == ROW).sum(),
-        "page_headings": ((layout.kind >= 1) & (layout.kind <= 6)).sum(),
+        "page_headings": layout.heading.sum(),
         "as_product": page.sort.startswith("product") or page.sort.endswith(":item"),
     }
 
@@ -350,7 +352,7 @@ def heading_features(layout: BlockLayout) -> dict[str, Array]:
     """The heading before each block, and the length of the text between it and the next one."""
     above, position = layout.above, np.arange(len(layout.length))
     has = above >= 0
-    section = np.cumsum((layout.kind >= 1) & (layout.kind <= 6))
+    section = np.cumsum(layout.heading)
     return {
         "heading_level": np.where(has, layout.kind[above], 0),
         "heading_far": np.where(has, position - above, NO_HEADING),
@@ -508,7 +510,7 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
         for values in (mass / whole, best, mass / max(total, 1e-9), size):
             found[at] = values[group]
             at += 1
-    section = np.cumsum((layout.kind >= 1) & (layout.kind <= 6))
+    section = np.cumsum(layout.heading)
     found[at] = np.where(layout.above >= 0, score[layout.above], -1)
     found[at + 1] = (np.bincount(section, weighted) / np.maximum(np.bincount(section, length), 1e-9))[section]
     return found

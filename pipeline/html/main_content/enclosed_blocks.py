@@ -71,6 +71,6 @@ def find_body(kept: np.ndarray, layout: BlockLayout) -> tuple[int, int]:
 
 def find_title(kept: np.ndarray, start: int, page: PageBlocks, layout: BlockLayout) -> int:
     """Return the last heading in the body, before all that is kept, which the page's title names; -1 for none."""
-    heading = (layout.kind >= 1) & (layout.kind <= 6) & (title_share(page.title, layout) >= TITLED)
+    heading = layout.heading & (title_share(page.title, layout) >= TITLED)
     found = np.flatnonzero(heading[start : int(np.argmax(kept))])
     return start + int(found[-1]) if len(found) else -1

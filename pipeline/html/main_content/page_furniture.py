@@ -31,11 +31,10 @@ def find_contents_entries(among: np.ndarray, layout: BlockLayout) -> np.ndarray:
     says.
     """
     found: np.ndarray = np.zeros(len(among), bool)
-    heading = (layout.kind >= 1) & (layout.kind <= 6)
-    linked = np.flatnonzero(among & ~heading & (layout.link > LINKED_ENTRY)).tolist()
+    linked = np.flatnonzero(among & ~layout.heading & (layout.link > LINKED_ENTRY)).tolist()
     if len(linked) < FEWEST_ENTRIES:
         return found
-    titles = {layout.texts[number].strip().casefold() for number in np.flatnonzero(heading).tolist()}
+    titles = {layout.texts[number].strip().casefold() for number in np.flatnonzero(layout.heading).tolist()}
     for number in linked:
         found[number] = layout.texts[number].lstrip(NUMBERING).rstrip().casefold() in titles
     if found.sum() < FEWEST_ENTRIES:
