@@ -13,8 +13,6 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from apache_beam.pvalue import PCollection, TaggedOutput
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.dedup.blocks import Block, BlockPacker, DedupJob, Made, MakeBlocks, StageOutputs, read_blocks
 from pipeline.dedup.clusters import sort_distinct
@@ -33,6 +31,11 @@ def span_forest(links: np.ndarray) -> np.ndarray:
     The result is a set of links that connect the same pages, so that forests of parts of the links can be merged by
     this function too, in any order and with the same result.
     """
+    if not len(links):
+        return np.zeros((0, 2), np.uint64)
+    from scipy.sparse import coo_array  # here, for it takes .3 s, and a small run has no links
+    from scipy.sparse.csgraph import connected_components
+
     ends = sort_distinct(links)
     pairs = find_positions(ends, links)
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(ends), len(ends)))
