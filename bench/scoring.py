@@ -1,22 +1,19 @@
 """The speed of the quality ensemble and of both classifiers, and the accuracy of topics.
 
 The ensemble is scored in batches, alone and with the quality classifier as a member, as in the extract job. The quality
-classifier is also scored page by page; topics in batches, as in the publish job. Topics
-are tested on pages that a person labelled (topics.tsv), by a classifier that saw no page of their sites.
+classifier is also scored page by page; topics in batches, as in the publish job. Topics are tested on pages that a
+person labelled (topics.tsv, topics_held_out.tsv), by the shipped classifier and by one that is trained here; neither
+saw a page of their sites.
 """
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from bench.crawl_pages import CrawlPage, read_crawl_pages
 from bench.jobs import find_crawl_files, read_own_cpu
-
-if TYPE_CHECKING:
-    from classifiers.topics.model import TopicModel
 
 RUNS = 5
 BATCH = 256
@@ -28,6 +25,7 @@ def run(crawl: str) -> None:
     from classifiers.quality.model import load_quality_model
     from classifiers.quality.pages import TrainingSet, make_labelled_page
     from classifiers.quality.training import train_quality_model
+    from classifiers.topics.stem_model import load_shipped_model
 
     pages = read_text_pages(find_crawl_files(crawl)[:1])
     # The labels do not change the speed: about half of the sites count as references.
@@ -42,7 +40,8 @@ def run(crawl: str) -> None:
         model = load_quality_model(Path(folder) / "model")
     texts, urls = [page.text for page in pages], [page.url for page in pages]
     print(f"{'scoring':24} {'pages/s':>8}   median of {RUNS}, {len(texts):,} pages, bar 2,000")
-    topics, ensemble = train_topics(crawl), load_ensemble_model()
+    test_topics(crawl)
+    ensemble, topics = load_ensemble_model(), load_shipped_model()
     english = ["en"] * BATCH
     ways: dict[str, tuple[int, Callable[[slice], object]]] = {
         "quality, one by one": (1, lambda some: model.score_texts(texts[some])),
@@ -73,26 +72,22 @@ def read_text_pages(paths: Iterable[str]) -> list[CrawlPage]:
     return [page for page in read_crawl_pages(paths) if page.text]
 
 
-def train_topics(crawl: str) -> "TopicModel":
-    """Train on the crawl without the sites of topics.tsv, print the results on these pages, and return the model."""
+def test_topics(crawl: str) -> None:
+    """Print the results of the shipped classifier, and of one that is trained on the crawl without the tested sites."""
     from classifiers.topics.evaluation import format_topic_table
-    from classifiers.topics.model import load_topic_model
     from classifiers.topics.pages import read_topic_pages
+    from classifiers.topics.stem_model import SHIPPED
     from classifiers.topics.training import evaluate_topic_model, train_topic_model
     from pipeline.url.canonical import url_domain
 
-    lines = Path(__file__).with_name("topics.tsv").read_text().splitlines()[1:]
-    known = {f"<urn:uuid:{name}>": topic for name, topic in (line.split("\t") for line in lines)}
+    sets = {name: read_topic_table(name) for name in ("topics", "topics_held_out")}
+    known = {identity for labels in sets.values() for identity in labels}
     pages = read_text_pages(find_crawl_files(crawl))
-    tested = [page._asdict() | {"topic": known[page.id]} for page in pages if page.id in known]
     sites = {url_domain(page.url) for page in pages if page.id in known}
-    others = [page._asdict() for page in pages if url_domain(page.url) not in sites]
     data = Path(crawl).parent.parent
     lists = data / "lists" / "ut1.tar.xz"
     with tempfile.TemporaryDirectory() as folder:
-        for name, some in (("taught", others), ("tested", tested)):
-            with open(Path(folder) / f"{name}.jsonl", "w", encoding="utf-8", errors="replace") as out:
-                out.writelines(json.dumps(row) + "\n" for row in some)
+        write_rows(Path(folder) / "taught.jsonl", [p._asdict() for p in pages if url_domain(p.url) not in sites])
         taught = read_topic_pages(
             f"{folder}/taught.jsonl",
             dumps=sorted((data / "wikipedia").glob("*pages-articles*.bz2")),
@@ -100,7 +95,22 @@ def train_topics(crawl: str) -> "TopicModel":
         )
         config = train_topic_model(taught, Path(folder) / "model", "the crawl")
         print("cross-validated, by labels of the recipe", *format_topic_table(config["test"]), "", sep="\n")
-        if tested:
-            result = evaluate_topic_model(Path(folder) / "model", f"{folder}/tested.jsonl")
-            print("pages that a person labelled", *format_topic_table(result), "", sep="\n", flush=True)
-        return load_topic_model(Path(folder) / "model")
+        for name, labels in sets.items():
+            tested = [page._asdict() | {"topic": labels[page.id]} for page in pages if page.id in labels]
+            write_rows(Path(folder) / f"{name}.jsonl", tested)
+            for model in (SHIPPED, f"{folder}/model") if tested else ():
+                print(f"{name}.tsv, by the classifier that is {'shipped' if model == SHIPPED else 'trained here'}")
+                result = evaluate_topic_model(model, f"{folder}/{name}.jsonl")
+                print(*format_topic_table(result), "", sep="\n", flush=True)
+
+
+def read_topic_table(name: str) -> dict[str, str]:
+    """Return the topic by record id of a table beside this module."""
+    lines = Path(__file__).with_name(f"{name}.tsv").read_text().splitlines()[1:]
+    return {f"<urn:uuid:{key}>" if key[0] != "<" else key: topic for key, topic in (x.split("\t") for x in lines)}
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows as JSONL."""
+    with open(path, "w", encoding="utf-8", errors="replace") as out:
+        out.writelines(json.dumps(row) + "\n" for row in rows)

@@ -79,9 +79,9 @@ def add_page_sets(command: argparse.ArgumentParser) -> None:
 
 def add_topics_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command that trains a topic classifier."""
-    command = commands.add_parser("topics", help="train and cross-validate a topic classifier")
+    command = commands.add_parser("topics", help="adapt the shipped topic classifier to your pages")
     command.add_argument("--output", required=True, type=Path, metavar="DIR")
-    command.add_argument("--documents", metavar="OUT/documents", help="pages to label by URL, lists and words")
+    command.add_argument("--documents", metavar="OUT/documents", help="pages that the shipped classifier labels")
     command.add_argument("--labelled", metavar="L", help="Parquet or JSONL with columns text and topic")
     command.add_argument(
         "--dumps", nargs="+", type=Path, default=[], metavar="DUMP", help="articles to label by their categories"

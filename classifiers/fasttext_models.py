@@ -1,4 +1,4 @@
-"""Train, save and load fastText models. The quality classifier and the topic classifier share this code."""
+"""Train, save and load fastText models, as the quality classifier is one."""
 
 import hashlib
 import json

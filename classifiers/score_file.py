@@ -11,6 +11,7 @@ from classifiers.output_files import replace_file_atomically
 from classifiers.page_files import open_page_table
 from classifiers.quality.model import load_quality_model
 from classifiers.topics.model import TOPICS_FILE, load_topic_model
+from classifiers.topics.stem_model import SHIPPED
 
 
 class ScoreColumns(NamedTuple):
@@ -45,13 +46,13 @@ def score_parquet_file(folder: Path, source: Path, target: Path) -> str:
 
 def open_score_columns(folder: Path) -> ScoreColumns:
     """Load the classifier of a folder, quality or topic, and return the columns that it adds."""
-    if not (folder / TOPICS_FILE).exists():
+    if str(folder) != SHIPPED and not (folder / TOPICS_FILE).exists():
         quality = load_quality_model(folder)
         return ScoreColumns([pa.field("quality", pa.float32())], lambda texts, urls: [quality.score_texts(texts)])
     topics = load_topic_model(folder)
 
     def predict(texts: list[str], urls: list[str]) -> list[list[str] | list[float]]:
-        found = topics.predict_topics(texts, urls)
+        found = topics.predict_topics(texts, [url or "" for url in urls])
         return [[topic for topic, _ in found], [score for _, score in found]]
 
     return ScoreColumns([pa.field("topic", pa.string()), pa.field("topic_score", pa.float32())], predict)

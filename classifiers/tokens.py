@@ -1,4 +1,4 @@
-"""Turn a text into the line of tokens that both classifiers see, in training and in scoring alike.
+"""Turn a text into the line of tokens that the quality classifier sees, in training and in scoring alike.
 
 The text is normalised to Unicode NFKC and lower case, and every digit becomes 0. Words and punctuation marks are
 separate tokens. In scripts that are written without spaces, every character is a token. Only the first

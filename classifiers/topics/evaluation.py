@@ -5,14 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
-from classifiers.topics.pages import TopicPage
+from classifiers.topics.labels import TopicLabel
 from pipeline.url.topic_by_address import find_topic
 
 
 class TopicPrediction(NamedTuple):
     """A page, and the topics that a model predicts with its URL and without."""
 
-    page: TopicPage
+    url: str
+    label: TopicLabel
     predicted: str
     by_text: str
 
@@ -58,8 +59,8 @@ def measure_set(predictions: Sequence[TopicPrediction]) -> dict[str, TopicMeasur
 
     "address only" uses the words of the URL alone. "majority" predicts the most frequent topic for every page.
     """
-    true = [prediction.page.label.topic for prediction in predictions]
-    urls = [prediction.page.url for prediction in predictions]
+    true = [prediction.label.topic for prediction in predictions]
+    urls = [prediction.url for prediction in predictions]
     majority = min(Counter(true).items(), key=lambda item: (-item[1], item[0]))[0]
     return {
         "model": measure_topics(true, [prediction.predicted for prediction in predictions]),
@@ -74,8 +75,8 @@ def evaluate_predictions(predictions: Sequence[TopicPrediction]) -> TopicEvaluat
     groups: dict[str, list[TopicPrediction]] = defaultdict(list)
     for prediction in predictions:
         groups["all"].append(prediction)
-        groups[f"labels by {prediction.page.label.source}"].append(prediction)
-    true = [prediction.page.label.topic for prediction in predictions]
+        groups[f"labels by {prediction.label.source}"].append(prediction)
+    true = [prediction.label.topic for prediction in predictions]
     f1 = compute_f1_by_topic(true, [prediction.predicted for prediction in predictions])
     counts = Counter(true)
     return {

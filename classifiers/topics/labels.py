@@ -4,28 +4,28 @@ A label comes from one of these sources:
 
     given       a column `topic` of the user's own pages
     category    the categories of a Wikipedia article, if their words point to one topic
+    model       the topic model that ships with the package, if it is sure enough
     list        UT1's categories, if they list the site of the page
-    address     the words of the URL (pipeline/url/topic_by_address.py)
-    words       seed words in the text, from the same table
+    guess       the most probable topic, by the same model
 
-The first source that applies decides. One exception: a URL that names a forum is used before a list of its site.
+The first source that applies decides.
 """
 
-import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
+from classifiers.topics.stem_model import load_shipped_model
 from classifiers.wikipedia.articles import CATEGORY, extract_prose
 from classifiers.wikipedia.dumps import read_dump_articles
 from pipeline.url.blocklists import NameTable, open_list
 from pipeline.url.canonical import url_host
-from pipeline.url.topic_by_address import DOMAINS, TABLE, find_topic
+from pipeline.url.topic_by_address import DOMAINS, TABLE
 
 # UT1's folders, by the topic of most of their sites. The other folders (liste_bu, blog, phishing ...) name no topic.
 UT1_TOPICS = {
@@ -36,9 +36,7 @@ UT1_TOPICS = {
     "sexual_education": "health", "translation": "reference", "hacking": "technology", "ai": "technology",
     "mobile-phone": "technology", "cooking": "other",
 }  # fmt: skip
-# The weight that a topic gets from the URL, in the units of the seed words: log(1 + count) x log(1 / share of pages).
-ADDRESS_WEIGHT = 20.0
-MARGIN = 5.0  # by which a topic must lead the next one; otherwise the topic is "other"
+SURE = 0.5  # the probability from which on the shipped model is believed rather than a list
 LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -60,41 +58,13 @@ def load_seed_words() -> dict[str, str]:
     return found
 
 
-def measure_rarities(lines: Iterable[str]) -> dict[str, float]:
-    """Return the rarity of each seed word that occurs in the lines of tokens: log(pages / pages with the word)."""
-    known, counts, pages = load_seed_words(), Counter[str](), 0
-    for line in lines:
-        pages += 1
-        counts.update({token for token in line.split() if token in known})
-    return {word: round(math.log(pages / counts[word]), 3) for word in sorted(counts)}
-
-
-def weigh_topics(line: str, rarity: Mapping[str, float]) -> dict[str, float]:
-    """Return the weight that the seed words of a line give to each topic: the sum of log(1 + count) x rarity."""
-    known, weights = load_seed_words(), dict[str, float]()
-    for word, count in Counter([token for token in line.split() if token in rarity]).items():
-        weights[known[word]] = weights.get(known[word], 0.0) + math.log1p(count) * rarity[word]
-    return weights
-
-
-def pick_leading_topic(weights: Mapping[str, float]) -> str:
-    """Return the topic that leads by at least MARGIN; "other" if there is none."""
-    first, second = sorted([*weights.values(), 0.0, 0.0], reverse=True)[:2]
-    if first - second < MARGIN:
-        return "other"
-    return min(topic for topic, weight in weights.items() if weight == first)
-
-
-def label_page(url: str, line: str, rarity: Mapping[str, float], lists: "TopicLists | None" = None) -> TopicLabel:
-    """Return the label of a page by the lists of sites, its URL and the seed words in its line of tokens."""
-    named = find_topic(url) if url else "other"
-    if lists and named != "forum" and (listed := lists.find_topic(url)):
-        return TopicLabel(listed, "list")
-    weights = weigh_topics(line, rarity)
-    if named != "other":
-        weights[named] = weights.get(named, 0.0) + ADDRESS_WEIGHT
-    topic = pick_leading_topic(weights)
-    return TopicLabel(topic, "address" if topic == named != "other" else "words")
+def label_pages(texts: Sequence[str], urls: Sequence[str], lists: "TopicLists | None" = None) -> list[TopicLabel]:
+    """Return the labels of pages by the shipped model and the lists of sites."""
+    labels = []
+    for (topic, chance), url in zip(load_shipped_model().predict_topics(texts, urls), urls, strict=True):
+        listed = lists.find_topic(url) if lists and chance < SURE else ""
+        labels.append(TopicLabel(listed or topic, "list" if listed else "model" if chance >= SURE else "guess"))
+    return labels
 
 
 class TopicLists:

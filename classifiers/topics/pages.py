@@ -1,32 +1,21 @@
-"""Read the pages that the topic classifier learns from, and label them."""
+"""Read the pages that a topic classifier learns from, and label them."""
 
+import heapq
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from classifiers.errors import ClassifierError
 from classifiers.hashing import hash_strings
 from classifiers.page_files import PageRow, find_page_files, read_page_rows
-from classifiers.tokens import build_token_line
-from classifiers.topics.features import MAX_TOPIC_CHARACTERS, describe_shape
-from classifiers.topics.labels import (
-    TopicLabel,
-    TopicLists,
-    label_page,
-    measure_rarities,
-    read_categorised_articles,
-)
+from classifiers.topics.labels import TopicLabel, TopicLists, label_pages, read_categorised_articles
+from classifiers.topics.stems import MAX_STEM_CHARACTERS
 from pipeline.url.canonical import url_domain
 from pipeline.url.topic_by_address import DOMAINS
 
-
-class ShortPage(NamedTuple):
-    """What is kept of a row. The text is cut first, so that a whole crawl fits into memory."""
-
-    id: str
-    url: str
-    tokens: str
-    shape: str  # marks, as `describe_shape` returns them
+LABEL_BATCH = 256
+MAX_PAGES = 10_000  # that are learned from; a hash draws them
 
 
 class TopicPage(NamedTuple):
@@ -35,16 +24,8 @@ class TopicPage(NamedTuple):
     id: str
     url: str
     site: str
-    tokens: str
-    shape: str
+    text: str  # its first MAX_STEM_CHARACTERS
     label: TopicLabel
-
-
-class TopicPages(NamedTuple):
-    """The pages, each text once, in an order that depends on content alone, and the rarity of each seed word."""
-
-    pages: list[TopicPage]
-    rarity: dict[str, float]
 
 
 def read_topic_pages(
@@ -52,42 +33,46 @@ def read_topic_pages(
     labelled: str | None = None,
     dumps: Iterable[Path] = (),
     lists: Path | None = None,
-) -> TopicPages:
+) -> list[TopicPage]:
     """Read and label pages. `documents` are labelled automatically; `labelled` pages have a column `topic`.
+
+    Return each text once, at most MAX_PAGES, in an order that depends on content alone.
 
     Raises ClassifierError, OSError.
     """
-    topic_lists = TopicLists(lists) if lists else None
-    rows = list(read_short_pages(documents, labelled, dumps))
-    rarity = measure_rarities(page.tokens for page, _ in rows)
     found: dict[str, TopicPage] = {}
-    for page, given in rows:
-        if page.tokens and page.tokens not in found:
-            label = given or label_page(page.url, page.tokens, rarity, topic_lists)
-            where = url_domain(page.url) if page.url else f"page {page.id}"
-            found[page.tokens] = TopicPage(page.id, page.url, where, page.tokens, page.shape, label)
-    return TopicPages(sorted(found.values(), key=lambda page: (hash_strings(page.id, page.tokens), page.id)), rarity)
+    rows = read_labelled_rows(documents, labelled, dumps, TopicLists(lists) if lists else None)
+    for page in heapq.nsmallest(MAX_PAGES, (page for page in rows if page.text.strip()), key=draw_page):
+        found.setdefault(page.text, page)
+    return list(found.values())
 
 
-def read_short_pages(
-    documents: str | None, labelled: str | None, dumps: Iterable[Path]
-) -> Iterator[tuple[ShortPage, TopicLabel | None]]:
-    """Yield labelled pages, documents and the articles of dumps, each with its label if it is known already."""
+def draw_page(page: TopicPage) -> tuple[bool, str, str]:
+    """Return the order in which pages are drawn: those first whose label somebody gave."""
+    return page.label.source in ("model", "guess"), hash_strings(page.id, page.text), page.label.topic
+
+
+def read_labelled_rows(
+    documents: str | None, labelled: str | None, dumps: Iterable[Path], lists: TopicLists | None
+) -> Iterator[TopicPage]:
+    """Yield labelled pages, documents and the articles of dumps, each with its label."""
     for path in find_page_files(labelled) if labelled else ():
         for row in read_page_rows(path):
-            yield shorten_row(row), check_given_topic(row, path)
+            yield make_topic_page(row, check_given_topic(row, path))
     for path in find_page_files(documents) if documents else ():
-        for row in read_page_rows(path):
-            yield shorten_row(row), None
+        found = read_page_rows(path)
+        while rows := list(islice(found, LABEL_BATCH)):
+            labels = label_pages([row.get("text") or "" for row in rows], [row.get("url") or "" for row in rows], lists)
+            yield from map(make_topic_page, rows, labels)
     for title, text, topic in read_categorised_articles(dumps):
-        yield shorten_row({"text": text, "id": title}), TopicLabel(topic, "category")
+        yield make_topic_page({"text": text, "id": title}, TopicLabel(topic, "category"))
 
 
-def shorten_row(row: PageRow) -> ShortPage:
+def make_topic_page(row: PageRow, label: TopicLabel) -> TopicPage:
     """Return what is kept of a row."""
-    text, url = (row.get("text") or "")[:MAX_TOPIC_CHARACTERS], row.get("url") or ""
+    text, url = (row.get("text") or "")[:MAX_STEM_CHARACTERS], row.get("url") or ""
     identity = str(row.get("id") or hash_strings(url, text))
-    return ShortPage(identity, url, build_token_line(text, MAX_TOPIC_CHARACTERS), describe_shape(text))
+    return TopicPage(identity, url, url_domain(url) if url else f"page {identity}", text, label)
 
 
 def check_given_topic(row: PageRow, path: Path) -> TopicLabel:

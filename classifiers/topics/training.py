@@ -1,41 +1,35 @@
-"""Train the topic classifier on labelled pages, each page once with its URL and once without.
+"""Adapt the shipped topic model to labelled pages, and test the result by site.
 
-Without the second copy the model would rely on URLs and learn little from the texts.
+The weights of the shipped model stay, and what is learned is added to them. A page whose label is only the shipped
+model's opinion holds the weights where they are: it is shown with the probabilities that this model gives it.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
 from classifiers.errors import ClassifierError
-from classifiers.fasttext_models import FastTextModel, save_fasttext, train_fasttext
 from classifiers.hashing import hash_strings
 from classifiers.output_files import replace_folder_atomically
-from classifiers.tokens import TOKENS_VERSION
 from classifiers.topics.evaluation import TopicEvaluation, TopicPrediction, evaluate_predictions
-from classifiers.topics.features import TOPIC_LINE_VERSION, build_topic_line
-from classifiers.topics.labels import TopicLabel
-from classifiers.topics.model import LABEL_PREFIX, TOPICS_FILE, TopicConfigFile, TopicModel, load_topic_model
+from classifiers.topics.fit_stem_model import (
+    fit_stem_weights,
+    measure_stem_rarities,
+    round_stem_weights,
+    spread_pages,
+)
+from classifiers.topics.model import TOPICS_FILE, WEIGHTS_FILE, TopicConfigFile, load_topic_model
 from classifiers.topics.model_card import write_topic_card
-from classifiers.topics.pages import TopicPage, TopicPages, read_topic_pages
+from classifiers.topics.pages import TopicPage, read_topic_pages
+from classifiers.topics.stem_model import STEMS_VERSION, StemTopicModel, load_shipped_model, write_stem_model
+from pipeline.url.topic_by_address import DOMAINS
 
 TOPIC_PAGES_PER_SITE = 5  # that are learned from, because the words that a site repeats say nothing about a topic
 TOPIC_FOLDS = 3
-UNKNOWN_TOPIC = TopicLabel("other", "words")
-
-
-@dataclass(frozen=True)
-class TopicSettings:
-    """fastText's parameters. Single words only: among a few thousand pages, pairs of words are too rare to learn."""
-
-    dim: int = 16
-    epoch: int = 25
-    lr: float = 0.5
-    wordNgrams: int = 1  # fastText's own spelling, as minCount
-    minCount: int = 2
-    seed: int = 0
 
 
 def deal_topic_folds(pages: Sequence[TopicPage], count: int, seed: int) -> list[list[TopicPage]]:
@@ -47,87 +41,91 @@ def deal_topic_folds(pages: Sequence[TopicPage], count: int, seed: int) -> list[
 
 
 def select_topic_pages(pages: Sequence[TopicPage]) -> list[TopicPage]:
-    """Return at most TOPIC_PAGES_PER_SITE pages of each site, and only some of the pages without any evidence.
-
-    A page whose URL and words point to no topic gets the label "other", but that is missing knowledge more than a
-    label. So there are at most as many such pages as an average topic has.
-    """
+    """Return at most TOPIC_PAGES_PER_SITE pages of each site."""
     taken: Counter[str] = Counter()
     limited = []
     for page in pages:
         taken[page.site] += 1
         if taken[page.site] <= TOPIC_PAGES_PER_SITE:
             limited.append(page)
-    known = [page for page in limited if page.label != UNKNOWN_TOPIC]
-    unknown = [page for page in limited if page.label == UNKNOWN_TOPIC]
-    topics = len({page.label.topic for page in known})
-    return known + unknown[: max(1, len(known) // max(1, topics))]
+    return limited
 
 
-def fit_topic_model(pages: Sequence[TopicPage], rarity: Mapping[str, float], settings: TopicSettings) -> FastTextModel:
-    """Train fastText on the selected pages."""
+def adapt_topic_model(pages: Sequence[TopicPage]) -> StemTopicModel:
+    """Return the shipped model with what the selected pages add. Each page is shown once with its URL and once without.
 
-    def build_lines() -> Iterator[str]:
-        for page in select_topic_pages(pages):
-            for url in dict.fromkeys(("", page.url)):
-                yield f"{LABEL_PREFIX}{page.label.topic} {build_topic_line(page.tokens, page.shape, url, rarity)}"
+    Without the second copy the model would rely on URLs and learn little from the texts.
+    """
+    shipped, shown = load_shipped_model(), select_topic_pages(pages)
+    rows = spread_both_ways(shown)
+    odds = add_model_weights(rows, shipped)
+    label = np.exp(odds - odds.max(1, keepdims=True))
+    label /= label.sum(1, keepdims=True)
+    for number, page in enumerate(shown):
+        if page.label.source not in ("model", "guess"):
+            label[[number, len(shown) + number]] = np.eye(len(DOMAINS))[DOMAINS.index(page.label.topic)]
+    weights, intercepts = fit_stem_weights(rows, label, measure_stem_rarities(rows), odds)
+    return round_stem_weights(shipped.weigh() + weights, shipped.intercepts + intercepts)
 
-    return train_fasttext(build_lines(), asdict(settings))
+
+def spread_both_ways(pages: Sequence[TopicPage]) -> csr_array:
+    """Return the rows of pages with their URLs, and then without."""
+    texts = [page.text for page in pages]
+    return vstack([spread_pages(texts, [page.url * use for page in pages]) for use in (1, 0)], format="csr")
 
 
-def predict_both_ways(model: TopicModel, pages: Sequence[TopicPage]) -> list[TopicPrediction]:
+def add_model_weights(rows: csr_array, model: StemTopicModel) -> np.ndarray:
+    """Return the log odds that a model gives to rows, rows x DOMAINS."""
+    found: np.ndarray = rows @ model.weigh() + model.intercepts
+    return found
+
+
+def predict_both_ways(model: StemTopicModel, pages: Sequence[TopicPage]) -> list[TopicPrediction]:
     """Return what a model predicts for pages, with their URLs and without."""
-    with_url, without = (
-        [topic for topic, _ in model.predict_parts([(page.tokens, page.shape, page.url * use) for page in pages])]
-        for use in (1, 0)
-    )
-    return [TopicPrediction(*found) for found in zip(pages, with_url, without, strict=True)]
+    best = add_model_weights(spread_both_ways(pages), model).argmax(1).tolist()
+    return [
+        TopicPrediction(page.url, page.label, DOMAINS[best[number]], DOMAINS[best[len(pages) + number]])
+        for number, page in enumerate(pages)
+    ]
 
 
-def cross_validate_topics(
-    folds: Sequence[Sequence[TopicPage]], rarity: Mapping[str, float], settings: TopicSettings
-) -> TopicEvaluation:
+def cross_validate_topics(folds: Sequence[Sequence[TopicPage]]) -> TopicEvaluation:
     """Evaluate each fold by a model of the other folds."""
     predictions: list[TopicPrediction] = []
     for n, held_out in enumerate(folds):
         rest = [page for m, fold in enumerate(folds) if m != n for page in fold]
-        predictions += predict_both_ways(TopicModel(fit_topic_model(rest, rarity, settings), rarity), held_out)
+        predictions += predict_both_ways(adapt_topic_model(rest), held_out)
     return evaluate_predictions(predictions)
 
 
-def train_topic_model(topic_pages: TopicPages, output: Path, source: str, seed: int = 0) -> TopicConfigFile:
-    """Cross-validate by site, train on all pages, and write a folder with model.bin, topics.json and MODEL_CARD.md.
+def train_topic_model(pages: Sequence[TopicPage], output: Path, source: str, seed: int = 0) -> TopicConfigFile:
+    """Cross-validate by site, learn from all pages, and write a folder with topics.txt, topics.json and MODEL_CARD.md.
 
-    `source` describes the origin of the pages. One thread and a fixed seed are used, so equal pages give equal bytes.
-    Raises ClassifierError if there are too few pages.
+    `source` describes the origin of the pages; `seed` deals the folds. Equal pages give equal bytes. Raises
+    ClassifierError if there are too few pages.
     """
-    pages, rarity = topic_pages
-    settings = TopicSettings(seed=seed)
     folds = deal_topic_folds(pages, TOPIC_FOLDS, seed)
     if len({page.label.topic for page in pages}) < 2 or not all(folds):
         raise ClassifierError(f"topics: {len(pages)} labelled pages have too few topics or sites to learn from")
-    tested = cross_validate_topics(folds, rarity, settings)
+    tested, model = cross_validate_topics(folds), adapt_topic_model(pages)
     with replace_folder_atomically(output, TOPICS_FILE) as partial:
         config: TopicConfigFile = {
-            "version": TOPIC_LINE_VERSION,
-            "tokens": TOKENS_VERSION,
-            "settings": asdict(settings),
-            "model_sha256": save_fasttext(fit_topic_model(pages, rarity, settings), partial),
+            "version": STEMS_VERSION,
+            "fingerprint": model.fingerprint,
             "source": source,
             "pages": dict(sorted(Counter(page.label.topic for page in pages).items())),
             "labels": dict(sorted(Counter(page.label.source for page in pages).items())),
             "test": tested,
-            "rarity": rarity,
         }
+        write_stem_model(model, partial / WEIGHTS_FILE, f"A topic classifier, trained on {source}.")
         (partial / TOPICS_FILE).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n")
         (partial / "MODEL_CARD.md").write_text(write_topic_card(config, TOPIC_PAGES_PER_SITE, TOPIC_FOLDS))
     return config
 
 
-def evaluate_topic_model(folder: Path, labelled: str) -> TopicEvaluation:
-    """Test a trained model on pages with a column `topic`. Raises ClassifierError, OSError."""
-    model = load_topic_model(folder)
-    pages, _ = read_topic_pages(labelled=labelled)
+def evaluate_topic_model(folder: str | Path, labelled: str) -> TopicEvaluation:
+    """Test a model on pages with a column `topic`. Raises ClassifierError, OSError."""
+    model, pages = load_topic_model(folder), read_topic_pages(labelled=labelled)
     if not pages:
         raise ClassifierError(f"{labelled}: no page with a text")
     return evaluate_predictions(predict_both_ways(model, pages))

@@ -69,7 +69,8 @@ class DsirConfig:
 class TopicsConfig:
     """A classifier of topics. The mixture counts a page under its topic instead of the domain by its address."""
 
-    model: str | None = None  # the folder that `gristmill classifiers topics` wrote; null: off
+    # shipped: the classifier of the package; or the folder that `gristmill classifiers topics` wrote; null: off
+    model: str | None = None
     min_score: Fraction = 0.5  # a page with a lower score counts under the domain by its address
 
 

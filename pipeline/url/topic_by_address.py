@@ -21,14 +21,14 @@ DOMAINS: tuple[str, ...] = (
 )  # fmt: skip
 WORD = re.compile(r"[^\W\d_]+")
 # What a word weighs by where it stands: a host is chosen to say what a site is, a title says all sorts of things.
-IN_HOST, IN_LABEL, IN_PATH, IN_TITLE = 6, 4, 3, 1
+IN_HOST, IN_LABEL, IN_PATH, WEAK_IN_PATH, IN_TITLE = 6, 4, 3, 2, 1
 LONG = 5  # letters from which a word also counts within a longer label of the host ("guitarforum")
 MAX_LABELS = 16  # of a host, its last ones: more than any site of the table has
 
 
 @cache
-def _load_topic_table() -> tuple[dict[str, str], dict[str, str], dict[str, str], int]:
-    """Read the table into word -> label, site -> label, ending -> label, and the length of the longest word.
+def _load_topic_table() -> tuple[dict[str, str], dict[str, str], dict[str, str], frozenset[str], int]:
+    """Read the table into word -> label, site -> label, ending -> label, weak words, the length of the longest word.
 
     The first label to list a word has it.
     """
@@ -40,7 +40,7 @@ def _load_topic_table() -> tuple[dict[str, str], dict[str, str], dict[str, str],
             words.setdefault(word.lower(), label)
         for name in table[label].get("sites", "").split():
             sites.setdefault(name.lower(), label)
-    return words, sites, table["endings"], max(map(len, words))
+    return words, sites, table["endings"], frozenset(table["weak"].split()), max(map(len, words))
 
 
 def find_topic(url: str, title: str = "") -> str:
@@ -51,7 +51,7 @@ def find_topic(url: str, title: str = "") -> str:
     A known site decides; otherwise words of host, path and title add up, and an equal score goes to the label that
     comes first in DOMAINS. Never raises.
     """
-    words, sites, endings, longest = _load_topic_table()
+    words, sites, endings, weak, longest = _load_topic_table()
     name = url_host(url)
     labels = name.split(".")[-MAX_LABELS:]
     for start in range(len(labels)):
@@ -70,7 +70,7 @@ def find_topic(url: str, title: str = "") -> str:
                     scores[words.get(token[:size], "other")] += IN_LABEL
                     scores[words.get(token[-size:], "other")] += IN_LABEL + 1
     for token in dict.fromkeys(WORD.findall(path.lower())[:40]):
-        scores[words.get(token, "other")] += IN_PATH
+        scores[words.get(token, "other")] += WEAK_IN_PATH if token in weak else IN_PATH
     for token in dict.fromkeys(WORD.findall(title.lower())[:30]):
         scores[words.get(token, "other")] += IN_TITLE
     for ending, label in endings.items():

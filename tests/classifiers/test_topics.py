@@ -1,19 +1,24 @@
 """Topics: labels by each source, a model that reads them off text and address, tested on sites never seen."""
 
+import gzip
 import json
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.scoring import read_topic_table
 from classifiers.__main__ import main
-from classifiers.tokens import build_token_line
-from classifiers.topics.labels import TopicLabel, TopicLists, label_page, measure_rarities, read_categorised_articles
+from classifiers.errors import ClassifierError
+from classifiers.topics.fit_stem_model import ReadPage, cross_validate_stems, describe_read_pages, train_stem_model
+from classifiers.topics.labels import TopicLabel, TopicLists, label_pages, read_categorised_articles
 from classifiers.topics.model import load_topic_model
 from classifiers.topics.pages import read_topic_pages
+from classifiers.topics.stem_model import STEM_MODEL, load_stem_model, write_stem_model
 from classifiers.topics.training import deal_topic_folds
 from tests.classifiers.test_references import dump
 from tests.shared import shared_data
@@ -72,14 +77,26 @@ def test_the_same_pages_give_the_same_model_and_its_card_says_how_good_it_is(fol
     assert main(train(folder, "again")) == 0
     shown = capsys.readouterr().out
     assert "majority" in shown and "sport" in shown
-    for name in ("model.bin", "topics.json", "MODEL_CARD.md"):
+    for name in ("topics.txt", "topics.json", "MODEL_CARD.md"):
         assert (folder / "again" / name).read_bytes() == (folder / "model" / name).read_bytes(), name
     tested = json.loads((folder / "model" / "topics.json").read_text())["test"]
     assert tested["sets"]["all"]["model"]["pages"] == 480
 
 
+def test_a_folder_whose_weights_are_not_those_of_its_card_is_refused(folder, tmp_path):
+    other = tmp_path / "model"
+    shutil.copytree(folder / "model", other)
+    assert load_topic_model(other).fingerprint == load_topic_model(folder / "model").fingerprint
+    (other / "topics.txt").write_text(STEM_MODEL.read_text().replace("made ", "made x"))
+    with pytest.raises(ClassifierError, match="is not the file that topics.json names"):
+        load_topic_model(other)
+    (other / "topics.json").write_text('{"version": 0}')
+    with pytest.raises(ClassifierError, match="train it again"):
+        load_topic_model(other)
+
+
 def test_no_site_is_taught_and_tested(folder):
-    found, _ = read_topic_pages(documents=str(folder / "documents.parquet"))
+    found = read_topic_pages(documents=str(folder / "documents.parquet"))
     sites = [{page.site for page in fold} for fold in deal_topic_folds(found, 3, 0)]
     assert len(set.union(*sites)) == sum(map(len, sites))
 
@@ -91,6 +108,8 @@ def test_topics_are_columns_and_the_rest_is_as_it_was(folder):
     assert scored.drop_columns(["topic", "topic_score"]).equals(pq.read_table(folder / "documents.parquet"))
     true = [page["topic"] for page in pages(1, True)]
     assert sum(a == b for a, b in zip(scored["topic"].to_pylist(), true, strict=True)) > 400
+    assert main(["score", "shipped", str(folder / "documents.parquet"), "--output", str(target)]) == 0
+    assert set(pq.read_table(target)["topic"].to_pylist()) > {"sport", "health", "other"}
     model = load_topic_model(folder / "model")
     rows = pages(2, False)
     texts, urls = [row["text"] for row in rows], [row["url"] for row in rows]
@@ -99,19 +118,75 @@ def test_topics_are_columns_and_the_rest_is_as_it_was(folder):
     assert model.predict_topics([""], ["https://football.example/"]) == [("other", 0.0)]
 
 
+SPOKEN = {
+    "health": "Die Ärzte im Krankenhaus behandeln Patienten mit Grippe; eine Impfung schützt vor der Krankheit.",
+    "sport": "Сборная выиграла матч чемпионата, тренер доволен, нападающий забил гол, команда вышла в финал лиги.",
+    "religion": "L'évêque a célébré la messe à l'église ; les chrétiens ont récité une prière à Dieu et au Christ.",
+    "science": "Astronomers measured the orbit of a comet near Jupiter by telescope; NASA saw the galaxy.",
+    "adult": "porn sex nude xxx videos, hot porn and naked sex, erotic fuck",
+    "code": "def parse(argument): return json.loads(string)  # a function of the python library",
+}
+
+
+def test_the_shipped_model_tells_topics_in_several_languages():
+    model = load_topic_model("shipped")
+    found = model.predict_topics([*SPOKEN.values(), "", " .\n"], [""] * (len(SPOKEN) + 2))
+    assert [topic for topic, _ in found] == [*SPOKEN, "other", "other"] and found[-2:] == [("other", 0.0)] * 2
+    assert all(0 < score <= 1 for _, score in found[:-2])
+    assert [model.predict_topics([text], [""])[0] for text in SPOKEN.values()] == found[:-2]
+
+
+def test_the_url_of_a_page_counts_beside_its_text():
+    model, text = load_topic_model("shipped"), "Welcome to our page. Here you find everything that you need."
+    url = "https://forum.garden.example/viewtopic?t=4"
+    assert model.predict_topics([text] * 2, [url, ""])[0][0] == "forum"
+    assert model.predict_topics([text], [""])[0][0] != "forum"
+
+
+def test_a_page_whose_words_a_model_has_learned_is_told_and_the_file_gives_the_same_model(tmp_path):
+    """The words are in no field, so that only the stems can tell."""
+    made = {"sport": "zork blick quorn", "legal": "flimm drabb wexel"}
+    draw = random.Random(4)
+    shown = [
+        ReadPage("", f"{n}.example", " ".join(draw.choices(made[topic].split() + COMMON, k=30)), topic)
+        for n, topic in enumerate(list(made) * 30)
+    ]
+    model = train_stem_model(shown)
+    write_stem_model(model, tmp_path / "m.txt", describe_read_pages(shown))
+    assert (tmp_path / "m.txt").read_text().startswith("# The topic of a page") and "legal 30" in (
+        tmp_path / "m.txt"
+    ).read_text()
+    read = load_stem_model(tmp_path / "m.txt")
+    assert [topic for topic, _ in read.predict_topics(["zork quorn", "wexel FLIMMER"], ["", ""])] == ["sport", "legal"]
+    assert read.fingerprint == model.fingerprint == train_stem_model(shown).fingerprint
+    validated = cross_validate_stems(shown)
+    assert len(validated) == 60 and sum(true == found for true, found in validated) > 55
+    (tmp_path / "other.txt").write_text("made x\nintercepts 0\n")
+    with pytest.raises(ClassifierError, match="science"):
+        load_stem_model(tmp_path / "other.txt")
+
+
+def test_no_site_is_read_for_training_and_tested():
+    """Of the pages of the crawl; the rest of those that are learned from is of another collection."""
+    with gzip.open(shared_data("crawl/index.jsonl.gz"), "rt") as lines:
+        sites = {row["record_id"]: row["site"] for row in map(json.loads, lines)}
+    read, tested = (
+        {sites[identity] for name in names for identity in read_topic_table(name) if identity in sites}
+        for names in (["topics_read"], ["topics", "topics_held_out"])
+    )
+    assert len(read) > 400 and len(tested) == 220 and not read & tested
+
+
 def test_each_source_of_labels(tmp_path):
-    lines = [build_token_line(text) for text in ("cancer clinic doctor patients hospital", "a b", "c d", "e f", "g h")]
-    rarity = measure_rarities([*lines, *lines[1:] * 20])
-    assert label_page("https://x.example/1", lines[0], rarity) == TopicLabel("health", "words")
-    assert label_page("https://forum.x.example/1", lines[1], rarity) == TopicLabel("forum", "address")
-    assert label_page("https://x.example/1", lines[1], rarity) == TopicLabel("other", "words")
     for category, name in (("press", "daily.example"), ("shopping", "sells.example"), ("phishing", "bad.example")):
         (tmp_path / category).mkdir()
         (tmp_path / category / "domains").write_text(name + "\n")
     lists = TopicLists(tmp_path)
-    assert label_page("https://www.daily.example/x", lines[0], rarity, lists) == TopicLabel("news", "list")
-    assert label_page("https://forum.sells.example/x", lines[1], rarity, lists) == TopicLabel("forum", "address")
-    assert lists.find_topic("https://bad.example/") == ""
+    sure, vague = SPOKEN["health"], "On the one hand yes, on the other hand no."
+    urls = ["https://www.daily.example/x", "https://www.daily.example/y", "https://bad.example/z"]
+    found = label_pages([sure, vague, vague], urls, lists)
+    assert found[:2] == [TopicLabel("health", "model"), TopicLabel("news", "list")] and found[2].source == "guess"
+    assert label_pages([vague], urls[:1])[0].source == "guess" and lists.find_topic(urls[2]) == ""
 
 
 QUARK = """{{Infobox|a={{b}}}}'''Quarks''' are <ref>x</ref> [[elementary particle|particles]].

@@ -51,10 +51,6 @@ STEPS = (
         " --documents demo/out/bootstrap/documents --pages-per-site 10 --output demo/out/quality",
     ),
     DemoStep(
-        "Train the topic classifier on labels from URLs and seed words",
-        "gristmill classifiers topics --documents demo/out/bootstrap/documents --output demo/out/topics",
-    ),
-    DemoStep(
         "Extract, remove duplicates, publish, and train the tokenizer", "gristmill run demo/demo.yaml", is_quiet=True
     ),
     DemoStep("Inspect the output", "gristmill inspect demo/out/corpus"),
@@ -72,7 +68,6 @@ OUTPUTS = (
     ("demo/out/corpus/ledger.json", "the counts that account for every page"),
     ("demo/out/corpus/README.md", "the dataset card"),
     ("demo/out/quality", "the quality classifier and its model card"),
-    ("demo/out/topics", "the topic classifier and its model card"),
 )
 TRAINER_OUTPUTS = (("demo/out/model", "the trained GPT: log, loss plot, checkpoints"),)
 

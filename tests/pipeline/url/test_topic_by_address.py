@@ -28,6 +28,12 @@ from pipeline.url.topic_by_address import DOMAINS, TABLE, find_topic
         ("https://guitarforum.example/", "forum"),
         ("https://example.com/forum/viewtopic.php?t=1", "forum"),
         ("https://justice.gov.uk/", "legal"),
+        ("https://health.gov.example/diabetes", "health"),
+        ("https://example.com/store/films/matrix", "entertainment"),
+        ("https://example.com/news/football/1", "sport"),
+        ("https://example.com/news/1", "news"),
+        ("https://example.com/index.php", "other"),
+        ("https://example.com/recipes/soup", "other"),
         ("https://example.ru/православие", "religion"),
         ("https://example.com/porn/1", "adult"),
         ("https://example.com/", "other"),
@@ -47,8 +53,9 @@ def test_a_title_breaks_a_tie_of_nothing_but_one_word_is_not_enough() -> None:
 
 def test_the_table_fits_the_labels() -> None:
     table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    assert set(table) == set(DOMAINS) - {"other"} | {"endings"}
+    assert set(table) == set(DOMAINS) - {"other"} | {"endings", "weak"}
     assert set(table["endings"].values()) <= set(DOMAINS)
+    assert set(table["weak"].split()) <= {word for topic in DOMAINS[:-1] for word in table[topic]["words"].split()}
 
 
 @given(st.text(max_size=60), st.text(max_size=30))
