@@ -93,11 +93,11 @@ def add_topics_command(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 
 def add_apply_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the commands that use trained classifiers."""
-    command = commands.add_parser("ensemble", help="combine quality classifiers by their maximum or mean score")
+    command = commands.add_parser("combine", help="combine quality classifiers by their maximum or mean score")
     command.add_argument("models", nargs="+", type=Path, metavar="DIR")
     command.add_argument("--output", required=True, type=Path, metavar="DIR")
     command.add_argument("--by", choices=("max", "mean"), default="max")
-    command.set_defaults(run=run_ensemble)
+    command.set_defaults(run=run_combine)
     command = commands.add_parser("score", help="add the column quality, or topic and topic_score, to a Parquet file")
     command.add_argument("model", type=Path, metavar="DIR")
     command.add_argument("input", type=Path, metavar="INPUT.parquet")
@@ -138,11 +138,11 @@ def run_articles(args: argparse.Namespace) -> str:
     return write_articles(args.dumps, args.output, args.language)
 
 
-def run_ensemble(args: argparse.Namespace) -> str:
+def run_combine(args: argparse.Namespace) -> str:
     """Combine classifiers."""
-    from classifiers.quality.model import write_ensemble
+    from classifiers.quality.model import write_combination
 
-    return write_ensemble(args.models, args.output, args.by)
+    return write_combination(args.models, args.output, args.by)
 
 
 def run_score(args: argparse.Namespace) -> str:

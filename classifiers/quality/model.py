@@ -20,7 +20,7 @@ from classifiers.quality.metrics import ScoreMeasures
 from classifiers.tokens import TOKENS_VERSION, build_token_line
 
 REFERENCE_LABEL = "__label__reference"
-CONFIG_FILE, ENSEMBLE_FILE = "config.json", "ensemble.json"
+CONFIG_FILE, COMBINATION_FILE = "config.json", "ensemble.json"
 SITES_FILE = "sites.txt"  # sorted hashes of the sites that the model was trained on
 Combination = Literal["max", "mean"]
 
@@ -117,7 +117,7 @@ class FastTextQualityModel(QualityModel):
         return np.array([self.calibration(float(value)) if line else 0.0 for value, line in odds])
 
 
-class QualityEnsemble(QualityModel):
+class CombinedQualityModel(QualityModel):
     """Several classifiers, each calibrated on its own set. The score is their maximum or their mean."""
 
     def __init__(self, members: Sequence[QualityModel], by: Combination):
@@ -149,36 +149,38 @@ def predict_log_odds(model: FastTextModel, lines: Sequence[str]) -> np.ndarray:
 
 
 def load_quality_model(folder: str | Path) -> QualityModel:
-    """Load a classifier or an ensemble. Raises ClassifierError, one line, if the folder holds no usable model."""
+    """Load a classifier, or several combined. Raises ClassifierError, one line, if the folder holds no usable model."""
     folder = Path(folder)
-    if (folder / ENSEMBLE_FILE).exists():
-        return load_ensemble(folder)
+    if (folder / COMBINATION_FILE).exists():
+        return load_combination(folder)
     model, text = load_fasttext(folder, CONFIG_FILE, {"features": TOKENS_VERSION})
     config: QualityConfigFile = json.loads(text)
     calibration = PlattScaling(**config["calibration"])
     return FastTextQualityModel(model, calibration, config["max_characters"], config["model_sha256"][:16], folder)
 
 
-def load_ensemble(folder: Path) -> QualityEnsemble:
-    """Load an ensemble. Raises ClassifierError, one line."""
-    path = folder / ENSEMBLE_FILE
+def load_combination(folder: Path) -> CombinedQualityModel:
+    """Load combined classifiers. Raises ClassifierError, one line."""
+    path = folder / COMBINATION_FILE
     try:
-        ensemble = json.loads(path.read_text())
+        combination = json.loads(path.read_text())
     except ValueError as error:
         raise ClassifierError(f"{path}: not JSON ({error})") from error
-    return QualityEnsemble([load_quality_model(folder / name) for name in ensemble["members"]], ensemble["by"])
+    return CombinedQualityModel(
+        [load_quality_model(folder / name) for name in combination["members"]], combination["by"]
+    )
 
 
-def write_ensemble(folders: Sequence[Path], target: Path, by: Combination) -> str:
+def write_combination(folders: Sequence[Path], target: Path, by: Combination) -> str:
     """Copy classifiers into one folder, which works like a single classifier everywhere. Returns a summary of one line.
 
-    Raises ClassifierError if a folder holds no classifier, or holds an ensemble.
+    Raises ClassifierError if a folder holds no classifier, or several that are combined already.
     """
-    with replace_folder_atomically(target, ENSEMBLE_FILE) as partial:
+    with replace_folder_atomically(target, COMBINATION_FILE) as partial:
         for number, folder in enumerate(folders):
-            if isinstance(load_quality_model(folder), QualityEnsemble):
-                raise ClassifierError(f"{folder}: is an ensemble; name its members")
+            if isinstance(load_quality_model(folder), CombinedQualityModel):
+                raise ClassifierError(f"{folder}: is combined already; name its members")
             shutil.copytree(folder, partial / f"{number:02d}")
-        ensemble = {"by": by, "members": [f"{number:02d}" for number in range(len(folders))]}
-        (partial / ENSEMBLE_FILE).write_text(json.dumps(ensemble, indent=1) + "\n")
+        combination = {"by": by, "members": [f"{number:02d}" for number in range(len(folders))]}
+        (partial / COMBINATION_FILE).write_text(json.dumps(combination, indent=1) + "\n")
     return f"{len(folders)} classifiers by {by} in {target}"

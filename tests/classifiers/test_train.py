@@ -81,7 +81,7 @@ def test_evaluation_stands_beside_its_baselines(folder, capsys):
     assert result["length only"]["roc_auc"] is not None and result["site only"]["roc_auc"] is not None
 
 
-def test_an_ensemble_is_the_greatest_or_the_mean_of_its_members(folder, capsys):
+def test_a_combination_is_the_greatest_or_the_mean_of_its_members(folder, capsys):
     """A second set of good pages, without languages and sites, its negatives drawn from the crawl's documents."""
     (folder / "qa.jsonl").write_text(
         "".join(
@@ -97,11 +97,11 @@ def test_an_ensemble_is_the_greatest_or_the_mean_of_its_members(folder, capsys):
     assert members[0] != members[1]
     for by, join in (("max", max), ("mean", lambda pair: sum(pair) / 2)):
         models = [str(folder / "model"), str(folder / "qa")]
-        assert main(["ensemble", *models, "--output", str(folder / by), "--by", by]) == 0
+        assert main(["combine", *models, "--output", str(folder / by), "--by", by]) == 0
         found = load_quality_model(folder / by).score_texts(texts)
         assert found == pytest.approx([join(pair) for pair in zip(*members, strict=True)], abs=1e-6)
     assert main(["evaluate", str(folder / "max"), *train(folder, "x")[1:5], "--json"]) == 0
-    assert main(["ensemble", str(folder / "max"), "--output", str(folder / "nested")]) == 2
+    assert main(["combine", str(folder / "max"), "--output", str(folder / "nested")]) == 2
     assert "name its members" in capsys.readouterr().err
 
 
