@@ -3,6 +3,9 @@
 import argparse
 import importlib
 
+from classifiers.errors import ClassifierError
+from classifiers.fit_forest import require_training_packages
+
 NAMES = (
     "help",
     "framework",
@@ -36,6 +39,15 @@ NAMES = (
     "kills",
 )
 
+# Benchmarks that train models: the packages that they need, of the extra `extraction`.
+TRAINING = {
+    "extraction": ("catboost", "rapidfuzz"),
+    "wcxb": ("catboost", "rapidfuzz"),
+    "keep": ("catboost",),
+    "quality": ("catboost",),
+    "evidence": ("catboost",),
+}
+
 
 def main() -> None:
     """Run the benchmarks one after the other. Each prints a table."""
@@ -46,9 +58,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="of fuzzing")
     args = parser.parse_args()
     options = {name: value for name in ("count", "minutes") if (value := getattr(args, name)) is not None}
-    for name in args.names or NAMES:
+    names = args.names or NAMES
+    for name in names:
         if name not in NAMES:
             parser.error(f"{name}: no such benchmark; use one of {', '.join(NAMES)}")
+        try:
+            require_training_packages(TRAINING.get(name, ()))
+        except ClassifierError as error:
+            parser.error(f"{name}: {error}")
+    for name in names:
         print(f"## {name}", flush=True)
         importlib.import_module(f"bench.{name}").run(args.crawl, **options)
         print(flush=True)

@@ -3,6 +3,7 @@
 The block model of the engine `gristmill` and the quality ensemble share this code.
 """
 
+import importlib.util
 import json
 import tempfile
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from classifiers.errors import ClassifierError
 from pipeline.html.main_content.boosted_trees import LEAF_UNIT, BoostedForest
 
 
@@ -56,6 +58,13 @@ def fit_forest(
         model.save_model(str(path), format="json")
         fitted = json.loads(path.read_text())
     return convert_catboost(fitted, tuple(names), settings.depth)
+
+
+def require_training_packages(names: Sequence[str] = ("catboost",)) -> None:
+    """Raise ClassifierError, one line, where a package is missing that models of this project are trained with."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ClassifierError(f"{', '.join(missing)}: not installed; run pip install -e '.[extraction]'")
 
 
 class CatBoostSplit(TypedDict):

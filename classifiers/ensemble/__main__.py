@@ -25,7 +25,9 @@ def main() -> int:
     try:
         from classifiers.ensemble.labelled_texts import read_training_texts
         from classifiers.ensemble.train import describe_texts, train_ensemble
+        from classifiers.fit_forest import require_training_packages
 
+        require_training_packages()
         texts = read_training_texts(args.crawl, args.benchmark, args.labels, args.texts, args.dumps)
         write_ensemble_model(train_ensemble(texts), args.output, describe_texts(texts))
     except (OSError, ValueError, ImportError) as error:

@@ -19,10 +19,12 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=MODEL, metavar="FILE")
     args = parser.parse_args()
     try:
+        from classifiers.fit_forest import require_training_packages
         from classifiers.main_content.block_labels import prepare_example
         from classifiers.main_content.gold_pages import load_benchmark_pages, load_gold_pages, load_taught_pages
         from classifiers.main_content.train import describe_training, train_block_model, write_block_model
 
+        require_training_packages(("catboost", "rapidfuzz"))
         pages = load_gold_pages(args.crawl) + load_taught_pages(args.crawl)
         if args.benchmark:
             pages += load_benchmark_pages(args.benchmark)
