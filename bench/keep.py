@@ -8,18 +8,21 @@ chosen on the first and only measured on the second.
 import csv
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.crawl_pages import read_crawl_pages
+from bench.held_out_quality import LABELS, LANGUAGE_LABELS, score_unseen
 from bench.jobs import find_crawl_files
 
-LABELS = Path(__file__).parent / "quality.tsv"
 GOLD_CHARACTERS = 1500  # of human gold, from which on a page is counted as a good one
 BARS = {"article": 0.96, "documentation": 0.85, "forum": 0.88}
-TYPES = (*BARS, "service", "product", "listing", "collection")
+MOST = {"service": 0.82, "product": 0.54}
+TYPES = (*BARS, *MOST, "listing", "collection")
+LEAST_PAGES = 30  # of a language
 
 
 class GoldPage(NamedTuple):
@@ -34,6 +37,7 @@ class JudgedText(NamedTuple):
 
     id: str
     half: int
+    language: str
     reason: str  # "" where it is kept
 
 
@@ -51,40 +55,46 @@ def read_gold(paths: Iterable[Path]) -> dict[str, GoldPage]:
     return found
 
 
-def read_labels() -> dict[str, str]:
+def read_labels(path: Path = LABELS) -> dict[str, str]:
     """Return the label of each page that was read."""
-    with LABELS.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8") as lines:
         return {row["id"]: row["label"] for row in csv.DictReader(lines, delimiter="\t")}
 
 
-def judge_pages(paths: Iterable[str], recipe: str) -> list[JudgedText]:
-    """Return what a recipe makes of each page of crawl files."""
+def judge_pages(paths: Iterable[str], recipe: str, crawl: str) -> list[JudgedText]:
+    """Return what a recipe makes of each page of crawl files. The scores are of ensembles that do not know its site."""
     from pipeline.config import build_config
     from pipeline.extract.identify_language import check_language
+    from pipeline.extract.score_quality import QualityBounds, add_worth, find_poor_score
     from pipeline.filters.chain import apply_filters, load_filters
     from pipeline.language.identify import LanguageModel
     from pipeline.url.canonical import url_domain
 
     config = build_config({"inputs": ["none"], "output": "none", "recipe": recipe})
     filters, pages = load_filters(config.rules), read_crawl_pages(paths, "gristmill")
+    least = QualityBounds(config.quality.min_score, config.quality.min_worth)
     languages = LanguageModel.load().identify([page.text for page in pages])
+    results = [apply_filters(filters, page.text, name) for page, (name, _) in zip(pages, languages, strict=True)]
+    sites = [url_domain(page.url) or page.url for page in pages]
+    scored = score_unseen(crawl, [found.text for found in results], [name for name, _ in languages], sites)
     judged = []
-    for page, (language, score) in zip(pages, languages, strict=True):
-        site = url_domain(page.url) or page.url
+    for page, (language, score), found, scores, site in zip(pages, languages, results, scored, sites, strict=True):
         rejection = check_language(language, score, (), config.language)
-        failure = apply_filters(filters, page.text, language).failure
-        reason = "extract" if not page.text.strip() else "language" if rejection else failure.reason if failure else ""
-        judged.append(JudgedText(page.id, blake2b(site.encode(), digest_size=1).digest()[0] % 2, reason))
+        poor = find_poor_score(add_worth(scores, found.text, language), least)
+        reason = "extract" if not page.text.strip() else "language" if rejection else ""
+        reason = reason or (found.failure.reason if found.failure else poor.key if poor else "")
+        half = blake2b(site.encode(), digest_size=1).digest()[0] % 2
+        judged.append(JudgedText(page.id, half, language, reason))
     return judged
 
 
-def show_kept(name: str, pages: list[JudgedText], bar: float = 0.0) -> None:
+def show_kept(name: str, pages: list[JudgedText], bar: float = 0.0, most: float = 1.0) -> None:
     """Print the share of pages that are kept, of all and of each half."""
     shares = [
         sum(not page.reason for page in some) / max(1, len(some))
         for some in (pages, *([page for page in pages if page.half == half] for half in (0, 1)))
     ]
-    missed = f"  missed: {bar}" if shares[0] < bar else ""
+    missed = f"  missed: {bar}" if shares[0] < bar else f"  missed: {most}" if shares[0] > most else ""
     print(f"{name:28} {len(pages):6}" + "".join(f" {share:7.3f}" for share in shares) + missed)
 
 
@@ -93,15 +103,22 @@ def run(crawl: str) -> None:
     files = find_crawl_files(crawl)
     folder = Path(files[0]).parent
     extra = folder.parent / "extraction"
-    judged = judge_pages([*files, *map(str, sorted(extra.glob("*.warc.gz")))], "default")
+    judged = judge_pages([*files, *map(str, sorted(extra.glob("*.warc.gz")))], "default", crawl)
     gold = read_gold(path for path in (folder / "gold.jsonl.gz", extra / "gold.jsonl.gz") if path.exists())
     labels = read_labels()
     print(f"{'kept':28} {'pages':>6} {'all':>7} {'first':>7} {'second':>7}")
     for name in TYPES:
-        show_kept(name, [page for page in judged if page.id in gold and gold[page.id].type == name], BARS.get(name, 0))
+        some = [page for page in judged if page.id in gold and gold[page.id].type == name]
+        show_kept(name, some, BARS.get(name, 0), MOST.get(name, 1))
     good = [page for page in judged if page.id in gold and gold[page.id].characters >= GOLD_CHARACTERS]
     show_kept(f"human gold of {GOLD_CHARACTERS} or more", good, 0.94)
+    for language, pages in Counter(page.language for page in good).most_common():
+        if pages >= LEAST_PAGES:
+            show_kept(f"  {language}", [page for page in good if page.language == language], 0.92)
     for label in ("keep", "borderline", "drop"):
         show_kept(f"read: {label}", [page for page in judged if labels.get(page.id) == label])
+    others = read_labels(LANGUAGE_LABELS)
+    for label in ("keep", "borderline", "drop"):
+        show_kept(f"read, no English: {label}", [page for page in judged if others.get(page.id) == label])
     kept = [labels[page.id] for page in judged if page.id in labels and not page.reason]
     print(f"{'junk among kept pages':28} {len(kept):6} {kept.count('drop') / max(1, len(kept)):7.3f}")

@@ -5,29 +5,22 @@ All members learn from other sites, in five folds. Behind each ROC-AUC is that o
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
-from bench.jobs import find_crawl_files
-from bench.keep import LABELS
+from bench.held_out_quality import read_quality_texts
 
 LANGUAGES = ("en", "de", "zh", "ru")
-LABEL_FILES = (LABELS, LABELS.with_name("quality_languages.tsv"))
 WANTED, OTHERS = ("article", "documentation"), ("product", "listing", "collection", "service")
 
 
 def run(crawl: str) -> None:
     """Print the table."""
-    from classifiers.ensemble.labelled_texts import read_training_texts
     from classifiers.ensemble.train import validate_ensemble
     from pipeline.filters.statistics import TextStatistics
     from pipeline.filters.text_shape import shape_score
 
-    folder = Path(find_crawl_files(crawl)[0]).parent
-    data = folder.parent
-    dumps = sorted((data / "wikipedia").glob("*pages-articles*.bz2"))
-    texts = read_training_texts(folder, data / "extraction", LABEL_FILES, data / "text", dumps)
+    texts = read_quality_texts(crawl)
     pages = texts.labelled
     scores = dict(validate_ensemble(texts))
     scores["shape"] = np.array([shape_score(TextStatistics(page.text, page.language)) for page in pages])

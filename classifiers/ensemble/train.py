@@ -24,6 +24,9 @@ from pipeline.html.main_content.boosted_trees import LEAF_UNIT, BoostedForest
 
 ENSEMBLE_FOLDS = 5  # of the sites
 SIZES = (500, 1000, 2000, 4000, 8000)  # characters between the bins in which both classes weigh the same
+# What a page of a type weighs where the members learn. A product page is rare, is the least wanted text, and is easily
+# taken for an article; a long list is as good to read as many an article.
+TYPE_WEIGHTS = {"product": 24.0, "listing": 0.3, "collection": 0.3}
 CURATED_SHARE = 0.2  # of the weight of good texts that curated texts have, where the wording is learned
 CURATED_SOURCES = ("wikipedia", "eltec-eng", "nltk_brown")  # encyclopedia, novels, prose of many kinds
 CURATED_PIECES = 200  # of a source and a language
@@ -46,7 +49,8 @@ class MeasuredTexts(NamedTuple):
     words: csr_array
     lines: list[str]  # of tokens
     good: np.ndarray
-    weight: np.ndarray
+    weight: np.ndarray  # where the members are calibrated and weighed
+    stress: np.ndarray  # where the members learn: the weight with that of the type
     fold: list[int]
 
 
@@ -66,14 +70,23 @@ def measure_texts(labelled: Sequence[LabelledText]) -> MeasuredTexts:
     """Return what the members see of texts."""
     texts = [page.text for page in labelled]
     good = np.array([page.good for page in labelled])
+    weight = weigh_texts(good, np.array(list(map(len, texts))))
     return MeasuredTexts(
         measure_structure(texts),
         spread_words(hash_page_words(texts), len(texts)),
         [build_token_line(text) for text in texts],
         good,
-        weigh_texts(good, np.array(list(map(len, texts)))),
+        weight,
+        stress_types(weight, [page.type for page in labelled]),
         [assign_fold(page.site, ENSEMBLE_FOLDS) for page in labelled],
     )
+
+
+def stress_types(weight: np.ndarray, types: Sequence[str]) -> np.ndarray:
+    """Return the weights of texts with those of their types (TYPE_WEIGHTS), 1 on average."""
+    stress: np.ndarray = weight * [TYPE_WEIGHTS.get(name, 1.0) for name in types]
+    stress /= stress.mean()
+    return stress
 
 
 def spread_curated(clean: Sequence[CleanText]) -> csr_array:
@@ -92,7 +105,7 @@ def spread_curated(clean: Sequence[CleanText]) -> csr_array:
 
 def learn_wording(measured: MeasuredTexts, numbers: Sequence[int], curated: csr_array) -> np.ndarray:
     """Return the weights of words, from some of the labelled texts and from curated ones."""
-    good, weight = measured.good[numbers], measured.weight[numbers]
+    good, weight = measured.good[numbers], measured.stress[numbers]
     share = CURATED_SHARE * float(weight @ good) / max(1, curated.shape[0])
     shown = vstack([measured.words[numbers], curated], format="csr")
     return fit_wording(
@@ -104,7 +117,7 @@ def learn_wording(measured: MeasuredTexts, numbers: Sequence[int], curated: csr_
 
 def learn_structure(measured: MeasuredTexts, numbers: Sequence[int]) -> BoostedForest:
     """Return the trees, from some of the labelled texts."""
-    return fit_structure(measured.rows[:, numbers], measured.good[numbers], measured.weight[numbers])
+    return fit_structure(measured.rows[:, numbers], measured.good[numbers], measured.stress[numbers])
 
 
 def learn_fluency(clean: Sequence[CleanText], crawl: Sequence[LabelledText]) -> dict[str, FluencyTable]:
@@ -124,21 +137,41 @@ def learn_fluency(clean: Sequence[CleanText], crawl: Sequence[LabelledText]) -> 
     return found
 
 
-def score_held_out(texts: TrainingTexts, measured: MeasuredTexts, fluency: Mapping[str, FluencyTable]) -> Members:
-    """Return what each member says of each labelled text, learned from other sites; NaN where it does not speak."""
+class LearnedMembers(NamedTuple):
+    """The members that learn from labelled texts: the structure's trees and the wording's weights."""
+
+    forest: BoostedForest
+    words: np.ndarray
+
+
+def learn_members(measured: MeasuredTexts, numbers: Sequence[int], curated: csr_array) -> LearnedMembers:
+    """Return the members that learn from some of the labelled texts."""
+    return LearnedMembers(learn_structure(measured, numbers), learn_wording(measured, numbers, curated))
+
+
+def learn_folds(texts: TrainingTexts, measured: MeasuredTexts) -> list[LearnedMembers]:
+    """Return for each fold of the sites the members that learned from the other folds."""
     curated = spread_curated(texts.clean)
+    return [learn_members(measured, split_fold(measured.fold, fold)[1], curated) for fold in range(ENSEMBLE_FOLDS)]
+
+
+def score_held_out(
+    texts: TrainingTexts,
+    measured: MeasuredTexts,
+    fluency: Mapping[str, FluencyTable],
+    learned: Sequence[LearnedMembers],
+) -> Members:
+    """Return what each member says of each labelled text, learned from other sites; NaN where it does not speak."""
     found = {name: np.full(len(measured.good), np.nan) for name in MEMBERS}
     found["fluency"] = score_fluency(
         [page.text for page in texts.labelled], [page.language for page in texts.labelled], fluency
     )
     spoken = find_wording_languages(texts.labelled)
-    for fold in range(ENSEMBLE_FOLDS):
-        held, others = split_fold(measured.fold, fold)
-        forest = learn_structure(measured, others)
+    for fold, (forest, words) in enumerate(learned):
+        held, _ = split_fold(measured.fold, fold)
         place = [STRUCTURE_NAMES.index(name) for name in forest.features]
         found["structure"][held] = forest.add_leaves(measured.rows[place][:, held]) * LEAF_UNIT
-        weights = learn_wording(measured, others, curated)
-        found["wording"][held] = measured.words[held] @ weights * WORDING_UNIT
+        found["wording"][held] = measured.words[held] @ words * WORDING_UNIT
         found["reference"][held] = score_reference(texts.referenced, measured, held, fold)
     found["wording"][[page.language not in spoken for page in texts.labelled]] = np.nan
     return found
@@ -213,13 +246,13 @@ def combine_members(scales: Mapping[str, MemberScale], members: Members) -> np.n
 def train_ensemble(texts: TrainingTexts) -> EnsembleModel:
     """Return the ensemble: members that learn from all texts, with scales from sites that they have not seen."""
     measured, fluency = measure_texts(texts.labelled), learn_fluency(texts.clean, texts.crawl)
-    scales = fit_scales(score_held_out(texts, measured, fluency), measured.good, measured.weight)
+    members = score_held_out(texts, measured, fluency, learn_folds(texts, measured))
+    scales = fit_scales(members, measured.good, measured.weight)
     # A classifier of the user's own brings its calibration.
     scales["reference"] = scales["reference"]._replace(slope=1.0, intercept=0.0)
     every = range(len(measured.good))
-    words = learn_wording(measured, every, spread_curated(texts.clean))
-    languages = find_wording_languages(texts.labelled)
-    return EnsembleModel(learn_structure(measured, every), words, languages, fluency, scales)
+    forest, words = learn_members(measured, every, spread_curated(texts.clean))
+    return EnsembleModel(forest, words, find_wording_languages(texts.labelled), fluency, scales)
 
 
 def validate_ensemble(texts: TrainingTexts) -> Members:
@@ -228,7 +261,7 @@ def validate_ensemble(texts: TrainingTexts) -> Members:
     Members learn from other sites. Calibration and weights come from the other folds, too.
     """
     measured, fluency = measure_texts(texts.labelled), learn_fluency(texts.clean, texts.crawl)
-    members = score_held_out(texts, measured, fluency)
+    members = score_held_out(texts, measured, fluency, learn_folds(texts, measured))
     quality = np.zeros(len(measured.good))
     for fold in range(ENSEMBLE_FOLDS):
         held, others = split_fold(measured.fold, fold)
@@ -236,6 +269,20 @@ def validate_ensemble(texts: TrainingTexts) -> Members:
         scales = fit_scales(known, measured.good[others], measured.weight[others])
         quality[held] = combine_members(scales, {name: values[held] for name, values in members.items()})
     return {"quality": quality, **members}
+
+
+def train_fold_models(texts: TrainingTexts) -> list[EnsembleModel]:
+    """Return for each fold of the sites an ensemble that learned from the other folds alone, without a reference."""
+    measured, fluency = measure_texts(texts.labelled), learn_fluency(texts.clean, texts.crawl)
+    learned = learn_folds(texts, measured)
+    members = score_held_out(texts, measured, fluency, learned)
+    languages, models = find_wording_languages(texts.labelled), []
+    for fold, (forest, words) in enumerate(learned):
+        _, others = split_fold(measured.fold, fold)
+        known = {name: values[others] for name, values in members.items()}
+        scales = fit_scales(known, measured.good[others], measured.weight[others])
+        models.append(EnsembleModel(forest, words, languages, fluency, scales))
+    return models
 
 
 def describe_texts(texts: TrainingTexts) -> str:

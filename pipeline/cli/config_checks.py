@@ -76,10 +76,12 @@ def reject_scores_without_model(config: Config) -> None:
         "dedup.keep_policy: best": config.dedup.keep_policy == "best",
         "weights.quality": bool(weights.quality),
         "weights.shares.quality": bool(weights.shares.quality),
+        "quality.min_worth": config.quality.min_worth is not None,  # the last, since a recipe may set it
     }
     for key, needed in needs_scores.items():
         if needed and not config.quality.score:
-            raise ConfigError(f"{key}: has no effect without scores; set quality.score to true, or leave this out")
+            unset = "this to null" if key == "quality.min_worth" else "leave this out"
+            raise ConfigError(f"{key}: has no effect without scores; set quality.score to true, or {unset}")
 
 
 def reject_thresholds_without_model(config: Config) -> None:

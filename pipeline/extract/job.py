@@ -70,13 +70,14 @@ class ExtractPages(beam.PTransform[PCollection[Split], PCollection[str]]):
 
 def page_stages(config: Config) -> list[PageTransform]:
     """Return the stages between reading and writing, in their order, those of the user's own included."""
+    quality = config.quality
     stages: dict[str, PageTransform] = {
         "prefilter_language": PrefilterLanguage(config.languages, config.language),
         "extract_text": ExtractText(config.extract),
         "identify_language": IdentifyLanguage(config.languages, config.language),
         "filter_quality": FilterQuality(config.rules, config.extract, config.languages, config.language),
         "mask_pii": MaskPii(config.pii),
-        "score_quality": ScoreQuality(config.quality.model, config.quality.min_score, config.quality.score),
+        "score_quality": ScoreQuality(quality.model, quality.min_score, quality.score, quality.min_worth),
         "add_metadata": AddMetadata(config.extract.find_dates),
         "sign_minhash": SignMinHash(config.dedup.minhash_params() if config.dedup.near else None),
     }

@@ -24,11 +24,13 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, config=STRICT)
 class QualityConfig:
-    """The quality score of an ensemble of classifiers. It is a column and a weight, never a default cut."""
+    """The quality score of an ensemble of classifiers. Only the recipe `default` drops pages by it."""
 
     score: bool = True  # false: no page has a score
     model: str | None = None  # one more member, reference: the folder that `gristmill classifiers train` wrote
     min_score: Fraction | None = None  # a page with a lower score is dropped; null: scores drop nothing
+    # a page with a lower worth is dropped: its quality score, with more for a longer text (docs/keeping.md)
+    min_worth: Fraction | None = None
 
 
 class OwnStage(NamedTuple):

@@ -34,8 +34,8 @@ OTHER_STAGES = ("record", "url", "http", "mime", "robots", "extract", "language"
 class RulesConfig:
     """The filters that are applied, in this order. None leaves one out.
 
-    It is FineWeb's order (repetition, quality, C4, FineWeb). DCLM's heuristics change the text before all others, The
-    shape of the text is the recipe `default`'s own. RefinedWeb's line rules come after the rules on whole pages, and
+    It is FineWeb's order (repetition, quality, C4, FineWeb). DCLM's heuristics change the text before all others. The
+    shape of the text is our own. RefinedWeb's line rules come after the rules on whole pages, and
     C4 looks for bad words at the end, each as its source has it.
     """
 

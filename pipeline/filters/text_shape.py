@@ -1,7 +1,8 @@
 """The shape of a text: does it look like an article, a manual or a discussion, or like a catalogue?
 
-A score of eight measures, none of which needs words of a language. The recipe `default` uses it in place of rules on
-single shares: a documentation page has short lines, lines without an end and repeated lines, and is a good page.
+A score of eight measures, none of which needs words of a language. It stands in for rules on single shares, where
+pages have no quality score: a documentation page has short lines, lines without an end and repeated lines, and is a
+good page.
 """
 
 import math
@@ -51,7 +52,7 @@ WEIGHTS = TextShape(
     commas=4.0,
     colons=8.1,
 )
-INTERCEPT = -17.3  # at 0 the recipe `default` cuts
+INTERCEPT = -17.3  # a text with less than 0 is dropped
 
 
 def measure_shape(text: TextStatistics) -> TextShape:
@@ -97,7 +98,7 @@ THRESHOLDS = (Threshold("min_score", "shape", "text_shape", shape_score, is_mini
 
 @dataclass(frozen=True, config=STRICT)
 class TextShapeFilter(Filter):
-    """The shape of the text, of eight measures; the recipe `default` alone uses it.
+    """The shape of the text, of eight measures, for runs without quality scores; no recipe uses it.
 
     The score is the log odds of article, documentation and discussion against product, listing, collection and
     service pages. docs/keeping.md shows what each threshold keeps.

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.filters.chain import MEASURES
 
-SCORES = ("quality", "reference", "structure", "wording", "fluency")  # the ensemble, and its members
+SCORES = ("quality", "worth", "reference", "structure", "wording", "fluency")  # the ensemble, and its members
 
 DOCUMENT = pa.schema(
     [

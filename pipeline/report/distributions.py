@@ -18,6 +18,7 @@ from pipeline.io.output import Output
 Item = TypeVar("Item")
 MAX_SHARDS, MAX_GROUPS = 64, 64  # of documents/ that are read: some 400,000 pages
 MAX_DUPLICATES = 3_000_000  # rows of duplicates/ in which clusters are counted
+SCORED = ("language_score", "quality", "worth")  # measures that belong to no filter
 BINS = 48
 LOGARITHMIC = 50.0  # a measure with larger values than this has a logarithmic scale
 TOP_SITES, MAX_PERIODS = 20, 24
@@ -58,7 +59,7 @@ class SampledPages:
 
 def list_limits(config: Config) -> dict[str, list[Limit]]:
     """Return the thresholds that are on, by measure. A language may have others where a filter says so."""
-    limits: dict[str, list[Limit]] = {"language_score": [], "quality": []}
+    limits: dict[str, list[Limit]] = {"language_score": [], "quality": [], "worth": []}
     for name in built_in_filters():
         made = getattr(config.rules, name)
         for threshold in made.thresholds() if made else ():
@@ -69,6 +70,8 @@ def list_limits(config: Config) -> dict[str, list[Limit]]:
     limits["language_score"].append(Limit(config.language.min_score, True, "language/low-score"))
     if config.quality.min_score is not None:
         limits["quality"].append(Limit(config.quality.min_score, True, "quality/low-score"))
+    if config.quality.min_worth is not None:
+        limits["worth"].append(Limit(config.quality.min_worth, True, "quality/low-worth"))
     return limits
 
 
@@ -96,7 +99,8 @@ def read_sampled_pages(output: Output) -> SampledPages:
             table = shard.read_row_group(number, columns=columns)
         found.pages += table.num_rows
         found.measures["language_score"].append(to_floats(table.column("language_score")))
-        found.measures["quality"].append(to_floats(pc.struct_field(table.column("scores"), "quality")))
+        for score in ("quality", "worth"):
+            found.measures[score].append(to_floats(pc.struct_field(table.column("scores"), score)))
         for measure in MEASURES:
             found.measures[measure].append(to_floats(pc.struct_field(table.column("measures"), measure)))
         found.sites.update(table.column("site").to_pylist())
@@ -180,7 +184,7 @@ class Distributions(NamedTuple):
 
     pages: int
     histograms: list[Histogram]
-    scores: list[Histogram]  # of the language, and of the quality where there is a model
+    scores: list[Histogram]  # SCORED, those that pages have
     sites: list[tuple[str, int]]
     months: list[tuple[str, int]]
     years: list[tuple[str, int]]
@@ -189,12 +193,12 @@ class Distributions(NamedTuple):
 def collect_distributions(output: Output, config: Config) -> Distributions:
     """Read the sample and return everything that is plotted of it."""
     found, limits = read_sampled_pages(output), list_limits(config)
-    built = {name: list(build_all(found, {name: limits.get(name, [])})) for name in ("language_score", "quality")}
+    built = {name: list(build_all(found, {name: limits.get(name, [])})) for name in SCORED}
     filters = {name: some for name, some in limits.items() if name not in built}
     return Distributions(
         found.pages,
         list(build_all(found, filters)),
-        [*built["language_score"], *built["quality"]],
+        [plot for name in SCORED for plot in built[name]],
         order_counts(found.sites)[:TOP_SITES],
         list_periods(found.months),
         list_periods(found.years, SEARCHED_YEARS),

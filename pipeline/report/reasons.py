@@ -34,6 +34,7 @@ REJECTION_REASONS: dict[str, str] = {
     "extract/too-large": "The page has more characters than an engine is given.",
     "extract/parse-error": "The engine could not parse the page.",
     "quality/low-score": "The quality score is below `quality.min_score`.",
+    "quality/low-worth": "The worth, by the quality score and the length, is below `quality.min_worth`.",
 }
 
 # Why a kept page is not published (`held_out`).

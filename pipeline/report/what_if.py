@@ -16,12 +16,22 @@ from rich.markup import escape
 
 from pipeline.config import Config, build_config, compare_configs, config_values
 from pipeline.extract.identify_language import check_language
+from pipeline.extract.page import Rejection
+from pipeline.extract.page_stage import load_once
+from pipeline.extract.score_quality import QualityBounds, add_worth, find_poor_score, load_scorer
 from pipeline.filters.chain import NamedFilter, apply_filters, load_filters
 from pipeline.io.output import Output
 from pipeline.report.console import new_table
 from pipeline.settings import ConfigError, merge_settings, read_override
 
-ANSWERED = ("languages", "language.min_score", "language.by_language", "rules.", "quality.min_score")
+ANSWERED = (
+    "languages",
+    "language.min_score",
+    "language.by_language",
+    "rules.",
+    "quality.min_score",
+    "quality.min_worth",
+)
 KEPT = "kept"
 KEPT_COLUMNS = ("url", "language", "language_score", "text", "measures", "scores")
 REJECTED_COLUMNS = ("url", "language", "language_score", "text", "stage", "reason", "value")
@@ -100,17 +110,20 @@ def judge_kept(row: Mapping[str, Any], config: Config, filters: Sequence[NamedFi
     if found:
         return found.key
     end = hold_thresholds(filters, row)
-    return "quality/low-score" if end == KEPT and is_poor((row["scores"] or {}).get("quality"), config) else end
+    poor = find_poor_score(row["scores"] or {}, bounds_of(config)) if end == KEPT else None
+    return poor.key if poor else end
 
 
-def is_poor(score: float | None, config: Config) -> bool:
-    """Return whether a quality score is below the least that is kept."""
-    least = config.quality.min_score
-    return score is not None and least is not None and score < least
+def bounds_of(config: Config) -> QualityBounds:
+    """Return the least scores of a page that is kept."""
+    return QualityBounds(config.quality.min_score, config.quality.min_worth)
 
 
 def judge_rejected(row: Mapping[str, Any], config: Config, filters: Sequence[NamedFilter]) -> str:
-    """Return how a page would end that the language, a filter or the quality score has rejected."""
+    """Return how a page would end that the language, a filter or the quality score has rejected.
+
+    A page that passes the filters is scored, where a score could drop it.
+    """
     before = f"{row['stage']}/{row['reason']}"
     if row["text"] is None or row["language"] is None or before == "language/gate":
         return before
@@ -119,10 +132,20 @@ def judge_rejected(row: Mapping[str, Any], config: Config, filters: Sequence[Nam
         return found.key
     if any(still_fails(named, row) for named in filters if named.name == row["stage"]):
         return before
-    failure = apply_filters(filters, row["text"], row["language"]).failure
-    if failure:
-        return failure.reason
-    return before if row["stage"] == "quality" and is_poor(row["value"], config) else KEPT
+    result = apply_filters(filters, row["text"], row["language"])
+    if result.failure:
+        return result.failure.reason
+    poor = score_text(result.text, row["language"], config)
+    return poor.key if poor else KEPT
+
+
+def score_text(text: str, language: str, config: Config) -> Rejection | None:
+    """Return why a text would be dropped by its scores; None where it would be kept."""
+    least = bounds_of(config)
+    if least == QualityBounds() or not config.quality.score:
+        return None
+    (scores,) = load_once(load_scorer, config.quality.model)([text], [language])
+    return find_poor_score(add_worth(scores, text, language), least)
 
 
 def still_fails(named: NamedFilter, row: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from classifiers.ensemble import labelled_texts
 from classifiers.ensemble.fit_members import fit_fluency, fit_wording, spread_words
 from classifiers.ensemble.fluency import FluencyTable, score_fluency
 from classifiers.ensemble.labelled_texts import LabelledText, cut_book, read_folder_texts
-from classifiers.ensemble.train import SIZES, weigh_members, weigh_texts
+from classifiers.ensemble.train import SIZES, TYPE_WEIGHTS, stress_types, weigh_members, weigh_texts
 from classifiers.ensemble.wording import hash_page_words, score_wording
 from classifiers.quality.metrics import compute_matched_auc, compute_roc_auc
 
@@ -104,3 +104,9 @@ def test_members_that_know_the_same_share_its_weight_and_noise_has_none():
 def test_a_book_is_cut_into_pieces_that_make_it_up(text):
     pieces = list(cut_book(text))
     assert "".join(pieces) == text and all(0 < len(piece) <= 4000 for piece in pieces)
+
+
+def test_a_type_counts_where_members_learn_and_all_texts_together_count_as_before():
+    stress = stress_types(np.array([1.0, 1.0, 0.5, 1.0]), ["article", "product", "product", "listing"])
+    assert stress.mean() == pytest.approx(1)
+    assert stress / stress[0] == pytest.approx([1, TYPE_WEIGHTS["product"], TYPE_WEIGHTS["product"] / 2, 0.3])

@@ -23,6 +23,7 @@ from tests.pipeline.conftest import config
         ({"weights": {"topics": {"min_score": 0.7}}}, ["weights.topics.min_score", "weights.topics.model"]),
         ({"quality": {"score": False, "model": "."}}, ["quality.model", "quality.score"]),
         ({"quality": {"score": False, "min_score": 0.5}}, ["quality.min_score", "quality.score"]),
+        ({"quality": {"score": False, "min_worth": 0.5}}, ["quality.min_worth", "quality.score", "this to null"]),
         ({"quality": {"score": False}, "weights": {"quality": [1, 2]}}, ["weights.quality", "quality.score"]),
         ({"quality": {"score": False}, "dedup": {"keep_policy": "best"}}, ["dedup.keep_policy", "quality.score"]),
         ({"language": {"model": "absent.ftz"}}, ["language.model: absent.ftz: no such file"]),

@@ -9,7 +9,7 @@ from pipeline.__main__ import main
 from pipeline.cli.run import run
 from pipeline.config import dump_config
 from pipeline.io.output import Output
-from pipeline.report.what_if import change_config, find_changes
+from pipeline.report.what_if import change_config, find_changes, read_rows
 from tests.pipeline.conftest import config
 
 STRICTER = "rules.gopher_quality.min_words=360"
@@ -40,6 +40,20 @@ def test_what_if_says_what_a_run_would_do(done, stricter):
         Output(str(stricter)), change_config(Output(str(stricter)), ["rules.gopher_quality.min_words=50"]), 3
     )
     assert [back.before, back.after] == kept[::-1]
+
+
+def test_what_if_knows_by_the_stored_worth_what_a_higher_bound_drops(done):
+    worths = [row["scores"]["worth"] for row in read_rows(Output(str(done)), "documents", ("scores",))]
+    bound = sorted(worths)[len(worths) // 2]
+    found = find_changes(Output(str(done)), change_config(Output(str(done)), [f"quality.min_worth={bound}"]), 3)
+    assert found.counts == {("kept", "quality/low-worth"): sum(worth < bound for worth in worths)}
+    assert 0 < found.after < found.before == len(worths)
+
+
+def test_what_if_scores_a_page_that_other_filters_would_let_pass(stricter):
+    settings = ["rules.gopher_quality.min_words=50", "quality.min_worth=1.0"]
+    found = find_changes(Output(str(stricter)), change_config(Output(str(stricter)), settings), 3)
+    assert found.after == 0 and all(after == "quality/low-worth" for _, after in found.counts)
 
 
 def test_what_if_prints_counts_and_samples(done, capsys):

@@ -204,9 +204,9 @@ def test_a_quantile_is_a_value_that_the_share_does_not_exceed(values, q):
 def test_every_threshold_has_its_plot_and_its_meaning(page, done):
     config, book, _ = read_run(done)
     limits, text = list_limits(config), " ".join(page.text.split())
-    assert {"language_score", "words", "text_shape"} <= set(limits)
+    assert {"language_score", "words", "worth"} <= set(limits)
     titles = [value for _, name, value in page.attributes if name == "title"]
-    for name in ("words", "stop_words", "top_2gram", "text_shape"):
+    for name in ("words", "stop_words", "top_2gram", "worth"):
         assert name in text
         assert f"at {'least' if limits[name][0].is_minimum else 'most'} {limits[name][0].value:.4g}" in text
         assert any(title.startswith(limits[name][0].reason) for title in titles)
