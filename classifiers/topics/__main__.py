@@ -24,6 +24,7 @@ def main() -> int:
             read_topic_labels,
             train_stem_model,
         )
+        from pipeline.url.topic_by_address import DOMAINS
 
         known = read_topic_labels(args.labels)
         pages = [
@@ -32,7 +33,7 @@ def main() -> int:
             if page.id in known
         ]
         validated = cross_validate_stems(pages)
-        write_stem_model(train_stem_model(pages), args.output, describe_read_pages(pages))
+        write_stem_model(train_stem_model(pages), DOMAINS, args.output, describe_read_pages(pages))
     except (OSError, ValueError, ImportError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

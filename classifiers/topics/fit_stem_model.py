@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ from classifiers.errors import ClassifierError
 from classifiers.hashing import hash_strings
 from classifiers.main_content.train import assign_fold, split_fold
 from classifiers.softmax_regression import fit_softmax_regression
-from classifiers.topics.stem_model import WEIGHT_STEP, StemTopicModel
-from classifiers.topics.stems import FIELDS, STEM_WEIGHTS, build_stem_rows
+from classifiers.topics.stem_model import WEIGHT_STEP, StemModel
+from classifiers.topics.stems import FIELDS, STEM_WEIGHTS, StemRows, build_stem_rows, count_stem_columns
 from pipeline.url.topic_by_address import DOMAINS
 
 STEM_PENALTY, STEM_ITERATIONS = 2e-4, 100
@@ -25,6 +25,8 @@ ADULT_TEXTS = 10  # made of the words of the field `adult`, because no page that
 HIGHEST_STEP = 127
 STEM_FOLDS = 5  # of the sites
 BATCH = 256
+
+RowBuilder = Callable[[Sequence[str], Sequence[str]], StemRows]  # of texts and their URLs
 
 
 class ReadPage(NamedTuple):
@@ -53,10 +55,10 @@ def make_adult_pages() -> list[ReadPage]:
 
 
 def measure_stem_rarities(rows: csr_array) -> np.ndarray:
-    """Return log(pages / pages with the column) of each stem, 0 for a rare one, and 1 for the other columns."""
+    """Return log(pages / pages with the column) of each stem, 0 for a rare one, and 1 for fields and topics."""
     count = np.bincount(rows.indices, minlength=rows.shape[1])
     rarity = np.where(count >= LEAST_PAGES, np.log(rows.shape[0] / np.maximum(count, 1)), 0.0)
-    rarity[STEM_WEIGHTS:] = 1.0
+    rarity[STEM_WEIGHTS : count_stem_columns()] = 1.0
     return rarity
 
 
@@ -73,32 +75,34 @@ def fit_stem_weights(
     return weights * rarity[:, None], intercepts
 
 
-def fit_read_pages(rows: csr_array, topics: Sequence[str], rarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights and intercepts for pages with topics, from nothing."""
-    label = np.eye(len(DOMAINS))[[DOMAINS.index(topic) for topic in topics]]
+def fit_classes(
+    rows: csr_array, names: Sequence[str], classes: Sequence[str], rarity: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights and intercepts for rows with the names of their classes, from nothing."""
+    label = np.eye(len(classes))[[classes.index(name) for name in names]]
     return fit_stem_weights(rows, label, rarity, np.zeros_like(label))
 
 
-def round_stem_weights(weights: np.ndarray, intercepts: np.ndarray) -> StemTopicModel:
+def round_stem_weights(weights: np.ndarray, intercepts: np.ndarray) -> StemModel:
     """Return the model with these weights, in whole steps."""
     steps = np.clip(np.round(weights / WEIGHT_STEP), -HIGHEST_STEP, HIGHEST_STEP)
     intercepts = np.round(intercepts, 3)
     made = hash_strings(steps.astype(np.int8).tobytes().hex(), str(intercepts.tolist()))
-    return StemTopicModel(steps, intercepts, made)
+    return StemModel(steps, intercepts, made)
 
 
-def train_stem_model(pages: Sequence[ReadPage]) -> StemTopicModel:
-    """Return the model."""
+def train_stem_model(pages: Sequence[ReadPage]) -> StemModel:
+    """Return the model of topics."""
     shown = [*pages, *make_adult_pages()]
     rarity = measure_stem_rarities(spread_read_pages(pages))
-    return round_stem_weights(*fit_read_pages(spread_read_pages(shown), [page.topic for page in shown], rarity))
+    return round_stem_weights(*fit_classes(spread_read_pages(shown), [p.topic for p in shown], DOMAINS, rarity))
 
 
-def spread_pages(texts: Sequence[str], urls: Sequence[str]) -> csr_array:
-    """Return the rows of pages, some at a time: pages x columns of `build_stem_rows`."""
+def spread_pages(texts: Sequence[str], urls: Sequence[str], build: RowBuilder = build_stem_rows) -> csr_array:
+    """Return the rows of pages, some at a time: pages x columns."""
     parts = []
     for start in range(0, len(texts), BATCH):
-        found = build_stem_rows(texts[start : start + BATCH], urls[start : start + BATCH])
+        found = build(texts[start : start + BATCH], urls[start : start + BATCH])
         parts.append(csr_array((found.value, (found.row, found.column)), shape=(found.pages, found.columns)))
     return vstack(parts, format="csr")
 
@@ -110,14 +114,21 @@ def spread_read_pages(pages: Sequence[ReadPage]) -> csr_array:
 
 def cross_validate_stems(pages: Sequence[ReadPage]) -> list[tuple[str, str]]:
     """Return the topic that a person gave, and the one that a model of other sites predicts, of each page."""
-    rows = spread_read_pages(pages)
-    rarity, fold = measure_stem_rarities(rows), [assign_fold(page.site, STEM_FOLDS) for page in pages]
+    names, sites = [page.topic for page in pages], [page.site for page in pages]
+    return cross_validate_classes(spread_read_pages(pages), names, sites, DOMAINS)
+
+
+def cross_validate_classes(
+    rows: csr_array, names: Sequence[str], sites: Sequence[str], classes: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return the class of each row, and the one that a model of other sites predicts, fold by fold."""
+    rarity, fold = measure_stem_rarities(rows), [assign_fold(site, STEM_FOLDS) for site in sites]
     found = []
     for number in range(STEM_FOLDS):
         held, others = split_fold(fold, number)
-        weights, intercepts = fit_read_pages(rows[others], [pages[n].topic for n in others], rarity)
+        weights, intercepts = fit_classes(rows[others], [names[n] for n in others], classes, rarity)
         best = (rows[held] @ weights + intercepts).argmax(1)
-        found += [(pages[n].topic, DOMAINS[topic]) for n, topic in zip(held, best.tolist(), strict=True)]
+        found += [(names[n], classes[place]) for n, place in zip(held, best.tolist(), strict=True)]
     return found
 
 

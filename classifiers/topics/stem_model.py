@@ -20,11 +20,11 @@ SCORE_DECIMALS = 4
 
 
 @dataclass(frozen=True)
-class StemTopicModel:
-    """The weights of the columns of `build_stem_rows`, and the intercepts."""
+class StemModel:
+    """The weights of the columns of rows, and the intercepts."""
 
-    weights: np.ndarray  # columns x DOMAINS, in WEIGHT_STEPs
-    intercepts: np.ndarray  # of DOMAINS
+    weights: np.ndarray  # columns x classes, in WEIGHT_STEPs
+    intercepts: np.ndarray  # of the classes
     fingerprint: str
 
     def weigh(self) -> np.ndarray:
@@ -32,9 +32,13 @@ class StemTopicModel:
         return self.weights * WEIGHT_STEP
 
     def add_weights(self, rows: StemRows) -> np.ndarray:
-        """Return the log odds of rows of `build_stem_rows`, rows x DOMAINS."""
+        """Return the log odds of rows, rows x classes."""
         found: np.ndarray = rows.add_weights(self.weights) * WEIGHT_STEP + self.intercepts
         return found
+
+
+class StemTopicModel(StemModel):
+    """The model of topics: a class for each of DOMAINS, over the columns of `build_stem_rows`."""
 
     def predict_topics(self, texts: Sequence[str], urls: Sequence[str]) -> list[tuple[str, float]]:
         """Return the most probable topic of each page, and its probability as float32; ("other", 0.0) without text."""
@@ -57,29 +61,34 @@ def load_shipped_model() -> StemTopicModel:
 
 
 def load_stem_model(path: Path) -> StemTopicModel:
-    """Return the model of a file. Raises ClassifierError, one line."""
+    """Return the topic model of a file. Raises ClassifierError, one line."""
+    found = load_stem_weights(path, DOMAINS, count_stem_columns())
+    return StemTopicModel(found.weights, found.intercepts, found.fingerprint)
+
+
+def load_stem_weights(path: Path, classes: Sequence[str], columns: int) -> StemModel:
+    """Return the model of a file with these classes and so many columns. Raises ClassifierError, one line."""
     with open(path, encoding="utf-8") as lines:
         try:
-            return parse_stem_model(lines)
+            return parse_stem_model(lines, classes, columns)
         except (KeyError, ValueError) as error:
             raise ClassifierError(f"{path}: {error}") from error
 
 
-def parse_stem_model(lines: Iterable[str]) -> StemTopicModel:
-    """Read a model: its fingerprint, the intercepts, and a line of weights for each topic.
+def parse_stem_model(lines: Iterable[str], classes: Sequence[str], columns: int) -> StemModel:
+    """Read a model: its fingerprint, the intercepts, and a line of weights for each class.
 
     Raises KeyError or ValueError for another file.
     """
     found = dict(line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
-    columns = count_stem_columns()
-    weights = np.stack([read_weights(found[topic].strip(), columns) for topic in DOMAINS], axis=1)
+    weights = np.stack([read_weights(found[name].strip(), columns) for name in classes], axis=1)
     intercepts = np.array([float(word) for word in found["intercepts"].split()])
-    return StemTopicModel(weights, intercepts, found["made"].strip())
+    return StemModel(weights, intercepts, found["made"].strip())
 
 
-def write_stem_model(model: StemTopicModel, path: Path, about: str) -> None:
+def write_stem_model(model: StemModel, classes: Sequence[str], path: Path, about: str) -> None:
     """Write a model as text, after comment lines with `about`."""
     lines = [f"# {line}" for line in about.splitlines()]
     lines += [f"made {model.fingerprint}", "intercepts " + " ".join(map(str, model.intercepts.tolist()))]
-    lines += [f"{topic} {write_weights(model.weights[:, number])}" for number, topic in enumerate(DOMAINS)]
+    lines += [f"{name} {write_weights(model.weights[:, number])}" for number, name in enumerate(classes)]
     path.write_text("\n".join(lines) + "\n")

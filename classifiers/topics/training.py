@@ -25,7 +25,7 @@ from classifiers.topics.fit_stem_model import (
 from classifiers.topics.model import TOPICS_FILE, WEIGHTS_FILE, TopicConfigFile, load_topic_model
 from classifiers.topics.model_card import write_topic_card
 from classifiers.topics.pages import TopicPage, read_topic_pages
-from classifiers.topics.stem_model import STEMS_VERSION, StemTopicModel, load_shipped_model, write_stem_model
+from classifiers.topics.stem_model import STEMS_VERSION, StemModel, load_shipped_model, write_stem_model
 from pipeline.url.topic_by_address import DOMAINS
 
 TOPIC_PAGES_PER_SITE = 5  # that are learned from, because the words that a site repeats say nothing about a topic
@@ -51,7 +51,7 @@ def select_topic_pages(pages: Sequence[TopicPage]) -> list[TopicPage]:
     return limited
 
 
-def adapt_topic_model(pages: Sequence[TopicPage]) -> StemTopicModel:
+def adapt_topic_model(pages: Sequence[TopicPage]) -> StemModel:
     """Return the shipped model with what the selected pages add. Each page is shown once with its URL and once without.
 
     Without the second copy the model would rely on URLs and learn little from the texts.
@@ -74,13 +74,13 @@ def spread_both_ways(pages: Sequence[TopicPage]) -> csr_array:
     return vstack([spread_pages(texts, [page.url * use for page in pages]) for use in (1, 0)], format="csr")
 
 
-def add_model_weights(rows: csr_array, model: StemTopicModel) -> np.ndarray:
+def add_model_weights(rows: csr_array, model: StemModel) -> np.ndarray:
     """Return the log odds that a model gives to rows, rows x DOMAINS."""
     found: np.ndarray = rows @ model.weigh() + model.intercepts
     return found
 
 
-def predict_both_ways(model: StemTopicModel, pages: Sequence[TopicPage]) -> list[TopicPrediction]:
+def predict_both_ways(model: StemModel, pages: Sequence[TopicPage]) -> list[TopicPrediction]:
     """Return what a model predicts for pages, with their URLs and without."""
     best = add_model_weights(spread_both_ways(pages), model).argmax(1).tolist()
     return [
@@ -117,7 +117,7 @@ def train_topic_model(pages: Sequence[TopicPage], output: Path, source: str, see
             "labels": dict(sorted(Counter(page.label.source for page in pages).items())),
             "test": tested,
         }
-        write_stem_model(model, partial / WEIGHTS_FILE, f"A topic classifier, trained on {source}.")
+        write_stem_model(model, DOMAINS, partial / WEIGHTS_FILE, f"A topic classifier, trained on {source}.")
         (partial / TOPICS_FILE).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n")
         (partial / "MODEL_CARD.md").write_text(write_topic_card(config, TOPIC_PAGES_PER_SITE, TOPIC_FOLDS))
     return config

@@ -3,18 +3,21 @@
 `AddMetadata` belongs to it: what else the address and the HTML tell is looked for only once a page passed every filter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pipeline.extract.page import Page, PageFunction, Rejection, map_remaining, reject_page
-from pipeline.extract.page_stage import PageStage
+from pipeline.extract.page import Page, PageFunction, Rejection, map_remaining, process_remaining, reject_page
+from pipeline.extract.page_stage import PageStage, load_once
 from pipeline.html.dates import find_date
 from pipeline.html.engines import Engine, LoadedEngine, PageError, load_engine
 from pipeline.html.extraction_cache import ExtractionCache
 from pipeline.html.settings import ExtractConfig, is_own_engine
 from pipeline.url.canonical import canonical_url, url_domain
 from pipeline.url.topic_by_address import find_topic
+
+PageTypeFunction = Callable[[Sequence[str], Sequence[str]], list[str]]  # of texts and their URLs
+TYPE_BATCH = 128  # pages whose types are told together
 
 READ_ADDRESS = ("gristmill",)  # engines whose text depends on the page's address, too
 
@@ -80,12 +83,26 @@ class ExtractText(PageStage):
         return partial(extract_text, name=name, engine=engine, cache=cache, min_characters=settings.min_characters)
 
 
-def add_metadata(pages: Sequence[Page], find_dates: bool) -> list[Page]:
-    """Add site, topic and canonical URL to every page; with `find_dates` also a date where the page states none.
+def add_metadata(pages: Sequence[Page], find_dates: bool, classify: PageTypeFunction) -> list[Page]:
+    """Add site, topic, type and canonical URL to every page; with `find_dates` also a date where the page states none.
 
     No later stage needs the HTML, which is dropped.
     """
-    return map_remaining(pages, partial(_describe, find_dates=find_dates))
+    described = map_remaining(pages, partial(_describe, find_dates=find_dates))
+    return process_remaining(described, partial(_add_types, classify=classify), TYPE_BATCH)
+
+
+def _add_types(pages: Sequence[Page], classify: PageTypeFunction) -> list[Page]:
+    """Add the types of pages."""
+    types = classify([page.text or "" for page in pages], [page.url for page in pages])
+    return [replace(page, page_type=name) for page, name in zip(pages, types, strict=True)]
+
+
+def load_page_types() -> PageTypeFunction:
+    """Return the function that tells the types of pages. Imports the classifier only now."""
+    from classifiers.page_types.model import load_page_type_model, predict_page_types
+
+    return partial(predict_page_types, load_page_type_model())
 
 
 def _describe(page: Page, find_dates: bool) -> Page:
@@ -105,10 +122,10 @@ def _describe(page: Page, find_dates: bool) -> Page:
 
 @dataclass(eq=False)
 class AddMetadata(PageStage):
-    """PCollection[Page] -> PCollection[Page]: pages with site, topic, canonical URL and day of publication."""
+    """PCollection[Page] -> PCollection[Page]: pages with site, topic, type, canonical URL and day of publication."""
 
     find_dates: bool = True
 
     def load(self) -> PageFunction:
-        """There is nothing to load."""
-        return partial(add_metadata, find_dates=self.find_dates)
+        """Load the classifier of page types."""
+        return partial(add_metadata, find_dates=self.find_dates, classify=load_once(load_page_types))

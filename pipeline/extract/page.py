@@ -76,6 +76,7 @@ class Page:
     scores: Mapping[str, float | None] = field(default_factory=dict)
     site: str = ""  # registered domain
     domain: str = ""  # topic, by the words of its address and title
+    page_type: str = ""  # one of PAGE_TYPES; "" for a page that no stage has told
     canonical_url: str = ""
     text_hash: bytes | None = None
     minhash: bytes = b""

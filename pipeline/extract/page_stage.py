@@ -121,7 +121,7 @@ class StageError(ValueError):
     """A stage of the user's own failed, or returned what no stage may return. The text is one line for the user."""
 
 
-TEXTS = ("title", "author", "published", "licence", "canonical_link", "site", "domain", "canonical_url")
+TEXTS = ("title", "author", "published", "licence", "canonical_link", "site", "domain", "page_type", "canonical_url")
 OPTIONAL_TEXTS = ("html", "encoding", "robots", "text", "engine", "language")
 PLACES = ("split", "number", "id", "url", "date", "file", "offset", "end")  # what no stage may change
 

@@ -30,6 +30,7 @@ DOCUMENT = pa.schema(
         ("licence", pa.string()),  # a Creative Commons link, where the page has one
         ("site", pa.string()),  # registered domain, by the public suffix list
         ("domain", pa.string()),  # one of pipeline.text.domain.DOMAINS
+        ("page_type", pa.string()),  # article, documentation, forum, product, service or listing, by a classifier
         ("canonical_url", pa.string()),  # of its address: the key by which captures of one page meet
         ("canonical_link", pa.string()),  # the address that the page itself calls its own
         ("encoding", pa.string()),  # it was read in; "utf-8 twice" where text that was encoded twice is repaired
@@ -114,6 +115,7 @@ CORPUS = pa.schema(
         ("language", pa.string()),
         ("language_score", pa.float32()),  # null for a text of an extra source
         ("domain", pa.string()),
+        ("page_type", pa.string()),  # empty for a text of an extra source
         ("quality", pa.float32()),
         ("token_count", pa.int32()),  # of the text, by the tokenizer in tokenizer/
         ("minhash_cluster_size", pa.int32()),  # the page and the near duplicates dropped for it; null: not looked for

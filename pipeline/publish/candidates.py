@@ -39,7 +39,7 @@ from pipeline.publish.line_removal import RemovedLines, read_removed_lines
 from pipeline.publish.topics import choose_domain, classify_topics
 from pipeline.text.line_keys import RemainingText, to_original_span
 
-CANDIDATE_COLUMNS = ["id", "url", "date", "site", "domain", "language", "scores", "text_hash", "text"]
+CANDIDATE_COLUMNS = ["id", "url", "date", "site", "domain", "page_type", "language", "scores", "text_hash", "text"]
 CANDIDATE_ROWS = 1024  # pages in memory at a time
 NumberedShard = tuple[int, str]  # the number and the name of a documents shard
 
@@ -68,6 +68,7 @@ class CandidatePage(NamedTuple):
     emptied: bool = False  # too little text remains without repeated lines
     topic: str = ""  # by the topic classifier, where there is one
     topic_score: float = 0.0
+    page_type: str = ""  # empty where it is not known
 
 
 class KeptBatch(NamedTuple):
@@ -209,8 +210,9 @@ class BatchExaminer:
     ) -> list[CandidatePage]:
         """Return the candidates of a batch."""
         columns, topics_config = batch.columns, self.config.weights.topics
-        dates, hashes, sites, domains, languages = (
-            columns.column(name).to_pylist() for name in ("date", "text_hash", "site", "domain", "language")
+        dates, hashes, sites, domains, types, languages = (
+            columns.column(name).to_pylist()
+            for name in ("date", "text_hash", "site", "domain", "page_type", "language")
         )
         qualities = pc.struct_field(columns.column("scores"), "quality").to_pylist()
         sizes = pc.binary_length(columns.column("text")).to_pylist()
@@ -232,6 +234,7 @@ class BatchExaminer:
                 emptied=bool(remaining and not remaining.enough),
                 topic=topics[n][0],
                 topic_score=topics[n][1],
+                page_type=types[n] or "",
             )
             for n, (row, page, remaining) in enumerate(zip(batch.rows, scanned, batch.remaining, strict=True))
         ]

@@ -5,7 +5,8 @@ Everything that looks random is a hash of the seed and the page's id, so that a 
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -73,28 +74,36 @@ def count_at_least(score: float, scores: ScoreDistribution) -> int:
     return scores.below[-1] - below
 
 
-def divide_quotas(parts: Mapping[str, ScoreDistribution], wanted: float, most: float) -> dict[str, float]:
+def divide_quotas(
+    parts: Mapping[tuple[str, ...], ScoreDistribution], wanted: float, most: Sequence[float]
+) -> dict[tuple[str, ...], float]:
     """Return how many of its best pages each part gives, so that there are `wanted` pages in all.
 
-    No part gives more than `most` of them, as long as the other parts have scored pages left; then the best of the
-    rest follow. Within these limits a page with a higher score comes first.
+    A part has a name for each of `most`: a domain and a type, say. All parts of a name give no more than its `most`, as
+    long as other parts have scored pages left; then the best of the rest follow, without the last limit first. Within
+    the limits a page with a higher score comes first.
     """
     values = sorted({value for scores in parts.values() for value in scores.values}, reverse=True)
     given = dict.fromkeys(parts, 0.0)
-    for limit in (most, float("inf")):
-        start = given
-        if sum(start.values()) >= wanted:
-            break
-
-        def give(value: float, limit: float = limit, start: Mapping[str, float] = start) -> dict[str, float]:
-            return {name: max(start[name], min(limit, count_at_least(value, scores))) for name, scores in parts.items()}
-
-        place = bisect_left(values, True, key=lambda value: sum(give(value).values()) >= wanted)
-        before = give(values[place - 1]) if place else start
-        if place == len(values):
-            given = before
-            continue
-        after = give(values[place])
-        share = (wanted - sum(before.values())) / (sum(after.values()) - sum(before.values()))
-        return {name: before[name] + share * (after[name] - before[name]) for name in parts}
+    for limits in (most[:count] for count in range(len(most), -1, -1)):
+        for value in values:
+            if sum(given.values()) >= wanted:
+                return given
+            more = {part: max(0.0, count_at_least(value, scores) - given[part]) for part, scores in parts.items()}
+            for place, limit in enumerate(limits):
+                more = fit_names(more, given, place, limit)
+            share = min(1.0, (wanted - sum(given.values())) / (sum(more.values()) or 1.0))
+            given = {part: given[part] + share * more[part] for part in parts}
     return given
+
+
+def fit_names(
+    more: Mapping[tuple[str, ...], float], given: Mapping[tuple[str, ...], float], place: int, limit: float
+) -> dict[tuple[str, ...], float]:
+    """Return what parts may give beside what they gave, so that no name at a place of their keys passes a limit."""
+    have, asked = defaultdict[str, float](float), defaultdict[str, float](float)
+    for part, pages in more.items():
+        have[part[place]] += given[part]
+        asked[part[place]] += pages
+    shares = {name: min(1.0, max(0.0, limit - have[name]) / (pages or 1.0)) for name, pages in asked.items()}
+    return {part: pages * shares[part[place]] for part, pages in more.items()}

@@ -35,7 +35,7 @@ from pipeline.url.topic_by_address import DOMAINS, find_topic
 
 EXTRA_PREFIX = "clean."  # of a source file's shard; a crawl file's shard ends in a hash, so none has such a name
 EXTRA_FOLDER = f"{WORK}/extra_sources"
-EXTRA_COLUMNS = ("id", "url", "date", "file", "language", "language_score", "domain", "scores", "text")
+EXTRA_COLUMNS = ("id", "url", "date", "file", "language", "language_score", "domain", "page_type", "scores", "text")
 EXTRA_SCHEMA = pa.schema([DOCUMENT.field(name) for name in EXTRA_COLUMNS])
 EXTRA_ROWS = 256  # texts in memory at a time
 

@@ -1,8 +1,8 @@
-"""The mixture: the weight of a page by its domain, language and quality bucket. Pure functions.
+"""The mixture: the weight of a page by its domain, type, language and quality bucket. Pure functions.
 
 A weight is how often a page is published: 1 once, 2 twice, 0.5 half of the pages. The weights of the config multiply.
 Where shares are asked for, iterative proportional fitting (Deming & Stephan 1940) scales the weights of all cells
-(domain, language, quality bucket) until every share holds. The mixture keeps the size that it would have without
+(domain, type, language, quality bucket) until every share holds. The mixture keeps the size that it would have without
 shares, as far as the floor and the cap on repeats allow.
 """
 
@@ -16,15 +16,19 @@ from pipeline.publish.settings import SharesConfig, WeightsConfig
 FITTING_ROUNDS = 200  # a fixed number, so that nothing depends on how fast it converges; 20 are enough for most
 
 
-PartName = str | int | None  # a domain, a language or a bucket; None: all parts of a dimension without a share
+PartName = str | int | None  # a domain, a type, a language or a bucket; None: all parts of a dimension without a share
 
 
 class MixtureCell(NamedTuple):
-    """The pages that share a domain, a language and a quality bucket; `bucket` is None for pages without a score."""
+    """The pages that share a domain, a language, a quality bucket and a type.
+
+    `bucket` is None for pages without a score, `page_type` empty for those without a type.
+    """
 
     domain: str
     language: str
     bucket: int | None
+    page_type: str = ""
 
 
 class CellWeight(NamedTuple):
@@ -37,7 +41,7 @@ class CellWeight(NamedTuple):
 class ShareTarget(NamedTuple):
     """The shares of the mixture's bytes that the named parts of one dimension are to have; they sum to at most 1."""
 
-    dimension: Literal["domain", "language", "bucket"]
+    dimension: Literal["domain", "page_type", "language", "bucket"]
     shares: Mapping[PartName, float]
 
 
@@ -78,6 +82,7 @@ def temperature_factor(domain: str, sizes: Mapping[str, int], temperature: float
 def multiply_weights(cell: MixtureCell, sizes: Mapping[str, int], weights: WeightsConfig) -> float:
     """Return the product of a cell's weights. `sizes` are bytes by domain."""
     factor = weights.domains.get(cell.domain, 1.0) * weights.languages.get(cell.language, 1.0)
+    factor *= next((weight for name, weight in weights.types.items() if name == cell.page_type), 1.0)
     factor *= weights.quality[cell.bucket] if weights.quality and cell.bucket is not None else 1.0
     return factor * temperature_factor(cell.domain, sizes, weights.temperature)
 
@@ -94,6 +99,7 @@ def share_targets(shares: SharesConfig) -> list[ShareTarget]:
     """Return the shares that are asked for, a target for each dimension that has any."""
     targets = [
         ShareTarget("domain", {name: share for name, share in shares.domains.items()}),
+        ShareTarget("page_type", {name: share for name, share in shares.types.items()}),
         ShareTarget("language", {name: share for name, share in shares.languages.items()}),
         ShareTarget("bucket", {number: share for number, share in enumerate(shares.quality)}),
     ]

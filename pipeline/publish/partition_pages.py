@@ -44,7 +44,7 @@ from pipeline.publish.sampling import PlannedPage
 from pipeline.text.item_index import mask_spans
 from pipeline.text.line_keys import to_remaining_span
 
-SOURCE_COLUMNS = ["id", "url", "date", "file", "language", "language_score", "domain", "scores", "text"]
+SOURCE_COLUMNS = ["id", "url", "date", "file", "language", "language_score", "domain", "page_type", "scores", "text"]
 PARTITION = CORPUS.append(pa.field("order", pa.binary(16)))  # a partition's rows: the corpus's, and their order
 SPILL = PARTITION.append(pa.field("target", pa.int32()))  # the same on the way there
 HELD_BYTES = 64 << 20  # UTF-8 text of a documents shard in memory at a time
@@ -239,7 +239,7 @@ def count_pages(pages: Iterable[PlannedPage]) -> ShardCounts:
         mixture, by_language = counts["mixture"], counts["by_language"]
         add_mixture_sums(mixture["language"], page.language, {"pages": 1, **sums})
         # The bytes of a token differ by language, so that tokens of the other dimensions are told from these sums.
-        parts: dict[Dimension, str] = {"domain": page.domain, "quality": quality}
+        parts: dict[Dimension, str] = {"domain": page.domain, "type": page.page_type, "quality": quality}
         for dimension, part in parts.items():
             add_mixture_sums(mixture[dimension], part, {"pages": 1, **sums})
             add_byte_sums(by_language[dimension].setdefault(part, {}), page.language, sums)

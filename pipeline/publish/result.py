@@ -10,7 +10,7 @@ from typing import Literal, TypedDict
 from pipeline.io.ledger import AddedTexts
 
 SPLITS = ("train", "validation", "anneal")
-Dimension = Literal["domain", "language", "quality"]
+Dimension = Literal["domain", "type", "language", "quality"]
 
 
 class FileCounts(TypedDict):
@@ -38,7 +38,7 @@ class ShardCounts(FileCounts):
     """What one documents shard adds to the result.
 
     `repeated` counts further copies of pages by split. `mixture` has the parts of each dimension by name, and
-    `by_language` the bytes of each domain and quality bucket by language.
+    `by_language` the bytes of each domain, type and quality bucket by language.
     """
 
     repeated: dict[str, int]
@@ -114,8 +114,8 @@ def new_shard_counts() -> ShardCounts:
         "held_out": {},
         "published": dict.fromkeys(SPLITS, 0),
         "repeated": {"train": 0, "anneal": 0},
-        "mixture": {"domain": {}, "language": {}, "quality": {}},
-        "by_language": {"domain": {}, "quality": {}},
+        "mixture": {"domain": {}, "type": {}, "language": {}, "quality": {}},
+        "by_language": {"domain": {}, "type": {}, "quality": {}},
     }
 
 

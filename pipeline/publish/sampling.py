@@ -7,7 +7,7 @@ later stages leave it alone:
     ResamplePages    pages that importance resampling does not draw
     CapSites         pages beyond the cap of their site
     SamplePages      the split, and the number of copies by the mixture
-    SelectAnneal     the best of the train pages, within the quota of a domain, which anneal/ repeats
+    SelectAnneal     the best of the train pages, within the quotas of domains and types, which anneal/ repeats
 """
 
 import heapq
@@ -41,6 +41,8 @@ from pipeline.publish.mixture import (
     fit_shares,
     weigh_cell,
 )
+
+AnnealPart = tuple[str, ...]  # a domain and a page type: the pages of both
 
 NOT_SAMPLED = "mix"  # the ledger's reason for pages that the mixture gives no copy
 
@@ -114,7 +116,8 @@ def judge_site(group: tuple[str, Iterable[JudgedPage]], cap: int, seed: int) -> 
 
 def find_cell(page: CandidatePage, scores: ScoreDistribution, config: Config) -> MixtureCell:
     """Return the mixture's cell of a page."""
-    return MixtureCell(page.domain, page.language, find_bucket(page.quality, scores, count_buckets(config.weights)))
+    bucket = find_bucket(page.quality, scores, count_buckets(config.weights))
+    return MixtureCell(page.domain, page.language, bucket, page.page_type)
 
 
 def draw_site(page: CandidatePage, seed: int) -> float:
@@ -157,28 +160,30 @@ def in_train(planned: PlannedPage) -> bool:
 
 
 class AnnealQuotas(NamedTuple):
-    """The scores of the train pages by domain, and the share of each domain's pages that anneal/ repeats."""
+    """The scores of the train pages by domain and type, and the share of these pages that anneal/ repeats."""
 
-    scores: Mapping[str, ScoreDistribution]
-    shares: Mapping[str, float]
+    scores: Mapping[AnnealPart, ScoreDistribution]
+    shares: Mapping[AnnealPart, float]
 
 
-def find_anneal_quotas(_: None, scores: Mapping[str, ScoreDistribution], config: Config) -> AnnealQuotas:
-    """Return how much of each domain anneal/ repeats. Domains are sorted, so that no sum depends on their order."""
-    scores = dict(sorted(scores.items()))
-    wanted = config.publish.anneal * sum(found.pages for found in scores.values())
-    given = divide_quotas(scores, wanted, int(config.publish.anneal_max_domain * wanted))
+def find_anneal_quotas(_: None, scores: Mapping[AnnealPart, ScoreDistribution], config: Config) -> AnnealQuotas:
+    """Return how much of each domain and type anneal/ repeats. Sorted, so that no sum depends on their order."""
+    scores, settings = dict(sorted(scores.items())), config.publish
+    wanted = settings.anneal * sum(found.pages for found in scores.values())
+    most = [int(share * wanted) for share in (settings.anneal_max_domain, settings.anneal_max_type)]
+    given = divide_quotas(scores, wanted, most)
     return AnnealQuotas(scores, {name: given[name] / found.pages for name, found in scores.items()})
 
 
 def in_anneal(page: CandidatePage, quotas: AnnealQuotas, config: Config) -> bool:
-    """Return whether a train page is among the best of its domain that anneal/ repeats; a hash decides between equal
-    scores.
+    """Return whether a train page is among the best of its domain and type that anneal/ repeats.
+
+    A hash decides between equal scores.
     """
     if page.quality is None:
         return False
-    drawn = hash_uniform(config.seed, "anneal", page.id)
-    return in_top_share(round_score(page.quality), quotas.scores[page.domain], quotas.shares[page.domain], drawn)
+    part, drawn = (page.domain, page.page_type), hash_uniform(config.seed, "anneal", page.id)
+    return in_top_share(round_score(page.quality), quotas.scores[part], quotas.shares[part], drawn)
 
 
 def mark_anneal(planned: PlannedPage, quotas: AnnealQuotas, config: Config) -> PlannedPage:
@@ -287,9 +292,9 @@ def key_by_cell(page: CandidatePage, scores: ScoreDistribution, config: Config) 
     return encode_cell(find_cell(page, scores, config)), page.size
 
 
-def page_with_domain(page: CandidatePage) -> tuple[str, CandidatePage]:
-    """Return a page under its domain."""
-    return page.domain, page
+def page_with_part(page: CandidatePage) -> tuple[AnnealPart, CandidatePage]:
+    """Return a page under its domain and type."""
+    return (page.domain, page.page_type), page
 
 
 def page_of_judged(judged: JudgedPage) -> CandidatePage:
@@ -389,10 +394,10 @@ class SelectAnneal(beam.PTransform[PCollection[PlannedPage], PCollection[Planned
     config: Config
 
     def expand(self, pages: PCollection[PlannedPage]) -> PCollection[PlannedPage]:
-        """Compare each train page's score with those of its domain, of which the best are within the quota."""
+        """Compare each train page's score with those of its domain and type: the best are within the quotas."""
         train = pages | "train" >> beam.Filter(in_train) | "pages" >> beam.Map(page_of_planned)
-        by_domain = train | "by domain" >> beam.Map(page_with_domain)
-        scores = by_domain | "scores" >> beam.CombinePerKey(CountScores(quality_of))
+        by_part = train | "by part" >> beam.Map(page_with_part)
+        scores = by_part | "scores" >> beam.CombinePerKey(CountScores(quality_of))
         quotas = (
             pages.pipeline
             | "one" >> beam.Create([None])

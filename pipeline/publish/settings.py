@@ -43,6 +43,7 @@ def check_source_shares(shares: dict[str, float | None]) -> dict[str, float | No
 
 
 Domain = Annotated[str, AfterValidator(check_domain)]
+PageType = Literal["article", "documentation", "forum", "product", "service", "listing"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -51,6 +52,8 @@ class SharesConfig:
 
     # shares by domain
     domains: Annotated[dict[Domain, Fraction], AfterValidator(check_shares)] = Field(default_factory=dict)
+    # shares by page type
+    types: Annotated[dict[PageType, Fraction], AfterValidator(check_shares)] = Field(default_factory=dict)
     # shares by language
     languages: Annotated[dict[str, Fraction], AfterValidator(check_shares)] = Field(default_factory=dict)
     quality: Annotated[tuple[Fraction, ...], AfterValidator(check_shares)] = ()  # by quality bucket, the worst first
@@ -79,6 +82,7 @@ class WeightsConfig:
     """The mixture: how often pages are published: 1 once, 2 twice, .5 half of the pages, 0 none. Weights multiply."""
 
     domains: dict[Domain, Weight] = Field(default_factory=dict)  # weights by domain
+    types: dict[PageType, Weight] = Field(default_factory=dict)  # weights by page type
     languages: dict[str, Weight] = Field(default_factory=dict)  # weights by language
     quality: tuple[Weight, ...] = ()  # a weight for each quality bucket (quantiles of the scores), the worst first
     temperature: Annotated[float, Field(gt=0)] = 1.0  # 1: none; a higher one makes the domains' shares more equal
@@ -120,6 +124,7 @@ class PublishConfig:
     anneal: Fraction = 0.05  # the share of the train pages, best quality first, that anneal/ repeats
     # the most of these that are of one domain, as long as other domains have scored pages left; 1: no limit
     anneal_max_domain: Fraction = 0.25
+    anneal_max_type: Fraction = 0.5  # the same by page type
     # good texts for anneal/ (Parquet, JSONL, text), each with its share of the bytes of anneal/; null: each text once
     extra_anneal_sources: Annotated[dict[str, Fraction | None], AfterValidator(check_source_shares)] = Field(
         default_factory=dict

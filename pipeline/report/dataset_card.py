@@ -26,6 +26,7 @@ COLUMNS = {
     "language": "ISO code, found by language identification",
     "language_score": "probability of the language, 0 to 1",
     "domain": "topic of the page, found by the words of its address; one of a fixed list",
+    "page_type": "article, documentation, forum, product, service or listing, by a classifier; empty if not known",
     "quality": "quality score, 0 to 1, of an ensemble of classifiers; null if the run gave no scores",
     "token_count": "tokens of the text, by the tokenizer in `tokenizer/`",
     "minhash_cluster_size": "the page and its near duplicates that were dropped; null if nobody looked for any",

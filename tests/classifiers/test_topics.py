@@ -20,6 +20,7 @@ from classifiers.topics.model import load_topic_model
 from classifiers.topics.pages import read_topic_pages
 from classifiers.topics.stem_model import STEM_MODEL, load_stem_model, write_stem_model
 from classifiers.topics.training import deal_topic_folds
+from pipeline.url.topic_by_address import DOMAINS
 from tests.classifiers.test_references import dump
 from tests.shared import shared_data
 
@@ -152,7 +153,7 @@ def test_a_page_whose_words_a_model_has_learned_is_told_and_the_file_gives_the_s
         for n, topic in enumerate(list(made) * 30)
     ]
     model = train_stem_model(shown)
-    write_stem_model(model, tmp_path / "m.txt", describe_read_pages(shown))
+    write_stem_model(model, DOMAINS, tmp_path / "m.txt", describe_read_pages(shown))
     assert (tmp_path / "m.txt").read_text().startswith("# The topic of a page") and "legal 30" in (
         tmp_path / "m.txt"
     ).read_text()

@@ -130,6 +130,21 @@ def test_columns_that_a_page_states_of_itself(tmp_path):
     assert without.process_one(found).published == ""
 
 
+def test_the_type_of_a_page_is_that_of_its_text_and_address(tmp_path):
+    thread = [
+        f"user{n} wrote: Joined 2019, posts {n}. {line} Reply with quote, thanks for your answers."
+        for n, line in enumerate(article(3))
+    ]
+    found = records(
+        response("https://forum.example/viewtopic.php?t=5", html(thread), 1),
+        response("https://paper.example/news/2024/05/mill-burns", html(article(4)), 2),
+        tmp_path=tmp_path,
+    )
+    pages = Worker(recipe="none").process(found)
+    assert [page.page_type for page in pages] == ["forum", "article"]
+    assert [to_row(page)["page_type"] for page in pages] == ["forum", "article"]
+
+
 def test_checked_pages_count_as_dropped_and_say_what_they_would_have_been(tmp_path, monkeypatch):
     """A prefilter that rejects everything: one page in three is checked, and every one of those was a miss."""
     stage = "pipeline.extract.prefilter_language"

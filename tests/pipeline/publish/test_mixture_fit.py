@@ -44,8 +44,12 @@ def test_what_is_not_named_shares_the_rest_as_the_weights_have_it():
     )
     assert share(factors, "domain", "code") == pytest.approx(0.5)
     rest = {cell: factor.weight for cell, factor in factors.items() if cell.domain != "code"}
-    assert rest["news", "en", 0] == pytest.approx(rest["news", "de", 1]) == pytest.approx(rest["other", "en", 0])
-    assert rest["other", "fr", 1] == pytest.approx(3 * rest["other", "en", 0])
+    assert (
+        rest[MixtureCell("news", "en", 0)]
+        == pytest.approx(rest[MixtureCell("news", "de", 1)])
+        == pytest.approx(rest[MixtureCell("other", "en", 0)])
+    )
+    assert rest[MixtureCell("other", "fr", 1)] == pytest.approx(3 * rest[MixtureCell("other", "en", 0)])
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,7 @@ def test_the_cap_on_repeats_and_the_floor_hold_and_the_target_says_what_was_aske
     )
     assert {factors[cell].weight for cell in SIZES if cell.domain == "code"} == {4.0}
     assert {factors[cell].weight for cell in SIZES if cell.domain == "news"} == {0.1}
-    assert factors["other", "fr", 1].weight == 0.0  # a weight of 0 is stronger than the floor
+    assert factors[MixtureCell("other", "fr", 1)].weight == 0.0  # a weight of 0 is stronger than the floor
     assert share(factors, "domain", "code", "wanted") == pytest.approx(0.8)
 
 

@@ -110,7 +110,7 @@ def count_scores(pages):
 def test_anneal_is_the_best_share_of_the_train_pages(share):
     pages = [page(n, quality=(n * 7 % 1000) / 1000) for n in range(1000)] + [page(n) for n in range(1000, 1500)]
     config = mix({"anneal": share})
-    quotas = find_anneal_quotas(None, {"news": count_scores(pages)}, config)
+    quotas = find_anneal_quotas(None, {("news", ""): count_scores(pages)}, config)
     chosen = {p.quality for p in pages if in_anneal(p, quotas, config)}
     wanted = min(1000, round(1500 * share))
     assert chosen == {n / 1000 for n in range(1000 - wanted, 1000)}
@@ -119,7 +119,7 @@ def test_anneal_is_the_best_share_of_the_train_pages(share):
 def test_of_equally_good_pages_the_ones_to_anneal_are_drawn():
     pages = [page(n, quality=0.5) for n in range(4000)]
     config = mix({"anneal": 0.1})
-    quotas = find_anneal_quotas(None, {"news": count_scores(pages)}, config)
+    quotas = find_anneal_quotas(None, {("news", ""): count_scores(pages)}, config)
     chosen = [in_anneal(p, quotas, config) for p in pages]
     assert 330 < sum(chosen) < 470
     other = replace(config, seed=1)
@@ -140,12 +140,41 @@ def test_no_domain_has_more_of_anneal_than_its_quota_while_others_have_pages(lim
     unscored = [page(n, domain="code") for n in range(900 + code, 1000)]
     config = mix({"anneal": 0.1, "anneal_max_domain": limit})
     domains = {"news": news, "code": [*others, *unscored]}
-    quotas = find_anneal_quotas(None, {name: count_scores(pages) for name, pages in domains.items()}, config)
+    quotas = find_anneal_quotas(None, {(name, ""): count_scores(pages) for name, pages in domains.items()}, config)
     chosen = {name: [p for p in pages if in_anneal(p, quotas, config)] for name, pages in domains.items()}
     assert {name: len(pages) for name, pages in chosen.items()} == expected
     for name, pages in chosen.items():
         rest = [p.quality for p in domains[name] if p.quality is not None and p not in pages]
         assert not pages or not rest or min(p.quality for p in pages) > max(rest)
+
+
+def test_anneal_of_a_corpus_of_articles_has_other_types_while_these_have_pages():
+    """Four of five pages are articles, most of them news, and these have the best scores."""
+    articles = [page(n, domain=("news", "science")[n % 10 == 0], page_type="article", quality=0.9) for n in range(800)]
+    others = [
+        page(n, domain=("code", "forum", "sport")[n % 3], page_type=("documentation", "forum")[n % 2], quality=n / 2000)
+        for n in range(800, 1000)
+    ]
+    config = mix({"anneal": 0.1, "anneal_max_domain": 0.25, "anneal_max_type": 0.4})
+    parts: dict[tuple[str, str], list[CandidatePage]] = {}
+    for p in (*articles, *others):
+        parts.setdefault((p.domain, p.page_type), []).append(p)
+    quotas = find_anneal_quotas(None, {part: count_scores(pages) for part, pages in parts.items()}, config)
+    chosen = [p for p in (*articles, *others) if in_anneal(p, quotas, config)]
+    types, domains = Counter(p.page_type for p in chosen), Counter(p.domain for p in chosen)
+    assert 90 < len(chosen) < 110 and 30 < types["article"] < 50 and max(types.values()) < 50
+    assert max(domains.values()) < 35 and len(domains) == 5
+
+
+def test_types_have_weights_like_domains():
+    config = mix(types={"documentation": 3, "product": 0})
+    copies = {
+        name: decide_sampling(page(page_type=name), "", NONE, config).copies
+        for name in ("documentation", "product", "article", "")
+    }
+    assert copies == {"documentation": 3, "product": 0, "article": 1, "": 1}
+    with pytest.raises(ConfigError, match="docs"):
+        mix(types={"docs": 2})
 
 
 def test_validation_takes_whole_sites_once_each_page():
