@@ -121,15 +121,14 @@ def cross_validate_stems(pages: Sequence[ReadPage]) -> list[tuple[str, str]]:
 def cross_validate_classes(
     rows: csr_array, names: Sequence[str], sites: Sequence[str], classes: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Return the class of each row, and the one that a model of other sites predicts, fold by fold."""
+    """Return the class of each row, and the one that a model of other sites predicts."""
     rarity, fold = measure_stem_rarities(rows), [assign_fold(site, STEM_FOLDS) for site in sites]
-    found = []
+    best = np.zeros(len(names), np.int64)
     for number in range(STEM_FOLDS):
         held, others = split_fold(fold, number)
         weights, intercepts = fit_classes(rows[others], [names[n] for n in others], classes, rarity)
-        best = (rows[held] @ weights + intercepts).argmax(1)
-        found += [(names[n], classes[place]) for n, place in zip(held, best.tolist(), strict=True)]
-    return found
+        best[held] = (rows[held] @ weights + intercepts).argmax(1)
+    return [(name, classes[place]) for name, place in zip(names, best.tolist(), strict=True)]
 
 
 def describe_read_pages(pages: Sequence[ReadPage]) -> str:

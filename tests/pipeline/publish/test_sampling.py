@@ -155,7 +155,7 @@ def test_anneal_of_a_corpus_of_articles_has_other_types_while_these_have_pages()
         page(n, domain=("code", "forum", "sport")[n % 3], page_type=("documentation", "forum")[n % 2], quality=n / 2000)
         for n in range(800, 1000)
     ]
-    config = mix({"anneal": 0.1, "anneal_max_domain": 0.25, "anneal_max_type": 0.4})
+    config = mix({"anneal": 0.1, "anneal_max_domain": 0.5, "anneal_max_type": 0.4})
     parts: dict[tuple[str, str], list[CandidatePage]] = {}
     for p in (*articles, *others):
         parts.setdefault((p.domain, p.page_type), []).append(p)
@@ -163,7 +163,7 @@ def test_anneal_of_a_corpus_of_articles_has_other_types_while_these_have_pages()
     chosen = [p for p in (*articles, *others) if in_anneal(p, quotas, config)]
     types, domains = Counter(p.page_type for p in chosen), Counter(p.domain for p in chosen)
     assert 90 < len(chosen) < 110 and 30 < types["article"] < 50 and max(types.values()) < 50
-    assert max(domains.values()) < 35 and len(domains) == 5
+    assert max(domains.values()) < 55 and len(domains) == 5
 
 
 def test_types_have_weights_like_domains():
