@@ -13,7 +13,7 @@ from classifiers.topics.stems import (
     count_stems,
     hash_stems,
     join_columns,
-    read_url_words,
+    join_url_words,
     scale_rows,
 )
 
@@ -29,7 +29,7 @@ def count_type_columns() -> int:
 
 def build_type_rows(texts: Sequence[str], urls: Sequence[str]) -> StemRows:
     """Return a row for each page: what the topic model sees, and the stems of its URL."""
-    of_url, _ = hash_stems([read_url_words(url) for url in urls])
+    of_url, _ = hash_stems([join_url_words(url) for url in urls])
     return join_columns((build_stem_rows(texts, urls), scale_rows(count_stems(of_url, len(urls)), URL_SHARE)))
 
 

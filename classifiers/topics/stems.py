@@ -163,7 +163,7 @@ def scale_rows(rows: StemRows, factor: float) -> StemRows:
     return rows._replace(value=rows.value * factor)
 
 
-def read_url_words(url: str) -> str:
+def join_url_words(url: str) -> str:
     """Return the words of a URL: its host, its path and the beginning of its query; "" without a URL."""
     try:
         parts = urlsplit(url.strip())
@@ -182,7 +182,7 @@ def build_stem_rows(texts: Sequence[str], urls: Sequence[str]) -> StemRows:
     """Return a row for each page: its stems, the fields of its text, those of its URL, and the topic by its URL."""
     count = len(texts)
     single, pair = hash_stems([text[:MAX_STEM_CHARACTERS] for text in texts])
-    of_url, pair_of_url = hash_stems([read_url_words(url) for url in urls])
+    of_url, pair_of_url = hash_stems([join_url_words(url) for url in urls])
     topic = np.array([DOMAINS.index(find_topic(url)) if url else len(DOMAINS) - 1 for url in urls], np.int64)
     return join_columns(
         (
