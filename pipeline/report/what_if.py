@@ -174,10 +174,13 @@ def find_changes(output: Output, config: Config, sample: int) -> WhatIf:
         found.add(Change(row["url"] or "", KEPT, end, row["text"] or ""), sample)
     judged = {"language", "quality", *(named.name for named in load_filters(config.rules))}
     judged |= set(config_values(config)["rules"])
+    unchanged = change_config(output, ()).rules == config.rules
     for row in read_rows(output, "rejected", REJECTED_COLUMNS):
         if row["stage"] in judged:
             before = f"{row['stage']}/{row['reason']}"
-            change = Change(row["url"] or "", before, judge_rejected(row, config, filters), row["text"] or "")
+            # Its text is the one that the filters left, and need not pass them a second time.
+            remaining = () if unchanged and row["stage"] == "quality" else filters
+            change = Change(row["url"] or "", before, judge_rejected(row, config, remaining), row["text"] or "")
             found.add(change, sample)
     return found
 

@@ -56,6 +56,13 @@ def test_what_if_scores_a_page_that_other_filters_would_let_pass(stricter):
     assert found.after == 0 and all(after == "quality/low-worth" for _, after in found.counts)
 
 
+def test_what_if_without_a_least_worth_keeps_all_pages_that_it_dropped(crawl, tmp_path):
+    run(config(crawl, tmp_path / "out", quality={"min_worth": 0.999}, workers=1), jobs=("extract",))
+    output, dropped = Output(str(tmp_path / "out")), rejected(tmp_path / "out")["quality/low-worth"]
+    found = find_changes(output, change_config(output, ["quality.min_worth=null"]), 3)
+    assert dropped and found.counts == {("quality/low-worth", "kept"): dropped}
+
+
 def test_what_if_prints_counts_and_samples(done, capsys):
     assert main(["what-if", str(done), "--set", STRICTER, "--sample", "1"]) == 0
     shown = capsys.readouterr().out
