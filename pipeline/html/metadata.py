@@ -45,6 +45,8 @@ DATES = (
     "dc.date.issued", "dcterms.issued", "dc.date", "dcterms.date", "parsely-pub-date", "pubdate", "publishdate",
     "publication_date", "date",
 )  # fmt: skip
+# Parts of all names above, and of the relations of links that are read: what a tag without any of them says is not.
+WANTED = ("title", "author", "creator", "byl", "date", "issued", "publish", "canonical", "license")
 
 
 class HeadTag(NamedTuple):
@@ -65,8 +67,11 @@ class PageMetadata(NamedTuple):
     licence: str
 
 
-def read_head_tags(html: str) -> Iterator[HeadTag]:
-    """Yield the title, meta and link tags of a page's head, in order. Linear time; never raises."""
+def read_head_tags(html: str, wanted: tuple[str, ...]) -> Iterator[HeadTag]:
+    """Yield the title, meta and link tags of a page's head, in order. Linear time; never raises.
+
+    Most meta and link tags without any of the `wanted` words, in lower case, are left out.
+    """
     position, end = 0, min(len(html), HEAD_LIMIT)
     while match := INTERESTING.search(html, position, end):
         comment, block, body, _ = match.groups()
@@ -76,9 +81,11 @@ def read_head_tags(html: str) -> Iterator[HeadTag]:
             closing = html.find("-->", match.start() + 2, end)  # "<!-->" is a whole comment
             position = closing + 3 if closing >= 0 else end
             continue
+        name = (match[2] or match[4]).lower()
+        if not block and (after := _skip_tag(html, match.end(), end, wanted)):
+            position = after
+            continue
         attributes, position = _read_attributes(html, match.end(), end)
-        name = match[2] or match[4]
-        name = name.lower()
         if not block:
             yield HeadTag(name, attributes)
             continue
@@ -88,6 +95,21 @@ def read_head_tags(html: str) -> Iterator[HeadTag]:
         if stop > closing and name == "title":
             yield HeadTag(name, attributes, html[position:closing])
         position = stop
+
+
+def _skip_tag(html: str, start: int, end: int, wanted: tuple[str, ...]) -> int:
+    """Return where a tag ends that has none of the `wanted` words; 0 for one whose attributes must be read.
+
+    With pairs of double quotes alone before it, the first ">" is the end: it is in no value. An entity may be a letter.
+    """
+    closing = html.find(">", start, min(start + ATTRIBUTE_LIMIT, end))
+    text = html[start:closing].lower() if closing >= 0 else "&"
+    if "&" in text or "'" in text or text.count('"') % 2:
+        return 0
+    for word in wanted:
+        if word in text:
+            return 0
+    return closing + 1
 
 
 def _find_end(html: str, name: str, start: int, end: int) -> tuple[int, int]:
@@ -129,7 +151,7 @@ def _read_head(html: str) -> HeadStatements:
     """Return what the head's tags say; the first of a kind counts."""
     title = canonical = licence = ""
     meta: dict[str, str] = {}
-    for tag in read_head_tags(html):
+    for tag in read_head_tags(html, WANTED):
         attributes = tag.attributes
         if tag.name == "title":
             title = title or unescape_entities(tag.text)

@@ -12,6 +12,7 @@ DIRECTIVES = frozenset(
     "indexifembedded noai noimageai".split()
 )
 ROBOT_NAMES = frozenset(("robots", "googlebot", "bingbot", "slurp", "teoma", "ai-robots"))
+ROBOT_WORDS = ("bot", "slurp", "teoma", "tdm-reservation")  # parts of all names that are read
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -36,7 +37,7 @@ def robots_directives(headers: Sequence[tuple[str, str]], html: str) -> frozense
             found.update(_parse_directives(value))
         elif name == "tdm-reservation" and value.strip() == "1":
             found.add("tdm-reservation")
-    for tag in read_head_tags(html):
+    for tag in read_head_tags(html, ROBOT_WORDS):
         if tag.name != "meta":
             continue
         name = tag.attributes.get("name", tag.attributes.get("http-equiv", "")).strip().lower()

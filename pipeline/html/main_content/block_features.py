@@ -30,8 +30,10 @@ from pipeline.html.main_content.records import (
     RECORD_CONTEXT_NAMES,
     RECORD_NAMES,
     find_records,
+    group_equal,
     record_context,
     record_features,
+    sum_up,
 )
 from pipeline.html.main_content.vocabulary import HashedWords, Vocabulary, hash_block_words, hash_tags
 
@@ -81,7 +83,7 @@ class BlockLayout:
         self.texts = texts = remove_marks(SEPARATOR.join(page.text)).split(SEPARATOR)
         read = read_characters(texts)
         counts = self.counts = read.counts
-        self.last = read.classes[np.cumsum(read.lengths) - 1]
+        self.last = read.classes[read.lengths.cumsum() - 1]
         self.characters = counts.sum(1)
         self.length = (self.characters - counts[:, SPACE] + 2 * counts[:, DENSE]).astype(np.float64)
         self.link = np.minimum(1.0, int_column(page.link_characters) / np.maximum(self.characters, 1))
@@ -102,6 +104,9 @@ class BlockLayout:
         self.prose = self.length * (
             (self.link < 0.3) & (((self.last == END) & (self.length > 25)) | (self.length > LONG_SENTENCE))
         )
+        # text, linked text, prose and signs of money before each block, and of each container
+        self.sums = sum_up(self.length, self.length * self.link, self.prose, counts[:, MONEY])
+        self.inside = self.sums.take(self.end, axis=1) - self.sums.take(self.first, axis=1)
         self.tag = hash_tags(page.tag)
         sizes = np.fromiter(map(len, page.name_values), np.int64, len(page.name_values))
         values = np.fromiter(chain.from_iterable(page.name_values), np.int64, sizes.sum())
@@ -123,8 +128,7 @@ class BlockLayout:
         found = []
         for pool in POOLS:
             key = place if pool < 0 else place ^ (self.around[pool] * PLACE_FACTOR)
-            _, group, size = np.unique(key, return_inverse=True, return_counts=True)
-            found.append((group, size))
+            found.append(group_equal(key))
         return found
 
     @cached_property
@@ -192,12 +196,7 @@ def compute_block_features(page: PageBlocks, layout: BlockLayout, vocabulary: Vo
         hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]),
         hint_bits(np.array([page.names]))[len(TAG_HINTS) :],  # one column, for all blocks
         np.array(page.facts)[:, None],
-        record_features(
-            layout.records,
-            layout.first,
-            layout.end,
-            np.stack((layout.length, layout.length * layout.link, layout.prose, layout.counts[:, MONEY])),
-        ),
+        record_features(layout.records, layout.first, layout.end, layout.inside, layout.sums[0, -1]),
     ):  # fmt: skip
         found[at : at + len(part)] = part
         at += len(part)
@@ -219,16 +218,15 @@ def word_features(layout: BlockLayout, vocabulary: Vocabulary) -> Array:
         found[2 + level] = names[around]
     found[6] = np.where(layout.above >= 0, says[layout.above], 0)
     weight = np.minimum(layout.length, WORDS_ENOUGH)
-    sums = np.zeros((2, blocks + 1))
-    np.cumsum((says * weight, weight), axis=1, out=sums[:, 1:])
+    sums = sum_up(says * weight, weight)
     position = np.arange(blocks)
-    near = sums[:, np.minimum(position + 3, blocks)] - sums[:, np.maximum(position - 2, 0)]
+    near = sums.take(np.minimum(position + 3, blocks), axis=1) - sums.take(np.maximum(position - 2, 0), axis=1)
     found[7] = safe_ratio(near[0], near[1])
     group, size = layout.alike[0]
     found[8] = (np.bincount(group, says * weight) / np.maximum(np.bincount(group, weight), 1e-9))[group]
     found[9] = found[1:5].sum(0)
     found[10] = safe_ratio(sums[0, -1], sums[1, -1])
-    inside = sums[:, layout.end] - sums[:, layout.first]
+    inside = sums.take(layout.end, axis=1) - sums.take(layout.first, axis=1)
     found[11] = safe_ratio(inside[0], inside[1])[layout.records.records[1]]
     found[12] = np.where(layout.above >= 0, found[9][layout.above], 0)
     return found
@@ -239,7 +237,7 @@ def block_own_features(page: PageBlocks, layout: BlockLayout) -> Array:
     counts, length, link, last, prose = layout.counts.T, layout.length, layout.link, layout.last, layout.prose
     blocks = len(length)
     letters = counts[LOWER] + counts[UPPER] + counts[LETTER] + counts[DENSE]
-    text, written = np.cumsum((length, prose), axis=1)
+    text, written = layout.sums[0, 1:], layout.sums[2, 1:]
     total, all_prose = max(text[-1], 1e-9), max(written[-1], 1e-9)
     position = np.arange(blocks)
     titled, described = title_share(page.title, layout), description_share(page.description, layout)
@@ -318,7 +316,7 @@ def template_features(layout: BlockLayout) -> dict[str, Array]:
     writes these again and again, menus and comments as well as a page's own paragraphs.
     """
     place = (layout.path_hints << 4 ^ layout.depth << 50)[layout.container] ^ layout.kind
-    _, group, size = np.unique(place, return_inverse=True, return_counts=True)
+    group, size = group_equal(place)
     text = np.bincount(group, layout.length)
     return {
         "group": size[group] / len(group),
@@ -413,13 +411,11 @@ def stated_features(stated: str, layout: BlockLayout) -> dict[str, Array | float
 def container_features(layout: BlockLayout) -> Array:
     """The containers around a block: their text, links and prose, and the way up to the one with most of the prose."""
     length, first, end = layout.length, layout.first, layout.end
-    sums = np.zeros((3, len(length) + 1))
-    np.cumsum((length, length * layout.link, layout.prose), axis=1, out=sums[:, 1:])
-    spanned = sums[:, end] - sums[:, first]
+    sums, spanned = layout.sums, layout.inside
     text, size = np.maximum(spanned[0], 1e-9), np.maximum(end - first, 1e-9)
     share = spanned[2] / max(sums[2, -1], 1e-9)
     text_share = spanned[0] / max(sums[0, -1], 1e-9)
-    table = np.stack(
+    table = np.array(
         (spanned[0], spanned[1] / text, spanned[2] / text, share, text_share, end - first, spanned[0] / size)
     )
     around = layout.around
@@ -454,11 +450,11 @@ def neighbour_features(layout: BlockLayout) -> tuple[Array, Array, Array]:
 def window_features(layout: BlockLayout) -> Array:
     """The text around a block, and the shares of links and prose in it."""
     blocks = len(layout.length)
-    sums = np.zeros((3, blocks + 1))
-    np.cumsum((layout.length, layout.length * layout.link, layout.prose), axis=1, out=sums[:, 1:])
+    sums = layout.sums[:3]
     position = np.arange(blocks)
     reach = np.array(WINDOWS)[:, None]
-    found = sums[:, np.minimum(position + reach + 1, blocks)] - sums[:, np.maximum(position - reach, 0)]
+    found: Array = sums.take(np.minimum(position + reach + 1, blocks), axis=1)
+    found -= sums.take(np.maximum(position - reach, 0), axis=1)
     found[1:] /= np.maximum(found[0], 1e-9)
     return found.transpose(1, 0, 2).reshape(-1, blocks)
 
@@ -474,8 +470,7 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
     """
     length, blocks = np.maximum(layout.length, 1), len(score)
     weighted = score * length
-    sums = np.zeros((2, blocks + 1))
-    np.cumsum((weighted, length), axis=1, out=sums[:, 1:])
+    sums = sum_up(weighted, length)
     position = np.arange(blocks)
     padded = np.zeros(blocks + 8)
     padded[4:-4] = score
@@ -483,13 +478,13 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
     found[:9] = sliding_window_view(padded, blocks)
     at = 9
     reach, sides = np.array(BEFORE_AFTER)[:, None], 2 * len(BEFORE_AFTER)
-    before = sums[:, None, :-1] - sums[:, np.maximum(position - reach, 0)]
-    after = sums[:, np.minimum(position + 1 + reach, blocks)] - sums[:, None, 1:]
+    before = sums[:, None, :-1] - sums.take(np.maximum(position - reach, 0), axis=1)
+    after = sums.take(np.minimum(position + 1 + reach, blocks), axis=1) - sums[:, None, 1:]
     found[at : at + sides : 2], found[at + 1 : at + sides : 2] = safe_ratio(*before), safe_ratio(*after)
     at += sides
-    spanned = sums[:, layout.end] - sums[:, layout.first]
+    spanned = sums.take(layout.end, axis=1) - sums.take(layout.first, axis=1)
     total = sums[0, -1]
-    table = np.stack((safe_ratio(spanned[0], spanned[1]), spanned[0] / max(total, 1e-9)))
+    table = np.array((safe_ratio(spanned[0], spanned[1]), spanned[0] / max(total, 1e-9)))
     found[at : at + 10] = np.take(table, layout.around[LEVELS, :], axis=1).reshape(-1, blocks)
     at += 10
     found[at] = sums[0, :-1] / max(total, 1e-9)

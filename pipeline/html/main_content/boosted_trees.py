@@ -51,7 +51,8 @@ class BoostedForest:
             for level in range(depth - 2, -1, -1):
                 leaf += leaf
                 leaf += answers.take(asked[level], 0)
-            total[start : start + step] += values.take(leaf + offsets).sum(0, dtype=np.int32)
+            # "wrap" looks for no place out of range, of which there is none
+            total[start : start + step] += values.take(leaf + offsets, mode="wrap").sum(0, dtype=np.int32)
         return total
 
 

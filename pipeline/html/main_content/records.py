@@ -32,13 +32,36 @@ class RecordGroups(NamedTuple):
     records: Array  # LEVELS x blocks: containers; 0 (the root) where there is none
 
 
+def group_equal(keys: Array) -> tuple[Array, Array]:
+    """Return for each key the number of its value among all values, which are sorted, and how often each occurs.
+
+    So does np.unique, which takes twice as long for as few keys as a page has.
+    """
+    order = keys.argsort()
+    ordered = keys.take(order)
+    begins = np.ones(len(keys), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    number = begins.cumsum() - 1
+    group = np.empty(len(keys), np.int64)
+    group[order] = number
+    return group, np.bincount(number)
+
+
+def sum_up(*rows: Array) -> Array:
+    """Return the sums of what is before each place, of as many rows: rows x (places + 1), in double precision."""
+    found = np.zeros((len(rows), len(rows[0]) + 1))
+    for sums, values in zip(found, rows, strict=True):
+        values.cumsum(dtype=np.float64, out=sums[1:])
+    return found
+
+
 def find_records(tag: Array, hints: Array, parent: Array, filled: Array, container: Array) -> RecordGroups:
     """Find the records among the containers, of which `filled` tells whether they hold text."""
     shape, above = (tag.astype(np.uint64) * TAG_FACTOR) ^ hints.astype(np.uint64), parent
     for _ in range(DOUBLINGS):  # in the last, hardly any container has anything above
         shape = (shape * PATH_FACTOR) ^ (shape[above] >> np.uint64(7))
         above = above[above]
-    _, group = np.unique(shape ^ (parent.astype(np.uint64) * PARENT_FACTOR), return_inverse=True)
+    group, _ = group_equal(shape ^ (parent.astype(np.uint64) * PARENT_FACTOR))
     size = np.bincount(group, filled)
     count = np.arange(len(parent))
     record = filled & (size[group] >= MIN_SIBLINGS) & (count > 0)
@@ -54,16 +77,12 @@ def find_records(tag: Array, hints: Array, parent: Array, filled: Array, contain
     return RecordGroups(shape.astype(np.int64), group, size, np.stack((inner, second, outside[inner])))
 
 
-def record_features(found: RecordGroups, first: Array, end: Array, values: Array) -> Array:
-    """Return RECORD_NAMES x blocks. `values`: text, linked text, prose and money of the blocks, four rows."""
-    blocks = values.shape[1]
-    sums = np.zeros((4, blocks + 1))
-    np.cumsum(values, axis=1, out=sums[:, 1:])
-    inside = sums[:, end] - sums[:, first]  # of each container
+def record_features(found: RecordGroups, first: Array, end: Array, inside: Array, total_text: float) -> Array:
+    """Return RECORD_NAMES x blocks. `inside`: text, linked text, prose and money of each container, four rows."""
     filled = end > first
     group, groups = found.group, len(found.size)
     text = inside[0]
-    of_group = np.stack([np.bincount(group, row, groups) for row in (*inside[:3], inside[3] > 0, text * text)])
+    of_group = [np.bincount(group, row, groups) for row in (*inside[:3], inside[3] > 0, text * text)]
     total, size = np.maximum(of_group[0], 1e-9), np.maximum(found.size, 1)
     order = np.argsort(group, kind="stable")
     starts = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=groups))[:-1]))
@@ -71,7 +90,7 @@ def record_features(found: RecordGroups, first: Array, end: Array, values: Array
     rank[order] = np.arange(len(group)) - starts[group[order]]
     known = (
         size[group],
-        (of_group[0] / max(sums[0, -1], 1e-9))[group],
+        (of_group[0] / max(total_text, 1e-9))[group],
         (of_group[0] / size)[group],
         (of_group[1] / total)[group],
         (of_group[2] / total)[group],
@@ -81,22 +100,22 @@ def record_features(found: RecordGroups, first: Array, end: Array, values: Array
         rank,
         (end - first) * filled,
     )
-    table = np.stack(known).astype(np.float32)
+    table = np.array(known).astype(np.float32)
     table[:, 0] = -1  # in no record
-    found_rows = table[:, found.records]  # [feature, level, block]
-    return found_rows.transpose(1, 0, 2).reshape(len(RECORD_NAMES), blocks)
+    found_rows = table.take(found.records, axis=1)  # [feature, level, block]
+    return found_rows.transpose(1, 0, 2).reshape(len(RECORD_NAMES), -1)
 
 
 def record_context(found: RecordGroups, first: Array, end: Array, sums: Array) -> Array:
     """Return RECORD_CONTEXT_NAMES x blocks. `sums`: of weighted scores and of lengths, up to each block."""
-    inside = sums[:, end] - sums[:, first]
+    inside = sums.take(end, axis=1) - sums.take(first, axis=1)
     group, groups = found.group, len(found.size)
     mass, length = (np.bincount(group, row, groups) for row in inside)
     item = inside[0] / np.maximum(inside[1], 1e-9)
     best = np.zeros(groups)
     np.maximum.at(best, group, item)
-    table = np.stack((
+    table = np.array((
         (mass / np.maximum(length, 1e-9))[group], item, (mass / max(sums[0, -1], 1e-9))[group], best[group],
     ))  # fmt: skip
     table[:, 0] = -1
-    return table[:, found.records].transpose(1, 0, 2).reshape(len(RECORD_CONTEXT_NAMES), -1)
+    return table.take(found.records, axis=1).transpose(1, 0, 2).reshape(len(RECORD_CONTEXT_NAMES), -1)

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.html.main_content.block_features import BlockLayout
 from pipeline.html.main_content.blocks import BUTTON, CAPTION, DEFINITION, ITEM, TERM, PageBlocks
 from pipeline.html.main_content.class_hints import TAG_BIT
+from pipeline.html.main_content.records import group_equal
 
 LEVELS = 4  # containers around a term that are looked at for its list
 FEWEST = 2  # items of a group
@@ -60,7 +61,7 @@ def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndar
     is its item; -1 where there is none.
     """
     sign, parent = np.array(page.sign, np.int64), layout.parent
-    _, place = np.unique(parent << 32 ^ sign, return_inverse=True)
+    place, _ = group_equal(parent << 32 ^ sign)
     items = np.bincount(place, layout.end > layout.first)
     parallel = (sign > 0) & (items[place] >= FEWEST)
     parallel[0] = False
@@ -72,14 +73,14 @@ def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndar
     if len(held):
         group = place[item[held]]
         key = (group.astype(np.uint64) * GROUP_FACTOR ^ way[held]) * WAY_FACTOR + layout.kind[held].astype(np.uint64)
-        _, number = np.unique(key, return_inverse=True)
+        number, _ = group_equal(key)
         pairs = np.unique(number * len(parent) + item[held]) // len(parent)
         common = np.bincount(pairs) * np.bincount(number) >= SHARED * np.bincount(number, items[group])
         role[held] = np.where(common[number], number, -1)
     for block in np.flatnonzero(terms).tolist():
         role[block] = len(item) + find_term_list(page, page.container[block])
     found = np.flatnonzero(role >= 0)
-    _, role[found] = np.unique(role[found], return_inverse=True)
+    role[found], _ = group_equal(role[found])
     return role, item
 
 

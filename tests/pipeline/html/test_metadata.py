@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.html.metadata import extract_metadata
+from pipeline.html.metadata import AUTHORS, DATES, TITLES, extract_metadata
 
 URL = "https://example.com/2021/03/04/story"
 
@@ -18,6 +18,11 @@ def of(head: str, body: str = "", url: str = "https://example.com/a"):
         ('<title>Site</title><meta property="og:title" content="The story">', "title", "The story"),
         ("<svg><title>", "title", ""),
         ('<meta name="author" content="Jane Doe">', "author", "Jane Doe"),
+        ('<meta name="keywords" content="a > b"><META NAME="AUTHOR" content="Jane">', "author", "Jane"),
+        ('<meta content="1 > 0, by Jane" name="author">', "author", "1 > 0, by Jane"),
+        ("<meta id='>' name='author' content='Jane'>", "author", "Jane"),
+        ('<meta id="1" content="Jane" name="auth&#111;r">', "author", "Jane"),
+        (f'<meta id="{"x" * 3990}" name="author" content="Jane">', "author", "Jane"),
         ('<meta property="article:author" content="https://facebook.com/jane">', "author", ""),
         (
             '<script type="application/ld+json">{"@graph": [{"author": [{"name": "A"}, {"name": "B"}]}]}</script>',
@@ -51,6 +56,14 @@ def of(head: str, body: str = "", url: str = "https://example.com/a"):
 )
 def test_the_head(head: str, field: str, expected: str) -> None:
     assert getattr(of(head), field) == expected
+
+
+@pytest.mark.parametrize(("field", "names", "value"), [
+    ("title", TITLES, "Jane"), ("author", AUTHORS, "Jane"), ("date", DATES, "2020-02-03"),
+])  # fmt: skip
+def test_every_name_is_read(field: str, names: tuple[str, ...], value: str) -> None:
+    for name in names:
+        assert getattr(of(f'<link rel="icon" href="/i"><meta name="{name.upper()}" content="{value}">'), field) == value
 
 
 def test_a_date_in_the_address_is_the_last_resort() -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipeline.html.robots import robots_directives
+from pipeline.html.robots import ROBOT_NAMES, robots_directives
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ from pipeline.html.robots import robots_directives
 )
 def test_headers(headers: list[tuple[str, str]], expected: set[str]) -> None:
     assert robots_directives(headers, "<html><head></head><body></body></html>") == expected
+
+
+@pytest.mark.parametrize("name", sorted(ROBOT_NAMES))
+def test_every_robot_counts(name: str) -> None:
+    assert robots_directives([], f'<meta charset="utf-8"><meta name="{name}" content="noai">') == {"noai"}
 
 
 @pytest.mark.parametrize(
