@@ -59,7 +59,7 @@ TRAINER_STEPS = (
     DemoStep("Train a small GPT on the corpus for one minute", "gristmill train demo"),
     DemoStep(
         "Sample text from the model",
-        'gristmill sample demo/out/model --prompt "The old bridge" --tokens 120 --temperature 0.6 --seed 1',
+        'gristmill sample demo/out/model --prompt "The old bridge" --tokens 120 --temperature 0.5 --seed 1',
     ),
 )
 OUTPUTS = (
