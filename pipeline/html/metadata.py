@@ -35,6 +35,7 @@ CC_HOST = "creativecommons.org/"
 JSON_LD = "application/ld+json"
 REST_OF_TAG = re.compile(r"[^>]{0,200}>")
 REST_OF_END = re.compile(r"[^>]{0,100}>?")
+MAX_LINK = 2000  # characters of a canonical link, and of the address that it is resolved against
 MAX_JSON_LD = 20  # scripts; a shop's page has one for each thing that it sells
 LICENCE_LINK = re.compile(r"<(?:a|link)\s[^<>]{0,600}?\brel\s*=\s*[\"']?license\b[^<>]{0,600}", re.I)
 
@@ -249,10 +250,10 @@ def _find_url_date(url: str) -> str:
 def _resolve_link(address: str, url: str) -> str:
     """Resolve a canonical link against the page's own address; "" for what is no web address."""
     try:
-        address = urljoin(url, address) if address else ""
+        address = urljoin(url[:MAX_LINK], address[:MAX_LINK]) if address else ""
     except ValueError:
         return ""
-    return escape_controls(address[:2000]) if address.startswith(("http://", "https://")) else ""
+    return escape_controls(address[:MAX_LINK]) if address.startswith(("http://", "https://")) else ""
 
 
 def _find_licence(html: str, linked: str) -> str:

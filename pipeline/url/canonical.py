@@ -26,6 +26,19 @@ PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;?#]*", re.IGNORECA
 INDEX_PAGE = re.compile(r"(?:index|default)\.(?:html?|php|aspx?|jsp)", re.IGNORECASE)
 LEADING_WWW = re.compile(r"(?:www\.)*")
 MAX_HOST = 253  # characters of a host name (RFC 1035); a longer one is kept as it is written
+MAX_NETLOC = 1024  # characters of user, host and port with letters outside ASCII; what has more is no URL
+
+
+def has_endless_host(url: str) -> bool:
+    """Return whether a URL has a host of more than MAX_NETLOC characters, not all of them ASCII.
+
+    `urlsplit` and `urljoin` normalise such a host (NFKC), which takes quadratic time for combining marks.
+    """
+    scheme, _, rest = url.strip().partition("//")
+    if scheme and not scheme.endswith(":"):
+        return False
+    netloc = rest[: MAX_NETLOC + 1]
+    return len(netloc) > MAX_NETLOC and not rest.isascii() and not any(end in netloc for end in "/?#")
 
 
 def _split_url(url: str) -> SplitResult | None:
@@ -35,6 +48,8 @@ def _split_url(url: str) -> SplitResult | None:
         url = "https:" + url
     elif "://" not in url[:16]:
         url = "https://" + url
+    if has_endless_host(url):
+        return None
     try:
         return urlsplit(url)
     except ValueError:  # "Invalid IPv6 URL" and the like

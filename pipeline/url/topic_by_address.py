@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from pipeline.url.canonical import url_host
+from pipeline.url.canonical import has_endless_host, url_host
 from pipeline.url.filter import find_adult_word
 
 TABLE = Path(__file__).parent / "data" / "domains.yaml"
@@ -81,6 +81,8 @@ def find_topic(url: str, title: str = "") -> str:
 
 
 def _url_path(url: str) -> str:
+    if has_endless_host(url):
+        return ""
     try:
         return unquote(urlsplit(url.strip()).path)
     except ValueError:

@@ -21,6 +21,8 @@ import numpy as np
 import pytest
 
 from classifiers.ensemble.model import load_ensemble_model
+from classifiers.page_types.model import load_page_type_model, predict_page_types
+from classifiers.topics.stem_model import load_shipped_model
 from pipeline.filters.bad_words import BadWordsFilter
 from pipeline.filters.c4 import C4Filter
 from pipeline.filters.chain import RulesConfig, built_in_filters, check_filters, load_filters
@@ -364,6 +366,7 @@ def read_response(data: bytes) -> None:
     decode_body(response.body, response.header("content-type"))
 
 
+MARKS = "\u0316\u0300"  # combining marks, which Unicode's normal forms sort
 HTML_CONTEXTS = [
     ("", ""),
     ("<html><head>", "</head><body><p>x"),
@@ -371,6 +374,7 @@ HTML_CONTEXTS = [
     ('<meta name="robots" content="', '">'),
     ('<div class="', '">x'),
     ("<title>", "</title><p>x"),
+    ("<link rel=canonical href='//", "'>"),
 ]
 RESPONSE_CONTEXTS = [
     ("HTTP/1.1 200 OK\r\n\r\n", ""),
@@ -433,13 +437,13 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         ),
         "records": (lambda t: read_bytes(to_bytes(t)), tokens_of("warc"), RECORD_CONTEXTS),
         "robots": (lambda t: robots_directives([("x-robots-tag", t)], t), head, HTML_CONTEXTS),
-        "metadata": (lambda t: extract_metadata(t, "https://example.org/"), head, HTML_CONTEXTS),
+        "metadata": (lambda t: extract_metadata(t, "https://example.org/"), [*head, MARKS], HTML_CONTEXTS),
         "date": (lambda t: find_date(t, "https://example.org/", "2024-01-01"), [*head, *MARKUP], HTML_CONTEXTS[:1]),
         "prefilter": (lambda t: prefilter_pages([t], ["de"], 0.05, model), head, HTML_CONTEXTS[:1]),
         "engine": (partial(run_engine, load_engine("gristmill")), page, HTML_CONTEXTS[:1]),
         "main content": (partial(extract_markdown, load_main_content_model()), shallow, HTML_CONTEXTS[:1]),
-        "url": (lambda t: (canonical_url(t), url_domain(t), find_topic(t)), tokens_of("url"), URL_CONTEXTS),
-        "url filter": (rules.reject, tokens_of("url"), URL_CONTEXTS),
+        "url": (lambda t: (canonical_url(t), url_domain(t), find_topic(t)), [*tokens_of("url"), MARKS], URL_CONTEXTS),
+        "url filter": (rules.reject, [*tokens_of("url"), MARKS], URL_CONTEXTS),
         "tidy": (lambda t: (tidy_lines(t), tidy_markdown(t)), invisible, TEXT_CONTEXTS),
         "text lines": (
             read_text_lines,
@@ -461,10 +465,17 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         "line keys": (remove_half_of_lines, words, TEXT_CONTEXTS[:1]),
         "words": (lambda t: (split_words(t), count_sentences(t)), words, TEXT_CONTEXTS[:1]),
         "quality": (lambda t: load_ensemble_model().score_pages([t], ["en"]), words, TEXT_CONTEXTS[:1]),
+        "topic and type": (classify_page, [*words, *tokens_of("url")], TEXT_CONTEXTS[:1]),
         "decontamination": (lambda t: index.spans([t]), [*words, question, question[:15]], TEXT_CONTEXTS[:1]),
     }
     yield found
     patch.undo()
+
+
+def classify_page(text: str) -> object:
+    """Tell the topic and the type of a page with this text, and with this address."""
+    texts, urls = [text, ""], ["", text]
+    return load_shipped_model().predict_topics(texts, urls), predict_page_types(load_page_type_model(), texts, urls)
 
 
 def run_filters(rules: RulesConfig, text: str) -> object:
@@ -540,7 +551,7 @@ def find_growth(function: Callable[[str], object], make: Callable[[int], str]) -
     [
         "response", "records", "robots", "metadata", "date", "prefilter", "engine", "main content", "url", "url filter",
         "tidy", "text lines", "plain text", "entities", "language", "filters", "datatrove filters", "bad words", "pii",
-        "minhash", "line keys", "words", "quality", "decontamination",
+        "minhash", "line keys", "words", "quality", "topic and type", "decontamination",
     ],
 )  # fmt: skip
 def test_time_grows_with_the_size_of_the_input_alone(name: str, functions: dict) -> None:
