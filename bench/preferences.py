@@ -29,7 +29,7 @@ from model.train import train_gpt
 
 CORPUS = Path("demo/out/corpus")
 PAIRS, REWARD_PAIRS = 320, 80
-FREE_KEYS = ["ppo.kl_coefficient=0", "optimizer.learning_rate=1e-3", "steps=40", "evaluate_every=5"]
+FREE_KEYS = ["ppo.kl_coefficient=0", "optimizer.learning_rate=1e-3", "steps=80", "evaluate_every=5"]
 
 
 def run(crawl: str) -> None:
