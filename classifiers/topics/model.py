@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from classifiers.errors import ClassifierError
-from classifiers.topics.evaluation import TopicEvaluation
 from classifiers.topics.stem_model import SHIPPED, STEMS_VERSION, StemTopicModel, load_shipped_model, load_stem_model
+
+if TYPE_CHECKING:
+    from classifiers.topics.evaluation import TopicEvaluation
 
 TOPICS_FILE = "topics.json"
 WEIGHTS_FILE = "topics.txt"
@@ -20,7 +22,7 @@ class TopicConfigFile(TypedDict):
     source: str
     pages: dict[str, int]  # by topic
     labels: dict[str, int]  # by source
-    test: TopicEvaluation
+    test: "TopicEvaluation"
 
 
 def load_topic_model(folder: str | Path) -> StemTopicModel:

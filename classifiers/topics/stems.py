@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 import yaml
 
 from pipeline.html.main_content.characters import DENSE, classify_characters, is_word_class, lower_characters
 from pipeline.html.main_content.vocabulary import LETTER_FACTORS, MIX, PAIR_FACTOR, SEPARATOR, SINGLE_FACTOR
-from pipeline.url.canonical import has_endless_host, url_host
+from pipeline.url.canonical import split_url, url_host
 from pipeline.url.topic_by_address import DOMAINS, find_topic
 
 Array = np.ndarray
@@ -165,13 +165,8 @@ def scale_rows(rows: StemRows, factor: float) -> StemRows:
 
 def join_url_words(url: str) -> str:
     """Return the words of a URL: its host, its path and the beginning of its query; "" without a URL."""
-    if has_endless_host(url):
-        return ""
-    try:
-        parts = urlsplit(url.strip())
-        path = unquote(f"{parts.path} {parts.query[:MAX_QUERY]}")
-    except ValueError:
-        path = ""
+    parts = split_url(url)
+    path = unquote(f"{parts.path} {parts.query[:MAX_QUERY]}") if parts else ""
     return f"{url_host(url)} {path}" if url else ""
 
 

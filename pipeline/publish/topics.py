@@ -2,28 +2,22 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from classifiers.errors import ClassifierError
+from classifiers.topics.model import load_topic_model
+from classifiers.topics.stem_model import StemTopicModel
 from pipeline.publish.settings import TopicsConfig
 from pipeline.settings import ConfigError
 
-if TYPE_CHECKING:
-    from classifiers.topics.stem_model import StemTopicModel
-
 
 @lru_cache(maxsize=1)
-def cached_topic_model(folder: str) -> "StemTopicModel":
+def cached_topic_model(folder: str) -> StemTopicModel:
     """Return the classifier of a folder, loaded once a process. Raises ClassifierError."""
-    from classifiers.topics.model import load_topic_model  # imports scipy
-
     return load_topic_model(folder)
 
 
 def fingerprint_topics(config: TopicsConfig) -> list[str]:
     """Return what tells the classifier from another; [] without one. Raises ConfigError."""
-    from classifiers.topics.model import load_topic_model  # imports scipy
-
     try:
         return [load_topic_model(config.model).fingerprint] if config.model else []
     except ClassifierError as error:

@@ -26,34 +26,35 @@ PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;?#]*", re.IGNORECA
 INDEX_PAGE = re.compile(r"(?:index|default)\.(?:html?|php|aspx?|jsp)", re.IGNORECASE)
 LEADING_WWW = re.compile(r"(?:www\.)*")
 MAX_HOST = 253  # characters of a host name (RFC 1035); a longer one is kept as it is written
+LEFT_OUT = str.maketrans("", "", "\t\r\n")  # of a URL, as browsers do
 MAX_NETLOC = 1024  # characters of user, host and port with letters outside ASCII; what has more is no URL
 
 
-def has_endless_host(url: str) -> bool:
-    """Return whether a URL has a host of more than MAX_NETLOC characters, not all of them ASCII.
+def split_url(url: str) -> SplitResult | None:
+    """Split a URL, or return None for what is no URL: among others, one with more than MAX_NETLOC as host.
 
-    `urlsplit` and `urljoin` normalise such a host (NFKC), which takes quadratic time for combining marks.
+    `urlsplit` alone normalises such a host (NFKC), which takes quadratic time for combining marks.
     """
-    scheme, _, rest = url.strip().partition("//")
-    if scheme and not scheme.endswith(":"):
-        return False
-    netloc = rest[: MAX_NETLOC + 1]
-    return len(netloc) > MAX_NETLOC and not rest.isascii() and not any(end in netloc for end in "/?#")
-
-
-def _split_url(url: str) -> SplitResult | None:
-    """Split a URL that may lack its scheme, or return None for what is no URL."""
-    url = url.strip().replace("\t", "").replace("\r", "").replace("\n", "")  # as browsers do
-    if url.startswith("//"):
-        url = "https:" + url
-    elif "://" not in url[:16]:
-        url = "https://" + url
-    if has_endless_host(url):
-        return None
+    url = url.strip().translate(LEFT_OUT)
+    scheme, _, rest = url.partition("//")
+    if not scheme or scheme.endswith(":"):
+        netloc = rest[: MAX_NETLOC + 1]
+        if len(netloc) > MAX_NETLOC and not rest.isascii() and not any(end in netloc for end in "/?#"):
+            return None
     try:
         return urlsplit(url)
     except ValueError:  # "Invalid IPv6 URL" and the like
         return None
+
+
+def _split_address(url: str) -> SplitResult | None:
+    """Split a URL that may lack its scheme, or return None for what is no URL."""
+    url = url.strip().translate(LEFT_OUT)
+    if url.startswith("//"):
+        url = "https:" + url
+    elif "://" not in url[:16]:
+        url = "https://" + url
+    return split_url(url)
 
 
 def _ascii_host(name: str) -> str:
@@ -88,7 +89,7 @@ def _split_host_port(netloc: str) -> tuple[str, str]:
 
 def url_host(url: str) -> str:
     """Return the host of a URL in lower case and IDNA, without port; "" if there is none."""
-    parts = _split_url(url)
+    parts = _split_address(url)
     return _split_host_port(parts.netloc)[0] if parts else ""
 
 
@@ -179,7 +180,7 @@ def canonical_url(url: str) -> str:
     id or tracking parameter; query sorted; percent-encoding in one form; no trailing slash. Mobile hosts (`m.`) stay:
     their pages differ. What is no URL comes back stripped.
     """
-    parts = _split_url(url)
+    parts = _split_address(url)
     if parts is None or not parts.netloc:
         return url.strip()
     name, port = _split_host_port(parts.netloc)

@@ -7,11 +7,11 @@ a word adds it there.
 import re
 from functools import cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import yaml
 
-from pipeline.url.canonical import has_endless_host, url_host
+from pipeline.url.canonical import split_url, url_host
 from pipeline.url.filter import find_adult_word
 
 TABLE = Path(__file__).parent / "data" / "domains.yaml"
@@ -81,9 +81,5 @@ def find_topic(url: str, title: str = "") -> str:
 
 
 def _url_path(url: str) -> str:
-    if has_endless_host(url):
-        return ""
-    try:
-        return unquote(urlsplit(url.strip()).path)
-    except ValueError:
-        return ""
+    parts = split_url(url)
+    return unquote(parts.path) if parts else ""

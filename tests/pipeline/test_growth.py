@@ -385,7 +385,13 @@ RESPONSE_CONTEXTS = [
     ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", ""),
     ("", ""),
 ]
-URL_CONTEXTS = [("https://", ".org/"), ("https://example.org/", ""), ("https://example.org/?", ""), ("", "")]
+URL_CONTEXTS = [
+    ("https://", ".org/"),
+    ("https:/\t/", ""),
+    ("https://example.org/", ""),
+    ("https://example.org/?", ""),
+    ("", ""),
+]
 RECORD_CONTEXTS = [("", ""), ("WARC/1.0\r\nWARC-Type: response\r\nX: ", ""), ("http://a", "")]
 ROW_CONTEXTS = [("", ""), ('{"text": "', '"}\n')]
 TEXT_CONTEXTS = [("", ""), ("The mill is old. ", " It stands by the river.\n")]
@@ -465,7 +471,7 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         "line keys": (remove_half_of_lines, words, TEXT_CONTEXTS[:1]),
         "words": (lambda t: (split_words(t), count_sentences(t)), words, TEXT_CONTEXTS[:1]),
         "quality": (lambda t: load_ensemble_model().score_pages([t], ["en"]), words, TEXT_CONTEXTS[:1]),
-        "topic and type": (classify_page, [*words, *tokens_of("url")], TEXT_CONTEXTS[:1]),
+        "topic and type": (classify_page, [*words, *tokens_of("url")], [*TEXT_CONTEXTS[:1], ("https:/\t/", "")]),
         "decontamination": (lambda t: index.spans([t]), [*words, question, question[:15]], TEXT_CONTEXTS[:1]),
     }
     yield found
