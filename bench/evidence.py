@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.crawl_pages import read_crawl_pages
-from bench.held_out_quality import score_unseen
+from bench.held_out_quality import judge_pages
 from bench.jobs import find_crawl_files
 from model.baselines.ngrams import measure_bits, train_ngrams
 from model.studies.cheap_ablation import ArmPool, PooledDocument, cut_document, draw_text
@@ -56,30 +56,11 @@ def is_test_site(site: str) -> bool:
 
 def read_arm_texts(crawl: str, tested: frozenset[str]) -> list[ArmText]:
     """Return the crawl's texts that are labelled English, without those of tested sites."""
-    from pipeline.config import build_config
-    from pipeline.extract.identify_language import check_language
-    from pipeline.extract.score_quality import QualityBounds, add_worth, find_poor_score
-    from pipeline.filters.chain import apply_filters, load_filters
-    from pipeline.language.identify import LanguageModel
-    from pipeline.url.canonical import url_domain
-
-    config = build_config({"inputs": ["none"], "output": "none", "recipe": "default"})
-    least = QualityBounds(config.quality.min_score, config.quality.min_worth)
-    filters = load_filters(config.rules)
-    pages = [page for page in read_crawl_pages(find_crawl_files(crawl), "gristmill") if page.text.strip()]
-    answers = LanguageModel.load().identify([page.text for page in pages])
-    found = []
-    for page, (language, score) in zip(pages, answers, strict=True):
-        site = url_domain(page.url)
-        if language == "en" and site not in tested and not is_test_site(site):
-            result = apply_filters(filters, page.text, language)
-            sure = check_language(language, score, (), config.language) is None
-            found.append((site, ArmText(page.id, page.text, result.text, result.failure is None and sure)))
-    scored = score_unseen(crawl, [one.edited for _, one in found], ["en"] * len(found), [site for site, _ in found])
-    poor = [
-        find_poor_score(add_worth(one, text.edited, "en"), least) for one, (_, text) in zip(scored, found, strict=True)
+    return [
+        ArmText(page.id, page.text, page.edited, not page.reason)
+        for page in judge_pages(find_crawl_files(crawl), crawl)
+        if page.language == "en" and page.text.strip() and page.site not in tested and not is_test_site(page.site)
     ]
-    return [text._replace(kept=text.kept and not bad) for bad, (_, text) in zip(poor, found, strict=True)]
 
 
 def read_visible_texts(files: Iterable[str], wanted: Collection[str]) -> dict[str, str]:

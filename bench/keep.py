@@ -14,8 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.crawl_pages import read_crawl_pages
-from bench.held_out_quality import LABELS, LANGUAGE_LABELS, score_unseen
+from bench.held_out_quality import LABELS, LANGUAGE_LABELS, JudgedPage, judge_pages
 from bench.jobs import find_crawl_files
 
 GOLD_CHARACTERS = 1500  # of human gold, from which on a page is counted as a good one
@@ -32,13 +31,9 @@ class GoldPage(NamedTuple):
     characters: int
 
 
-class JudgedText(NamedTuple):
-    """A page and whether the recipe keeps it."""
-
-    id: str
-    half: int
-    language: str
-    reason: str  # "" where it is kept
+def find_half(page: JudgedPage) -> int:
+    """Return the half of the sites, 0 or 1, of which a page is."""
+    return blake2b((page.site or page.url).encode(), digest_size=1).digest()[0] % 2
 
 
 def read_gold(paths: Iterable[Path]) -> dict[str, GoldPage]:
@@ -61,38 +56,11 @@ def read_labels(path: Path = LABELS) -> dict[str, str]:
         return {row["id"]: row["label"] for row in csv.DictReader(lines, delimiter="\t")}
 
 
-def judge_pages(paths: Iterable[str], recipe: str, crawl: str) -> list[JudgedText]:
-    """Return what a recipe makes of each page of crawl files. The scores are of ensembles that do not know its site."""
-    from pipeline.config import build_config
-    from pipeline.extract.identify_language import check_language
-    from pipeline.extract.score_quality import QualityBounds, add_worth, find_poor_score
-    from pipeline.filters.chain import apply_filters, load_filters
-    from pipeline.language.identify import LanguageModel
-    from pipeline.url.canonical import url_domain
-
-    config = build_config({"inputs": ["none"], "output": "none", "recipe": recipe})
-    filters, pages = load_filters(config.rules), read_crawl_pages(paths, "gristmill")
-    least = QualityBounds(config.quality.min_score, config.quality.min_worth)
-    languages = LanguageModel.load().identify([page.text for page in pages])
-    results = [apply_filters(filters, page.text, name) for page, (name, _) in zip(pages, languages, strict=True)]
-    sites = [url_domain(page.url) or page.url for page in pages]
-    scored = score_unseen(crawl, [found.text for found in results], [name for name, _ in languages], sites)
-    judged = []
-    for page, (language, score), found, scores, site in zip(pages, languages, results, scored, sites, strict=True):
-        rejection = check_language(language, score, (), config.language)
-        poor = find_poor_score(add_worth(scores, found.text, language), least)
-        reason = "extract" if not page.text.strip() else "language" if rejection else ""
-        reason = reason or (found.failure.reason if found.failure else poor.key if poor else "")
-        half = blake2b(site.encode(), digest_size=1).digest()[0] % 2
-        judged.append(JudgedText(page.id, half, language, reason))
-    return judged
-
-
-def show_kept(name: str, pages: list[JudgedText], bar: float = 0.0, most: float = 1.0) -> None:
+def show_kept(name: str, pages: list[JudgedPage], bar: float = 0.0, most: float = 1.0) -> None:
     """Print the share of pages that are kept, of all and of each half."""
     shares = [
         sum(not page.reason for page in some) / max(1, len(some))
-        for some in (pages, *([page for page in pages if page.half == half] for half in (0, 1)))
+        for some in (pages, *([page for page in pages if find_half(page) == half] for half in (0, 1)))
     ]
     missed = f"  missed: {bar}" if shares[0] < bar else f"  missed: {most}" if shares[0] > most else ""
     print(f"{name:28} {len(pages):6}" + "".join(f" {share:7.3f}" for share in shares) + missed)
@@ -103,7 +71,7 @@ def run(crawl: str) -> None:
     files = find_crawl_files(crawl)
     folder = Path(files[0]).parent
     extra = folder.parent / "extraction"
-    judged = judge_pages([*files, *map(str, sorted(extra.glob("*.warc.gz")))], "default", crawl)
+    judged = judge_pages([*files, *map(str, sorted(extra.glob("*.warc.gz")))], crawl)
     gold = read_gold(path for path in (folder / "gold.jsonl.gz", extra / "gold.jsonl.gz") if path.exists())
     labels = read_labels()
     print(f"{'kept':28} {'pages':>6} {'all':>7} {'first':>7} {'second':>7}")

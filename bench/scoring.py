@@ -75,12 +75,14 @@ def read_text_pages(paths: Iterable[str]) -> list[CrawlPage]:
 def test_topics(crawl: str) -> None:
     """Print the results of the shipped classifier, and of one that is trained on the crawl without the tested sites."""
     from classifiers.topics.evaluation import format_topic_table
+    from classifiers.topics.fit_stem_model import read_topic_labels
     from classifiers.topics.pages import read_topic_pages
     from classifiers.topics.stem_model import SHIPPED
     from classifiers.topics.training import evaluate_topic_model, train_topic_model
     from pipeline.url.canonical import url_domain
 
-    sets = {name: read_topic_table(name) for name in ("topics", "topics_held_out")}
+    here = Path(__file__).parent
+    sets = {name: read_topic_labels(here / f"{name}.tsv") for name in ("topics", "topics_held_out")}
     known = {identity for labels in sets.values() for identity in labels}
     pages = read_text_pages(find_crawl_files(crawl))
     sites = {url_domain(page.url) for page in pages if page.id in known}
@@ -102,12 +104,6 @@ def test_topics(crawl: str) -> None:
                 print(f"{name}.tsv, by the classifier that is {'shipped' if model == SHIPPED else 'trained here'}")
                 result = evaluate_topic_model(model, f"{folder}/{name}.jsonl")
                 print(*format_topic_table(result), "", sep="\n", flush=True)
-
-
-def read_topic_table(name: str) -> dict[str, str]:
-    """Return the topic by record id of a table beside this module."""
-    lines = Path(__file__).with_name(f"{name}.tsv").read_text().splitlines()[1:]
-    return {f"<urn:uuid:{key}>" if key[0] != "<" else key: topic for key, topic in (x.split("\t") for x in lines)}
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:

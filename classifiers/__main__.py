@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from classifiers.errors import ClassifierError
+from classifiers.errors import ClassifierError, report_unusable
 
 
 def build_classifiers_parser() -> argparse.ArgumentParser:
@@ -119,8 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         print(args.run(args))
     except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_unusable(error)
     return 0
 
 

@@ -1,10 +1,10 @@
 """Train the shipped ensemble of the quality score: `python -m classifiers.ensemble --crawl FOLDER ...`."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from classifiers.ensemble.model import ENSEMBLE_MODEL, write_ensemble_model
+from classifiers.errors import report_unusable
 
 
 def main() -> int:
@@ -31,8 +31,7 @@ def main() -> int:
         texts = read_training_texts(args.crawl, args.benchmark, args.labels, args.texts, args.dumps)
         write_ensemble_model(train_ensemble(texts), args.output, describe_texts(texts))
     except (OSError, ValueError, ImportError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_unusable(error)
     print(f"{args.output}: {args.output.stat().st_size / 1000:.0f} kB, from {len(texts.labelled)} labelled texts")
     return 0
 

@@ -255,6 +255,13 @@ def train_ensemble(texts: TrainingTexts) -> EnsembleModel:
     return EnsembleModel(forest, words, find_wording_languages(texts.labelled), fluency, scales)
 
 
+def fit_fold_scales(measured: MeasuredTexts, members: Members, fold: int) -> dict[str, MemberScale]:
+    """Return the scales of the members on the texts of all folds but one."""
+    _, others = split_fold(measured.fold, fold)
+    known = {name: values[others] for name, values in members.items()}
+    return fit_scales(known, measured.good[others], measured.weight[others])
+
+
 def validate_ensemble(texts: TrainingTexts) -> Members:
     """Return the log odds of the ensemble ("quality") and of its members for each labelled text.
 
@@ -264,9 +271,8 @@ def validate_ensemble(texts: TrainingTexts) -> Members:
     members = score_held_out(texts, measured, fluency, learn_folds(texts, measured))
     quality = np.zeros(len(measured.good))
     for fold in range(ENSEMBLE_FOLDS):
-        held, others = split_fold(measured.fold, fold)
-        known = {name: values[others] for name, values in members.items()}
-        scales = fit_scales(known, measured.good[others], measured.weight[others])
+        held, _ = split_fold(measured.fold, fold)
+        scales = fit_fold_scales(measured, members, fold)
         quality[held] = combine_members(scales, {name: values[held] for name, values in members.items()})
     return {"quality": quality, **members}
 
@@ -278,9 +284,7 @@ def train_fold_models(texts: TrainingTexts) -> list[EnsembleModel]:
     members = score_held_out(texts, measured, fluency, learned)
     languages, models = find_wording_languages(texts.labelled), []
     for fold, (forest, words) in enumerate(learned):
-        _, others = split_fold(measured.fold, fold)
-        known = {name: values[others] for name, values in members.items()}
-        scales = fit_scales(known, measured.good[others], measured.weight[others])
+        scales = fit_fold_scales(measured, members, fold)
         models.append(EnsembleModel(forest, words, languages, fluency, scales))
     return models
 

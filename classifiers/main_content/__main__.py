@@ -1,9 +1,9 @@
 """Train the shipped model: `python -m classifiers.main_content --crawl FOLDER --benchmark FOLDER [--output FILE]`."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from classifiers.errors import report_unusable
 from pipeline.html.main_content.classifier import MODEL
 
 
@@ -30,8 +30,7 @@ def main() -> int:
             pages += load_benchmark_pages(args.benchmark)
         examples = [prepare_example(page) for page in pages]
     except (OSError, ValueError, ImportError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_unusable(error)
     write_block_model(train_block_model(examples), args.output, describe_training(examples))
     print(f"{args.output}: {args.output.stat().st_size / 1000:.0f} kB, from {len(examples)} pages")
     return 0

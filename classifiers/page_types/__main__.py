@@ -1,12 +1,12 @@
 """Train the model of page types: `python -m classifiers.page_types --crawl FOLDER --benchmark FOLDER`."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classifiers.errors import report_unusable
 from classifiers.page_types.model import PAGE_TYPE_MODEL, PAGE_TYPES, build_type_rows
 from classifiers.topics.stem_model import write_stem_model
 
@@ -54,8 +54,7 @@ def main() -> int:
         about = f"The type of a page. Trained by `python -m classifiers.page_types` on {len(names)} pages: {counts}."
         write_stem_model(model, PAGE_TYPES, args.output, about)
     except (OSError, ValueError, ImportError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_unusable(error)
     print(f"{args.output}: {args.output.stat().st_size / 1000:.0f} kB, from {len(names)} pages: {counts}")
     for where, pairs in (("all pages", validated), ("the benchmark", tested)):
         true, told = zip(*pairs, strict=True)

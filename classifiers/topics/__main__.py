@@ -1,9 +1,9 @@
 """Train the shipped topic model: `python -m classifiers.topics --crawl WARC... --labels bench/topics_read.tsv`."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from classifiers.errors import report_unusable
 from classifiers.topics.stem_model import STEM_MODEL, write_stem_model
 
 
@@ -35,8 +35,7 @@ def main() -> int:
         validated = cross_validate_stems(pages)
         write_stem_model(train_stem_model(pages), DOMAINS, args.output, describe_read_pages(pages))
     except (OSError, ValueError, ImportError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return report_unusable(error)
     by_topic = compute_f1_by_topic([true for true, _ in validated], [found for _, found in validated])
     print(f"{args.output}: {args.output.stat().st_size / 1000:.0f} kB, from {len(validated)} pages")
     print(f"cross-validated by site: macro-F1 {sum(by_topic.values()) / len(by_topic):.3f}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.extract.page import Page, PageFunction, Rejection, process_remaining, reject_page
 from pipeline.extract.page_stage import PageStage, load_once
+from pipeline.extract.settings import QualityConfig
 from pipeline.filters.text_shape import CHARACTER_WEIGHTS
 
 BATCH = 128  # pages scored together
@@ -24,6 +25,11 @@ class QualityBounds(NamedTuple):
 
     score: float | None = None
     worth: float | None = None
+
+
+def read_quality_bounds(quality: QualityConfig) -> QualityBounds:
+    """Return the least scores of a page that is kept, by the settings."""
+    return QualityBounds(quality.min_score, quality.min_worth)
 
 
 def measure_worth(quality: float, text: str, language: str | None) -> float:

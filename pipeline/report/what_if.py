@@ -18,7 +18,7 @@ from pipeline.config import Config, build_config, compare_configs, config_values
 from pipeline.extract.identify_language import check_language
 from pipeline.extract.page import Rejection
 from pipeline.extract.page_stage import load_once
-from pipeline.extract.score_quality import QualityBounds, add_worth, find_poor_score, load_scorer
+from pipeline.extract.score_quality import QualityBounds, add_worth, find_poor_score, load_scorer, read_quality_bounds
 from pipeline.filters.chain import NamedFilter, apply_filters, load_filters
 from pipeline.io.output import Output
 from pipeline.report.console import new_table
@@ -110,13 +110,8 @@ def judge_kept(row: Mapping[str, Any], config: Config, filters: Sequence[NamedFi
     if found:
         return found.key
     end = hold_thresholds(filters, row)
-    poor = find_poor_score(row["scores"] or {}, bounds_of(config)) if end == KEPT else None
+    poor = find_poor_score(row["scores"] or {}, read_quality_bounds(config.quality)) if end == KEPT else None
     return poor.key if poor else end
-
-
-def bounds_of(config: Config) -> QualityBounds:
-    """Return the least scores of a page that is kept."""
-    return QualityBounds(config.quality.min_score, config.quality.min_worth)
 
 
 def judge_rejected(row: Mapping[str, Any], config: Config, filters: Sequence[NamedFilter]) -> str:
@@ -141,7 +136,7 @@ def judge_rejected(row: Mapping[str, Any], config: Config, filters: Sequence[Nam
 
 def score_text(text: str, language: str, config: Config) -> Rejection | None:
     """Return why a text would be dropped by its scores; None where it would be kept."""
-    least = bounds_of(config)
+    least = read_quality_bounds(config.quality)
     if least == QualityBounds() or not config.quality.score:
         return None
     (scores,) = load_once(load_scorer, config.quality.model)([text], [language])

@@ -11,10 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench.scoring import read_topic_table
 from classifiers.__main__ import main
 from classifiers.errors import ClassifierError
-from classifiers.topics.fit_stem_model import ReadPage, cross_validate_stems, describe_read_pages, train_stem_model
+from classifiers.topics.fit_stem_model import (
+    ReadPage,
+    cross_validate_stems,
+    describe_read_pages,
+    read_topic_labels,
+    train_stem_model,
+)
 from classifiers.topics.labels import TopicLabel, TopicLists, label_pages, read_categorised_articles
 from classifiers.topics.model import load_topic_model
 from classifiers.topics.pages import read_topic_pages
@@ -22,7 +27,7 @@ from classifiers.topics.stem_model import STEM_MODEL, load_stem_model, write_ste
 from classifiers.topics.training import deal_topic_folds
 from pipeline.url.topic_by_address import DOMAINS
 from tests.classifiers.test_references import dump
-from tests.shared import shared_data
+from tests.shared import ROOT, shared_data
 
 WORDS = {
     "sport": "goal team coach stadium striker referee season penalty".split(),
@@ -172,7 +177,12 @@ def test_no_site_is_read_for_training_and_tested():
     with gzip.open(shared_data("crawl/index.jsonl.gz"), "rt") as lines:
         sites = {row["record_id"]: row["site"] for row in map(json.loads, lines)}
     read, tested = (
-        {sites[identity] for name in names for identity in read_topic_table(name) if identity in sites}
+        {
+            sites[identity]
+            for name in names
+            for identity in read_topic_labels(ROOT / "bench" / f"{name}.tsv")
+            if identity in sites
+        }
         for names in (["topics_read"], ["topics", "topics_held_out"])
     )
     assert len(read) > 400 and len(tested) == 220 and not read & tested
