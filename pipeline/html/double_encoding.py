@@ -7,6 +7,7 @@ accented letters. A page that speaks of the fault itself stays as it is.
 """
 
 import re
+from collections.abc import Iterator
 from functools import partial
 
 # What windows-1252 makes of the bytes from 0x80 on; the five that it does not know stay controls.
@@ -22,25 +23,28 @@ CERTAIN = re.compile(
     f"|\u00c3[\u0192\u201a]\u00c2|\u00c3\u00a2\u00e2\u201a\u00ac|(?:{RUN.pattern}){{4}}"
 )
 ALONE = re.compile(f"{PUNCTUATION_RUN}|[\u00c2-\u00df]|\u00f0")  # beginnings of runs that need no other beside them
-ACCENTED = re.compile("[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]")
 # The bytes of a run in a page: a letter from \u00c2 to \u00f4 before what windows-1252 makes of 0x80 to 0xBF.
 GATE = re.compile(rb"\xc3[\x82-\xb4](?:\xc2[\x81-\xbf]|\xe2[\x80\x82\x84]|[\xc5\xc6\xcb])")
 FAULT = re.compile("mojibake|double.encod", re.I)
 MOST_TIMES = 3
+LONGEST = 64  # bytes; a match of CERTAIN has at most 48 in UTF-8, and looks at one more on either side
 
 
 def holds_runs(body: bytes) -> bool:
     """Tell whether the UTF-8 of a page has the bytes of text that was encoded twice, or bytes like them."""
-    return GATE.search(body) is not None
+    return b"\xc3" in body and GATE.search(body) is not None
 
 
 def repair_double_encoding(text: str) -> str:
     """Return a page's text without its second encoding, or its third; unchanged where that is not certain."""
     for _ in range(MOST_TIMES):
-        accented = count_accented(text)
-        runs = RUN.findall(text) if CERTAIN.search(text) and not FAULT.search(text) else []
-        others = accented - sum(map(count_accented, runs))
-        if not runs or others > 2 * len(runs):
+        body = text.encode()
+        parts = list(cut_parts_with_runs(body))
+        if not any(map(CERTAIN.search, parts)):
+            break
+        runs = [run for part in parts for run in RUN.findall(part)]
+        others = count_accented(body) - count_accented("".join(runs).encode())
+        if others > 2 * len(runs) or FAULT.search(text):
             break
         repaired = RUNS.sub(partial(decode_runs, whole=not others), text)
         if repaired == text:
@@ -49,9 +53,23 @@ def repair_double_encoding(text: str) -> str:
     return text
 
 
-def count_accented(text: str) -> int:
-    """Return the number of accented Latin letters."""
-    return len(ACCENTED.findall(text))
+def cut_parts_with_runs(body: bytes) -> Iterator[str]:
+    """Yield the parts of a page's UTF-8 in which runs begin, each with LONGEST bytes behind the last beginning.
+
+    RUN and CERTAIN find in them what they find in the page, for which they take fifty times as long as GATE.
+    """
+    start = end = 0
+    for match in GATE.finditer(body):
+        if match.start() > end:
+            yield body[start:end].decode("utf-8", "ignore")
+            start = match.start() - 1
+        end = match.start() + LONGEST
+    yield body[start:end].decode("utf-8", "ignore")
+
+
+def count_accented(body: bytes) -> int:
+    """Return the number of accented Latin letters, U+00C0 to U+00FF, in UTF-8; the signs of \u00d7 and \u00f7 are none."""
+    return body.count(b"\xc3") - body.count(b"\xc3\x97") - body.count(b"\xc3\xb7")
 
 
 def decode_runs(match: re.Match[str], whole: bool) -> str:

@@ -89,7 +89,6 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "RUNS": ("\u00c3\u00a9", "\u00e2\u20ac\u2122\u00c3"),
         "CERTAIN": ("a\u00c3", "\u00e2\u20ac"),
         "ALONE": ("\u00e2",),
-        "ACCENTED": ("\u00e9",),
         "GATE": ("\u00c3", "\u00c3\u00a9"),
         "FAULT": ("double", "mojibak"),
     },

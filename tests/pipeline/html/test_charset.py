@@ -174,6 +174,12 @@ def test_text_that_may_be_right_is_left_alone(text: str) -> None:
     assert decode_body(f"<p>{text}</p>".encode()) == (f"<p>{text}</p>", "utf-8")
 
 
+@pytest.mark.parametrize("between", ["", "naïve ", "x" * 60, "x" * 70, "漢" * 21, "漢字 " * 3000, "10 €\n" * 40])
+def test_text_that_was_encoded_twice_is_found_wherever_it_stands(between: str) -> None:
+    for text in (f"«À» {between}café{between}«Ü»{between}😀", f"{between}, a café"):
+        assert decode_body(encode_twice(text).encode()) == (text, "utf-8 twice")
+
+
 def test_unclosed_markup_takes_linear_time() -> None:
     for token in (b"<!--", b"<script ", b"<", b"<style>"):
         assert decode_body(b"caf\xe9 \xff\xe8 " * 10 + token * (250_000 // len(token)))[0].startswith("caf")
