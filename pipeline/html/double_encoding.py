@@ -68,7 +68,7 @@ def cut_parts_with_runs(body: bytes) -> Iterator[str]:
 
 
 def count_accented(body: bytes) -> int:
-    """Return the number of accented Latin letters, U+00C0 to U+00FF, in UTF-8; the signs of \u00d7 and \u00f7 are none."""
+    """Return the number of accented Latin letters (U+00C0 to U+00FF, without the two signs among them) in UTF-8."""
     return body.count(b"\xc3") - body.count(b"\xc3\x97") - body.count(b"\xc3\xb7")
 
 
