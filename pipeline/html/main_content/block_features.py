@@ -22,7 +22,7 @@ from pipeline.html.main_content.characters import (
     SIGN,
     SPACE,
     UPPER,
-    read_characters,
+    count_characters,
 )
 from pipeline.html.main_content.class_hints import CLASS_BIT, HINTS, PLAIN_BITS, TAG_BIT, TAG_HINTS
 from pipeline.html.main_content.page_facts import FACTS
@@ -81,10 +81,8 @@ class BlockLayout:
     def __init__(self, page: PageBlocks):
         """Count the characters and find the containers around each block."""
         self.texts = texts = remove_marks(SEPARATOR.join(page.text)).split(SEPARATOR)
-        read = read_characters(texts)
-        counts = self.counts = read.counts
-        self.last = read.classes[read.lengths.cumsum() - 1]
-        self.characters = counts.sum(1)
+        self.counts, self.last = counts, _ = count_characters(texts)
+        self.characters = np.fromiter(map(len, texts), np.int64, len(texts))
         self.length = (self.characters - counts[:, SPACE] + 2 * counts[:, DENSE]).astype(np.float64)
         self.link = np.minimum(1.0, int_column(page.link_characters) / np.maximum(self.characters, 1))
         self.links = int_column(page.links)

@@ -1,9 +1,10 @@
 """The characters of a page's blocks as arrays: their codes, and the class of each."""
 
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
+
+from pipeline.html.main_content.kernels.block_texts import count_classes
 
 Array = np.ndarray
 
@@ -13,14 +14,6 @@ CLASSES = 11
 PLANE = 0x10000  # characters beyond the basic plane count as its last one
 OF_WORDS = np.zeros(CLASSES, bool)
 OF_WORDS[[LOWER, UPPER, DIGIT, DENSE, LETTER]] = True
-
-
-class BlockCharacters(NamedTuple):
-    """The characters of all blocks, one after the other."""
-
-    classes: Array  # uint8
-    lengths: Array  # of the blocks
-    counts: Array  # blocks x CLASSES
 
 
 def classify_letters(lower: int, upper: int, letter: int, digit: int) -> Array:
@@ -71,6 +64,17 @@ def lower_characters(codes: Array) -> Array:
     return lowered
 
 
+@cache
+def letter_table() -> Array:
+    """Return the lower case of each character of a word, with a bit above 16 for one that is a word by itself; 0 for
+    the rest of the basic plane.
+    """
+    classes = character_classes()
+    letters: Array = np.where(OF_WORDS[classes], _lower_table(), 0).astype(np.uint32)
+    letters[classes == DENSE] |= PLANE
+    return letters
+
+
 def is_word_class(classes: Array) -> Array:
     """Tell which classes are of letters and digits."""
     found: Array = OF_WORDS[classes]
@@ -85,10 +89,21 @@ def classify_characters(text: str) -> tuple[Array, Array]:
     return codes, classes
 
 
-def read_characters(texts: list[str]) -> BlockCharacters:
-    """Return the characters of texts: their classes, and the counts of these."""
-    _, classes = classify_characters("".join(texts))
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    owner = np.repeat(np.arange(len(texts)) * CLASSES, lengths)
-    counts = np.bincount(owner + classes, minlength=len(texts) * CLASSES).reshape(len(texts), CLASSES)
-    return BlockCharacters(classes, lengths, counts)
+def read_units(text: str) -> Array:
+    """Return the characters of a text in UTF-16: two units, of no class, for one beyond the basic plane."""
+    return np.frombuffer(text.encode("utf-16-le", "replace"), np.uint16)
+
+
+def count_characters(texts: list[str]) -> tuple[Array, Array]:
+    """Return how many units of each class texts have, texts x CLASSES, and the class of each one's last."""
+    counts, last = np.zeros((len(texts), CLASSES), np.int64), np.empty(len(texts), np.int64)
+    joined = "".join(texts)
+    units = read_units(joined)
+    lengths = np.fromiter(map(len if len(joined) == len(units) else count_units, texts), np.int64, len(texts))
+    count_classes(units.data, lengths.data, character_classes().data, CLASSES, counts.ravel().data, last.data)
+    return counts, last
+
+
+def count_units(text: str) -> int:
+    """Return how many units a text has in UTF-16."""
+    return len(text.encode("utf-16-le", "replace")) // 2

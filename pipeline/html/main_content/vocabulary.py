@@ -1,6 +1,6 @@
 """What words say of a block: the weights of its hashed words, and of the class names around it.
 
-The words of a page are hashed all at once, on arrays. A weight is learned for each hash value (Weinberger et al. 2009,
+A weight is learned for each hash value (Weinberger et al. 2009,
 "Feature hashing for large scale multitask learning"), by `classifiers.main_content`. Sums of weights are whole numbers,
 so that they are equal on every machine.
 """
@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.html.main_content.characters import DENSE, classify_characters, is_word_class, lower_characters
+from pipeline.html.main_content.characters import letter_table, read_units
 from pipeline.html.main_content.class_hints import NAME_VALUES, hash_name
+from pipeline.html.main_content.kernels.block_texts import hash_words
 
 Array = np.ndarray
 
@@ -40,14 +41,7 @@ def _mix_numbers(count: int, seed: int) -> Array:
 LETTER_FACTORS = _mix_numbers(LONGEST_WORD + 1, 0)
 PLACE_FACTORS = _mix_numbers(WHOLE_WORDS + 1, 1)
 PAIR_FACTOR, SINGLE_FACTOR, WHOLE_FACTOR = _mix_numbers(3, 2)
-
-
-def _find_lengths(starts: Array, end: int) -> Array:
-    """Return the lengths of parts that begin at `starts`."""
-    lengths = np.empty(len(starts), np.int64)
-    lengths[:-1] = starts[1:] - starts[:-1]
-    lengths[-1] = end - starts[-1]
-    return lengths
+HASH_FACTORS = np.array((PAIR_FACTOR, SINGLE_FACTOR, WHOLE_FACTOR, MIX), np.uint64)
 
 
 def hash_tags(tags: list[str]) -> Array:
@@ -71,29 +65,13 @@ def hash_block_words(texts: list[str], characters: int = READ_CHARACTERS, bits: 
 
     Digits are alike, as are upper and lower case.
     """
-    codes, classes = classify_characters(SEPARATOR.join([text[:characters] for text in texts]))
-    word = np.flatnonzero(is_word_class(classes))
-    if not len(word):
-        return HashedWords(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    dense = classes[word] == DENSE
-    begins = np.ones(len(word), bool)
-    begins[1:] = (word[1:] - word[:-1] != 1) | dense[1:] | dense[:-1]
-    starts = np.flatnonzero(begins)
-    within = np.arange(len(word)) - np.repeat(starts, _find_lengths(starts, len(word)))
-    letters = lower_characters(codes[word]) * LETTER_FACTORS[np.minimum(within, LONGEST_WORD)]
-    single = np.add.reduceat(letters, starts)
-    of = np.cumsum(codes == 0)[word[starts]]  # the block of each word: that many separators are before it
-    pairs = np.flatnonzero(of[1:] == of[:-1])
-    pair = (single[pairs] * PAIR_FACTOR) ^ single[pairs + 1]
-    firsts = np.flatnonzero(np.concatenate(([True], of[1:] != of[:-1])))
-    counts = _find_lengths(firsts, len(of))
-    order = np.minimum(np.arange(len(of)) - np.repeat(firsts, counts), WHOLE_WORDS)
-    whole = np.add.reduceat(single * PLACE_FACTORS[order], firsts)[counts <= WHOLE_WORDS]
-    mixed = np.concatenate((single * SINGLE_FACTOR, pair * SINGLE_FACTOR, whole * WHOLE_FACTOR))
-    mixed ^= mixed >> np.uint64(29)
-    value = (mixed * np.uint64(MIX)) >> np.uint64(64 - bits)
-    blocks = np.concatenate((of, of[pairs], of[firsts][counts <= WHOLE_WORDS]))
-    return HashedWords(blocks, value.astype(np.int64))
+    units = read_units("".join([text[:characters] + SEPARATOR for text in texts]))
+    block, value = np.empty((2, 2 * len(units)), np.int64)
+    count = hash_words(
+        units.data, letter_table().data, LETTER_FACTORS.data, PLACE_FACTORS.data, HASH_FACTORS.data, bits,
+        np.empty(characters + 1, np.uint64).data, block.data, value.data,
+    )  # fmt: skip
+    return HashedWords(block[:count].copy(), value[:count].copy())
 
 
 def write_weights(weights: Array) -> str:
