@@ -21,7 +21,10 @@ CHECK_EVERY = 50
 LABELS = 5  # languages asked for of the model; what is not among the first five has no probability to speak of
 
 # What is no running text: raw text elements, and lists of countries and languages in their own scripts.
-SKIPPED = re.compile(r"<(?:(!--)|(script|style|template|textarea|select|svg|noscript)(?=[\s/>]))", re.I)
+RAW_ELEMENTS = "(?a:script|style|template|textarea|select|svg|noscript)"
+SKIPPED = re.compile(rf"<(?:(!--)|({RAW_ELEMENTS})(?=[\s/>]))", re.I)
+# White space and tags other than those, then text. Most tags show by their first letter that they are others.
+TAGS_AND_TEXT = re.compile(rf"\s*+(?:<(?:[^!sStTnN>]|(?!!--|{RAW_ELEMENTS}[\s/>]))[^>]*+>\s*+)*+([^<]*+)", re.I)
 # lid.176 confuses these on short texts, and the final decision tells them apart by script (language.py).
 CONFUSED = frozenset(("zh", "yue", "wuu", "ja", "ko"))
 
@@ -71,19 +74,15 @@ def mostly_digits(text: str) -> bool:
 def read_visible_start(html: str, size: int = READ) -> str:
     """Return about the first `size` characters of a page's visible text, in one line. Linear time; never raises."""
     parts, length, position, end = [], 0, 0, min(len(html), SCAN)
-    while length < size and position < end:
-        tag = html.find("<", position, end)
-        if tag < 0:
-            tag = end
-        if tag > position and (part := html[position:tag].strip()):
+    while length < size and position < end and (match := TAGS_AND_TEXT.match(html, position, end)):
+        position = match.end()
+        if part := match[1].rstrip():
             parts.append(part)
             length += len(part) + 1
-        skipped = SKIPPED.match(html, tag, end)
-        if skipped:
+        elif skipped := SKIPPED.match(html, position, end):
             position = _find_element_end(html, skipped[2], skipped.end(), end)
         else:
-            closing = html.find(">", tag, end)
-            position = closing + 1 if closing >= 0 else end
+            break  # a tag that is never closed
     return " ".join(unescape_entities(" ".join(parts)).split())[:size]
 
 

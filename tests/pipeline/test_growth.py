@@ -200,7 +200,11 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "LICENCE_LINK": ("<a rel=", "<a rel ", "<link rel=license", "<a rel=' ", " rel = "),
     },
     "language/identify.py": {"KANA": ("あ", "あ "), "HANGUL": ("한", "한 "), "HAN": ("漢", "漢あ")},
-    "language/prefilter.py": {"SKIPPED": (*COMMENTS, *RAW_TEXT, "<"), "CLOSINGS": ("</svg ", "<select></sel")},
+    "language/prefilter.py": {
+        "SKIPPED": (*COMMENTS, *RAW_TEXT, "<"),
+        "TAGS_AND_TEXT": ("<a", "<s", "<a> ", "<s>", "< >a", "a ", *SPACES),
+        "CLOSINGS": ("</svg ", "<select></sel"),
+    },
     "language/scripts.py": {"ANY": LETTERS, "letter_pattern": LETTERS},
     "text/entities.py": {"LONG_NUMBER": ENTITIES},
     "text/invisible.py": {
