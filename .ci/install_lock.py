@@ -4,7 +4,7 @@
 
 uv does it in half of pip's CPU time. It does not read pip's settings, so the ones that it knows by another name are
 handed to it. pip does the work where it has any other setting, and where uv cannot be installed or does not succeed.
-Nothing is resolved: the lock names every package. No module is compiled before its first import.
+Nothing is resolved: the lock names every package. No module is compiled to bytecode before its first import.
 """
 
 import ast
@@ -67,8 +67,8 @@ def install_by_uv(lock: str, data_folder: str) -> bool:
     cache = Path(sys.prefix, ".uv-cache")  # beside what is installed, so that files are linked, not copied
     command = [sys.executable, "-m", "uv", "--quiet", "--cache-dir", str(cache), "pip", "install", "--no-deps"]
     command += ["--python", sys.executable]
-    setuptools = re.findall(r"^setuptools==\S+", Path(lock).read_text(encoding="utf-8"), re.M)
-    steps = (setuptools, ["--no-build-isolation", "--requirement", lock, "--editable", "."],
+    builders = re.findall(r"^(?:setuptools|cython)==\S+", Path(lock).read_text(encoding="utf-8"), re.M)
+    steps = (builders, ["--no-build-isolation", "--requirement", lock, "--editable", "."],
              ["--target", data_folder, DATA])  # fmt: skip
     try:
         return all(subprocess.run([*command, *step], env=env).returncode == 0 for step in steps)
@@ -79,7 +79,7 @@ def install_by_uv(lock: str, data_folder: str) -> bool:
 def install_by_pip(lock: str, data_folder: str) -> bool:
     """Install all by pip. Returns whether it succeeded."""
     command = [*PIP, "install", "--quiet", "--no-deps", "--no-compile", "--no-cache-dir"]
-    steps = (["--constraint", lock, "pip", "setuptools"],
+    steps = (["--constraint", lock, "pip", "setuptools", "cython"],
              ["--no-build-isolation", "--requirement", lock, "--editable", "."],
              ["--upgrade", "--target", data_folder, DATA])  # fmt: skip
     env = {**os.environ, "PYTHONWARNINGS": "ignore"}

@@ -1,6 +1,7 @@
 """For all tests: property tests draw the same examples in every run, so that a run that passed passes again."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,15 @@ settings.load_profile("repeatable")
 
 # read when gcsfs is imported: else it first asks for each bucket's type over TLS, which no emulator speaks
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
+
+
+def pytest_configure() -> None:
+    """Stop where a compiled module is older than its source, whose place it takes: what is tested would be another."""
+    for compiled in Path(__file__).parents[1].glob("pipeline/**/*.so"):
+        module = compiled.with_name(compiled.name.partition(".")[0])
+        sources = (module.with_suffix(suffix) for suffix in (".py", ".pxd", ".pyx"))
+        if any(source.exists() and source.stat().st_mtime > compiled.stat().st_mtime for source in sources):
+            raise pytest.UsageError(f"{compiled.name} is older than its source: run `make compile`")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.main_content.gold_pages import GoldPage
+from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.block_features import BlockLayout, compute_block_features
-from pipeline.html.main_content.blocks import PageBlocks, read_page_blocks, remove_marks
+from pipeline.html.main_content.blocks import PageBlocks, remove_marks
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\w+")
 MAX_ALIGNED_WORDS = 40_000  # of a page, and of its gold

@@ -15,7 +15,7 @@ from classifiers.main_content.validate import (
     predict_blocks,
     score_page,
 )
-from pipeline.html.main_content.blocks import read_page_blocks
+from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.classifier import parse_main_content_model
 
 pytest.importorskip("catboost", reason="the extra `extraction` is not installed")

@@ -113,9 +113,13 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "html/main_content/blocks.py": {
         "MARKS": ("\x01", "\x02", "a<b>", "<br>"),
-        "FLOWING_NAMES": ("<span class=c12>ab</span>",),
+    },
+    "html/dom/dom_walk.py": {
         "OPENS": ("<p hidden id=S:1>", "<p hidden class=tab>", "<p hidden class=detail>", "tabtable"),
         "split_breaks": ("<br>", "<br> ", "<br><br>", "a<br> <br>"),
+    },
+    "html/dom/inline_boxes.py": {
+        "FLOWING_NAMES": ("<span class=c12>ab</span>",),
     },
     "html/main_content/class_hints.py": {
         "MATHS_SOURCE": ("<p class=mwe-math>", "<p class=katex-mathml>x"),
@@ -124,6 +128,7 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "UNSEEN_NAMES": ("<p class=sr-only>x", "screen-reader-"),
         "NOT_UNSEEN": ("<p class=not-sr-only>x",),
         "OTHER_LINE_NUMBERS": ("<p class=line-numbers>1",),
+        "SPECIAL_RUN": ("<p class=visually>", "hidden", "lnum"),
         "RUN": ("<p class=abc1def2>", "<p class=lineno>1", "lineno", "a-"),
         "_first_letters": (),  # reads this module's own tables
         "HINT_WORDS": ("<p class=nav-article>", "<p class=tags-meta>x", "-ad-", "column-right"),
@@ -147,7 +152,7 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "FAR_RULE": ("<style>.a{left:-999px}</style>", "left:-999px ", "<style>"),
         "SELECTOR": (".a ",),
     },
-    "html/main_content/mathml.py": {
+    "html/elements/mathml.py": {
         "TEX_IMAGE": ("<img class='tex latex' alt=x>",),
         "TEX_SERVICE": ("<img src=latex.php?latex=x>", "codecogs.com/a."),
         "STATED_LATEX": ("<img alt='$x$'>", "$"),
@@ -430,14 +435,19 @@ def functions() -> dict[str, tuple[Callable[[str], object], list[str], list[tupl
         engines.LoadedEngine, "ask_helper", lambda *asked: engines.Extraction(*[""] * 6)
     )  # which has limits of its own
     head = tokens_of("html/metadata", "text/entities", "language/prefilter")
-    page = [*tokens_of("html/elements", "html/main_content", "language/prefilter", "text/entities"), *MARKUP]
+    page = [
+        *tokens_of("html/elements", "html/dom", "html/main_content", "language/prefilter", "text/entities"),
+        *MARKUP,
+    ]
     words = tokens_of("text/tokenize", "text/line_keys", "text/minhash")
     prose = [*tokens_of("filters"), *words]
     responses = tokens_of("html/http", "html/charset", "html/encoding_guess", "html/double_encoding")
     invisible = tokens_of("html/engines", "text/invisible")
     question = "the mill is old and it stands by the river for many years"
     index = ItemIndex.build([[question]], 8, 5, 0.75)
-    shallow = [token for token in [*tokens_of("html/elements", "html/main_content"), *MARKUP] if token not in DEEP]
+    shallow = [
+        token for token in [*tokens_of("html/elements", "html/dom", "html/main_content"), *MARKUP] if token not in DEEP
+    ]
     found = {
         "response": (
             lambda t: read_response(to_bytes(t)),

@@ -51,6 +51,11 @@ UNSEEN_NAMES = re.compile(
     r"^material-(?:icons|symbols)|^(?:headerlink|hash-link|header-anchor|anchorjs-link)$"
 )
 NOT_UNSEEN = re.compile(r":|^not-|not-sr")  # at some widths, or undone
+# A name of UNSEEN_NAMES or OTHER_LINE_NUMBERS has such a run of letters.
+SPECIAL_RUN = re.compile(
+    r"visually|screen|^(?:sr|line|material)|"
+    r"^(?:invisible|hidden|assistive|headerlink|hash|anchor|anchorjs|blob|lnums?|ln)$"
+)
 CODE_RUNS = frozenset(
     """code codeblock sourcecode codesnippet codehilite codebox programlisting syntaxhighlighter highlight prettyprint
     hljs geshi crayon snippet mono monospace""".split()
@@ -69,7 +74,9 @@ MANY_VALUES = 16  # of an element; no further names are hashed
 NO_VALUES: tuple[int, ...] = ()
 NameHints = tuple[int, tuple[int, ...]]  # bits, and hash values
 KNOWN_NAMES: dict[str, NameHints] = {}  # of names seen before: a pure function's cache
-KNOWN_RUNS: dict[str, tuple[int, int]] = {}  # likewise, of runs of letters; complement of bits where the name goes on
+RunHints = tuple[int, int, int]  # bits, hash value, and which looks at the whole name may say something else
+LOOK_BEYOND, LOOK_SPECIAL = 1, 2
+KNOWN_RUNS: dict[str, RunHints] = {}  # likewise, of runs of letters
 
 
 def _first_letters(word: str) -> str:
@@ -117,19 +124,20 @@ def _read_name(name: str) -> NameHints:
     """Return the bits and the hash values of one name: those of its runs of letters, which come again in many names."""
     values = []
     lower = name.lower()
-    found, whole = _find_special_bits(lower), False
+    found = looks = 0
     for run in RUN.findall(lower):
         known = KNOWN_RUNS.get(run)
         if known is None:
             if len(KNOWN_RUNS) >= MANY_NAMES:
                 KNOWN_RUNS.clear()
-            known = KNOWN_RUNS[run] = _find_run_bits(run), hash_name(run)
-        bits, value = known
+            known = KNOWN_RUNS[run] = _read_run(run)
+        bits, value, look = known
         values.append(value)
-        if bits < 0:
-            bits, whole = ~bits, True
         found |= bits
-    if whole and NOT_IN_A_RUN.search(lower):
+        looks |= look
+    if looks & LOOK_SPECIAL:
+        found |= _find_special_bits(lower)
+    if looks & LOOK_BEYOND and NOT_IN_A_RUN.search(lower):
         found = _search_words(lower) | _find_maths_bits(name) | found & SPECIAL_BITS
     return found, tuple(values)
 
@@ -145,15 +153,17 @@ def _find_special_bits(name: str) -> int:
     return (UNSEEN_NAME if unseen else 0) | (LINE_NUMBERS if OTHER_LINE_NUMBERS.search(name) else 0)
 
 
-def _find_run_bits(run: str) -> int:
-    """Return the bits of a run of letters; their complement where the whole name may say something else."""
-    if run.startswith(LINE_NUMBER_NAMES):
-        return LINE_NUMBERS
-    code = CODE_NAME if run in CODE_RUNS else 0
-    found = (
-        code if BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]) else code | _search_words(run)
+def _read_run(run: str) -> RunHints:
+    """Return what a run of letters hints at, its hash value, and the looks that a whole name with it needs."""
+    looks = (LOOK_BEYOND if run.endswith(BEYOND) or MATHS.search(run) else 0) | (
+        LOOK_SPECIAL if SPECIAL_RUN.search(run) else 0
     )
-    return ~found if run.endswith(BEYOND) or MATHS.search(run) else found
+    if run.startswith(LINE_NUMBER_NAMES):
+        return LINE_NUMBERS, hash_name(run), looks & LOOK_SPECIAL
+    bits = CODE_NAME if run in CODE_RUNS else 0
+    if not BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]):
+        bits |= _search_words(run)
+    return bits, hash_name(run), looks
 
 
 def _search_words(name: str) -> int:

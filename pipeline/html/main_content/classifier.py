@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.block_features import (
     CONTEXT_NAMES,
     NAMES,
@@ -14,7 +15,7 @@ from pipeline.html.main_content.block_features import (
     compute_block_features,
     context_features,
 )
-from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, PageBlocks, read_page_blocks
+from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW, TERM, PageBlocks
 from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
 from pipeline.html.main_content.enclosed_blocks import find_enclosed_blocks

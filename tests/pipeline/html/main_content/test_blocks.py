@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.html.main_content.blocks import BREAK, ITEM, PARAGRAPH, PRE, ROW, read_page_blocks, remove_marks
+from pipeline.html.dom.page_reader import read_page_blocks
+from pipeline.html.main_content.blocks import BREAK, ITEM, PARAGRAPH, PRE, ROW, remove_marks
 from pipeline.html.main_content.class_hints import find_name_hints
 from pipeline.html.main_content.render import render_markdown, render_text
 from tests.shared import ROOT
@@ -157,7 +158,7 @@ def test_deep_nesting_needs_no_recursion() -> None:
 def test_every_process_reads_the_same_blocks():
     """Sets of strings have another order in each process; nothing of a page may depend on it."""
     page = "<main id=a role=b itemprop=c class='d e'><p>One text.</p><div role=f id=g>Another</div></main>"
-    program = f"from pipeline.html.main_content.blocks import read_page_blocks\nprint(read_page_blocks({page!r}))"
+    program = f"from pipeline.html.dom.page_reader import read_page_blocks\nprint(read_page_blocks({page!r}))"
     found = set()
     for seed in ("0", "1", "2", "3"):
         env = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}

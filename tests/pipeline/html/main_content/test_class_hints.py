@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.block_features import (
     CONTEXT_NAMES,
     NAMES,
@@ -14,7 +15,6 @@ from pipeline.html.main_content.block_features import (
     compute_block_features,
     context_features,
 )
-from pipeline.html.main_content.blocks import read_page_blocks
 from pipeline.html.main_content.class_hints import (
     CLASS_BIT,
     CLASS_HINTS,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.block_features import BlockLayout
-from pipeline.html.main_content.blocks import read_page_blocks
 from pipeline.html.main_content.boosted_trees import parse_forests
 from pipeline.html.main_content.classifier import (
     bridge_gaps,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.block_features import NAMES, BlockLayout, compute_block_features
-from pipeline.html.main_content.blocks import read_page_blocks
 from pipeline.html.main_content.page_facts import FACTS, find_page_facts, read_own_text
 from pipeline.html.main_content.records import group_equal, sum_up
 from pipeline.html.main_content.vocabulary import (

@@ -1,0 +1,67 @@
+"""Parse a page (lexbor through selectolax) and read its blocks, and what it says of itself as a whole."""
+
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
+
+from pipeline.html.dom.dom_table import open_dom_table
+from pipeline.html.dom.dom_walk import DomWalker
+from pipeline.html.elements.hidden_text import remove_moved_text
+from pipeline.html.main_content.blocks import PageBlocks
+from pipeline.html.main_content.class_hints import SPECIAL_BITS, find_name_hints
+from pipeline.html.main_content.page_facts import find_page_facts
+
+LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content
+STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
+
+
+def read_page_blocks(html: str, url: str = "") -> PageBlocks:
+    """Parse a page and return its blocks. Its address says what type of page it is.
+
+    Never raises for what is in the page; time and memory are the parser's.
+    """
+    parser = parse_document(html, scripting=True)
+    page = walk_page(parser, everything=False)
+    if sum(map(len, page.text)) < LITTLE_TEXT:
+        whole = walk_page(parse_document(html, scripting=False), everything=True)
+        if sum(map(len, whole.text)) > sum(map(len, page.text)):
+            page = whole
+    read_statements(parser, page)
+    page.facts, page.stated = find_page_facts(html, url)
+    return page
+
+
+def parse_document(html: str, scripting: bool) -> LexborHTMLParser:
+    """Parse a page without the text that its style sheets move away. With `scripting`, as browsers do, <noscript> holds
+    no elements: one in it that never ends, such as an <iframe/>, cannot take in the rest of the page.
+    """
+    parser = LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS, scripting=scripting)
+    remove_moved_text(parser, html)
+    return parser
+
+
+def find_root(parser: LexborHTMLParser) -> LexborNode | None:
+    """Return the element whose nodes are the page: the body, or what a page of frames has in its place."""
+    return parser.body if parser.body is not None else parser.root
+
+
+def walk_page(parser: LexborHTMLParser, everything: bool) -> PageBlocks:
+    """Return the blocks of a parsed page; with `everything`, of hidden, template and noscript content, too."""
+    root = find_root(parser)
+    if root is None:
+        return PageBlocks()
+    return DomWalker(parser, open_dom_table(root), everything).read_page()
+
+
+def read_statements(parser: LexborHTMLParser, page: PageBlocks) -> None:
+    """Fill in what a page says of itself as a whole."""
+    title = parser.css_first("title")
+    page.title = " ".join(title.text().split())[:500] if title is not None else ""
+    if parser.body is not None:
+        attributes = parser.body.attributes
+        names = " ".join(filter(None, (attributes.get("class"), attributes.get("id"))))
+        page.names = find_name_hints(names) & ~SPECIAL_BITS
+    for meta in parser.head.css(STATEMENTS) if parser.head is not None else ():
+        stated = " ".join((meta.attributes.get("content") or "").split())[:500]
+        if meta.attributes.get("property") == "og:type":
+            page.sort = page.sort or stated.lower()
+        elif len(stated) > len(page.description):
+            page.description = stated
