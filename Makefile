@@ -30,7 +30,7 @@ compile: $(VENV)/.compiled
 
 $(VENV)/.compiled: $(VENV)/.ready setup.py $(TYPES) $(TYPES:.pxd=.py) $(shell find pipeline -name '*.pyx')
 	@$(PY) setup.py --quiet build_ext --inplace
-	@ls pipeline/html/dom/*.so >/dev/null 2>&1 || \
+	@find pipeline -name '*.so' | grep -q . || \
 		echo "nothing was compiled (is there a C compiler?): the engine gristmill works, but more slowly"
 	@touch $@
 

@@ -1,15 +1,13 @@
-"""Compile the modules of COMPILED, where Cython and a C compiler are. Elsewhere their Python source runs, more slowly.
+"""Compile the modules that have C types (a .pxd file) beside them, where Cython and a C compiler are.
 
-`python setup.py build_ext --inplace` puts them beside their sources. All other settings are in setup.cfg.
+Elsewhere their Python source runs, more slowly. `python setup.py build_ext --inplace` puts the compiled modules beside
+their sources. All other settings are in setup.cfg.
 """
+
+from pathlib import Path
 
 from setuptools import Extension, setup
 
-# The .py files have their C types in a .pxd file of the same name. The .pyx file has a twin in Python, DomTable.
-COMPILED = (
-    "pipeline/html/dom/dom_walk.py",
-    "pipeline/html/dom/lexbor_table.pyx",
-)
 # No fused multiplications: sums of products are the same on every machine, and the same as without a compiler.
 FLAGS = ["-O2", "-ffp-contract=off"]
 DIRECTIVES = {"language_level": "3", "annotation_typing": False}
@@ -21,9 +19,11 @@ def list_extensions() -> list[Extension]:
         from Cython.Build import cythonize
     except ImportError:
         return []
+    typed = (path.with_suffix(".py") for path in Path("pipeline").rglob("*.pxd"))
+    sources = sorted([*typed, *Path("pipeline").rglob("*.pyx")])
     extensions = [
-        Extension(path.rpartition(".")[0].replace("/", "."), [path], extra_compile_args=FLAGS, optional=True)
-        for path in COMPILED
+        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=FLAGS, optional=True)
+        for path in sources
     ]
     return list(cythonize(extensions, build_dir="build/cython", compiler_directives=DIRECTIVES, quiet=True))
 
