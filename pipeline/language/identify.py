@@ -111,7 +111,7 @@ class LanguageModel:
 
     def ask(self, starts: Sequence[str]) -> list[tuple[str, float]]:
         """Return the model's answer on each text of one line, corrected where its script rules it out."""
-        known = [index for index, start in enumerate(starts) if _has_language(start)]
+        known = find_texts_with_language(starts)
         answers = [UNDETERMINED] * len(starts)
         if known:
             labels, scores = self.model.predict([starts[index] for index in known], k=1)
@@ -148,10 +148,16 @@ def count_letters_and_digits(text: str) -> tuple[int, int]:
     return int(np.count_nonzero(flags & characters.ALNUM)) - digits, digits
 
 
-def _has_language(text: str) -> bool:
-    """Tell whether a text has letters enough to be in a language."""
-    letters, digits = count_letters_and_digits(text)
-    return letters >= MIN_LETTERS and letters >= MIN_LETTER_SHARE * (letters + digits)
+def find_texts_with_language(texts: Sequence[str]) -> list[int]:
+    """Return the numbers of the texts that have letters enough to be in a language."""
+    flags = characters.text_flags(characters.to_code_points("".join(texts)))
+    edges = np.cumsum([0, *map(len, texts)])
+    alphanumeric, digits = (
+        np.diff(np.append(0, np.cumsum((flags & flag) != 0))[edges]) for flag in (characters.ALNUM, characters.DECIMAL)
+    )
+    letters = alphanumeric - digits
+    found: list[int] = ((letters >= MIN_LETTERS) & (letters >= MIN_LETTER_SHARE * alphanumeric)).nonzero()[0].tolist()
+    return found
 
 
 def _count_script_letters(script: re.Pattern[str], text: str) -> int:
