@@ -4,14 +4,16 @@ The trees are symmetric (each level asks one question), so a leaf's number is th
 numbers, so that a score is the same sum on every machine, and for a block alone as among others.
 """
 
-from collections.abc import Iterable
+import importlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
 LEAF_UNIT = 1 / 10_000  # of the log odds: what one step of a leaf is worth
 DECIMALS = 4  # of a probability
+COLUMNS_AT_ONCE = 2_000_000  # answers of all trees that are in memory at one time
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,10 @@ class BoostedForest:
 
     @cached_property
     def questions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each question once: its feature and border, [questions, 1]; and which one a tree asks, [depth, trees]."""
+        """Each question once: its feature and its border; and which ones a tree asks, [depth, trees]."""
         asked = np.stack((self.feature.ravel().astype(np.float64), self.border.ravel().astype(np.float64)))
         once, place = np.unique(asked, axis=1, return_inverse=True)
-        return once[0].astype(np.intp), once[1].astype(np.float32)[:, None], place.reshape(self.feature.shape).T.copy()
+        return once[0].astype(np.intp), once[1].astype(np.float32), place.reshape(self.feature.shape).T.copy()
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Return the probability of each column of `rows` (features x columns), rounded to DECIMALS."""
@@ -37,23 +39,48 @@ class BoostedForest:
         return found
 
     def add_leaves(self, rows: np.ndarray) -> np.ndarray:
-        """Return the log odds of each column of `rows` (features x columns), in LEAF_UNITs: int64."""
+        """Return the log odds of each column of `rows` (float32, features x columns), in LEAF_UNITs: int64."""
         trees, depth = self.feature.shape
+        total = np.full(rows.shape[1], self.bias, np.int64)
+        step = max(1, COLUMNS_AT_ONCE // (trees * depth))
+        sum_leaves = find_compiled_sums() or sum_leaves_on_arrays
         feature, border, asked = self.questions
-        columns = rows.shape[1]
-        total = np.full(columns, self.bias, np.int64)
-        step = max(1, 2_000_000 // (trees * depth))  # columns at a time: some megabytes of answers
-        offsets = (np.arange(trees) << depth)[:, None]
-        values = self.leaves.ravel()
-        for start in range(0, columns, step):
-            answers = (rows[:, start : start + step].take(feature, 0) > border).view(np.uint8)
-            leaf = answers.take(asked[depth - 1], 0)
-            for level in range(depth - 2, -1, -1):
-                leaf += leaf
-                leaf += answers.take(asked[level], 0)
-            # "wrap" looks for no place out of range, of which there is none
-            total[start : start + step] += values.take(leaf + offsets, mode="wrap").sum(0, dtype=np.int32)
+        for start in range(0, len(total), step):
+            columns = np.ascontiguousarray(rows[:, start : start + step], np.float32)
+            sum_leaves(columns, feature, border, asked, self.leaves, total[start : start + step])
         return total
+
+
+LeafSums = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+
+
+@cache
+def find_compiled_sums() -> LeafSums | None:
+    """Return the compiled twin of `sum_leaves_on_arrays`; None where it was not built."""
+    try:
+        found: LeafSums = importlib.import_module("pipeline.html.main_content.leaf_sums").sum_leaves
+    except ImportError:
+        return None
+    return found
+
+
+def sum_leaves_on_arrays(
+    rows: np.ndarray, feature: np.ndarray, border: np.ndarray, asked: np.ndarray, leaves: np.ndarray, total: np.ndarray
+) -> None:
+    """Add to `total`, in place, the leaf that each column of `rows` reaches in each tree.
+
+    A question is whether the row `feature` is above the `border`; `asked` names the questions of each tree, level by
+    level, the lowest bit of a leaf's number first.
+    """
+    depth, trees = asked.shape
+    offsets = (np.arange(trees) << depth)[:, None]
+    answers = (rows.take(feature, 0) > border[:, None]).view(np.uint8)
+    leaf = answers.take(asked[depth - 1], 0)
+    for level in range(depth - 2, -1, -1):
+        leaf += leaf
+        leaf += answers.take(asked[level], 0)
+    # "wrap" looks for no place out of range, of which there is none
+    total += leaves.ravel().take(leaf + offsets, mode="wrap").sum(0, dtype=np.int32)
 
 
 @dataclass

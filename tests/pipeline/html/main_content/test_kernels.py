@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from pipeline.html.main_content import kernels
+from pipeline.html.main_content.boosted_trees import find_compiled_sums, sum_leaves_on_arrays
 from pipeline.html.main_content.characters import COMMA, DENSE, END, LOWER, SPACE, UPPER, count_characters
 from pipeline.html.main_content.classifier import judge_blocks, load_main_content_model
 
@@ -87,3 +88,21 @@ def test_compiled_kernels_find_what_their_source_finds(monkeypatch: pytest.Monke
         page = "".join(draw.choices(PARTS, k=draw.randrange(1, 60)))
         judge_blocks(f"<title>The mill</title>{page}", "https://a.example/docs/mill", 0.5, load_main_content_model())
     assert calls == expected
+
+
+def test_compiled_trees_give_the_sums_that_arrays_give() -> None:
+    compiled = find_compiled_sums()
+    if compiled is None:
+        pytest.skip("no trees are compiled here: there are only the arrays")
+    draw = np.random.default_rng(3)
+    for depth in (1, 2, 6, 8):
+        for columns in (0, 1, 30):
+            rows = draw.integers(0, 4, (5, columns)).astype(np.float32)  # many are equal to a border
+            feature, border = draw.integers(0, 5, 20), draw.integers(0, 4, 20).astype(np.float32)
+            asked, leaves = draw.integers(0, 20, (depth, 40)), draw.integers(-9, 9, (40, 1 << depth)).astype(np.int32)
+            found, expected = np.ones(columns, np.int64), np.ones(columns, np.int64)
+            compiled(rows, feature, border, asked, leaves, found)
+            sum_leaves_on_arrays(rows, feature, border, asked, leaves, expected)
+            assert found.tolist() == expected.tolist()
+    with pytest.raises(ValueError, match="leaves"):
+        compiled(rows, feature, border, asked, leaves[:, :2].copy(), found)
