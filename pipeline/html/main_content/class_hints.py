@@ -67,7 +67,6 @@ OTHER_LINE_NUMBERS = re.compile(r"(?:^|[_-])(?:line-?num(?:ber)?s?|blob-num|lnum
 MATHS = re.compile("math|katex|mjx")  # without which a name says nothing of it
 RUN = re.compile("[a-z]+")
 LONGEST_NAME = 80  # characters of a class name or id that are read
-LONGEST_KNOWN = 500  # characters of all names of an element; the bits of longer ones are not kept
 MANY_NAMES = 50_000
 NAME_VALUES = 1 << 14
 MANY_VALUES = 16  # of an element; no further names are hashed
@@ -102,22 +101,17 @@ def find_name_hints(names: str) -> int:
 
 def read_names(names: str) -> NameHints:
     """Return the bits and the hash values of class names, id and role, separated by spaces."""
-    found = KNOWN_NAMES.get(names)
-    if found is None:
-        if len(KNOWN_NAMES) >= MANY_NAMES:
-            KNOWN_NAMES.clear()
-        bits, values = 0, NO_VALUES
-        for name in names.split():
-            name = name[:LONGEST_NAME]
-            read = KNOWN_NAMES.get(name)
-            if read is None:
-                read = KNOWN_NAMES[name] = _read_name(name)
-            bits |= read[0]
-            values += read[1] if len(values) < MANY_VALUES else NO_VALUES
-        found = bits, values
-        if len(names) <= LONGEST_KNOWN:
-            KNOWN_NAMES[names] = found
-    return found
+    bits, values = 0, NO_VALUES
+    for name in names.split():
+        read = KNOWN_NAMES.get(name)
+        if read is None:
+            if len(KNOWN_NAMES) >= MANY_NAMES:
+                KNOWN_NAMES.clear()
+            short = name[:LONGEST_NAME]
+            read = KNOWN_NAMES[short] = _read_name(short)
+        bits |= read[0]
+        values += read[1] if len(values) < MANY_VALUES else NO_VALUES
+    return bits, values
 
 
 def _read_name(name: str) -> NameHints:
