@@ -1,8 +1,10 @@
 """A wheel and an sdist as a user gets them, and the lock that `make setup` installs."""
 
 import configparser
+import importlib.util
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -80,6 +82,10 @@ def test_the_wheel_has_all_data_and_no_tests(built):
     )
     assert {name for name in listed.stdout.split() if not name.endswith((".md", ".j2"))} <= names
     assert not [name for name in names if name.startswith(("tests", "bench", "demo", "docs", "examples"))]
+    compiled = {name.partition(".")[0] for name in names if name.endswith(".so")}
+    if shutil.which("cc") and importlib.util.find_spec("Cython"):
+        typed = {name.partition(".")[0] for name in names if name.endswith((".pxd", ".pyx"))}
+        assert compiled == typed and "pipeline/html/dom/dom_walk" in compiled
     needed = [line.partition(";")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist: ")]
     assert any(line.startswith("Requires-Dist: torch") for line in needed) and not any("==" in line for line in needed)
 

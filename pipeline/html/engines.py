@@ -156,6 +156,8 @@ def is_small(html: str, limit: int) -> bool:
 
 def _replace_surrogates(html: str) -> str:
     """Return a string that can be written as UTF-8: native parsers refuse one that cannot."""
+    if html.isascii():
+        return html
     try:
         html.encode()
         return html
