@@ -91,7 +91,7 @@ def find_processes(main: int) -> dict[str, list[int]]:
         command = read_command(pid)
         if b"pipeline.html.engines" in command:
             found["sandbox"].append(pid)
-        elif b"forkserver" in command:
+        elif b"resource_tracker" not in command:  # multiprocessing's, which is none of these
             found["server" if parents[pid] == main else "worker"].append(pid)
     return found
 

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -75,6 +76,7 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
     """Load the config and run the jobs of a command, for one dump after the other. Returns the exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: no job multiplies matrices worth a thread
     from pipeline.cli.run_extract import has_own_part
     from pipeline.config import load_config, split_dumps
     from pipeline.io.input_shards import InputShard

@@ -39,20 +39,22 @@ class Progress:
         self.live: Any = None
 
     def __enter__(self) -> "Progress":
-        """Begin the live line where there is a terminal."""
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.live import Live
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
-            share = TextColumn("{task.percentage:>3.0f}%")
-            times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-            self.bar = Bar(TextColumn("extract"), BarColumn(), share, *times, speed_estimate_period=120)
-            self.task = self.bar.add_task("extract", total=self.total, completed=self.bytes)
-            self.live = Live(self.bar, console=Console(stderr=True), transient=False)
-            self.live.start()
+        """Show nothing yet: a thread draws the live line, and workers are no forks of a process with threads."""
         return self
+
+    def start_live_line(self) -> None:
+        """Begin the live line."""
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        share = TextColumn("{task.percentage:>3.0f}%")
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        self.bar = Bar(TextColumn("extract"), BarColumn(), share, *times, speed_estimate_period=120)
+        self.task = self.bar.add_task("extract", total=self.total, completed=self.bytes)
+        self.live = Live(self.bar, console=Console(stderr=True), transient=False)
+        self.live.start()
 
     def __exit__(self, *exc: object) -> None:
         """End the live line; a log gets its last line."""
@@ -62,7 +64,12 @@ class Progress:
             self.log()
 
     def __call__(self, report: Report) -> None:
-        """Take a worker's report; what a lost worker had reported of its task is taken back."""
+        """Take a worker's report; what a lost worker had reported of its task is taken back.
+
+        The first one, of any kind, begins the live line where there is a terminal.
+        """
+        if not self.live and sys.stderr.isatty():
+            self.start_live_line()
         if report.kind == "lost":
             for value in report.value:
                 self.bytes -= value.get("bytes", 0)

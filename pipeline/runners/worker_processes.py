@@ -1,25 +1,33 @@
 """How the worker processes of this machine start and end.
 
-On Linux a server process imports what all workers need, Beam above all (two to three CPU-seconds), and each worker is a
-fork of it (`forkserver` of multiprocessing). Elsewhere each worker is an interpreter of its own, since libraries of
-macOS do not survive a fork.
+On Linux each worker is a fork of a server (`forkserver` of multiprocessing), which has imported what workers need, Beam
+above all. Where this process has imported it already and runs no thread, the server is a fork of this process; else it
+is a new interpreter, which imports it again (one CPU-second). Elsewhere each worker is an interpreter of its own, since
+libraries of macOS do not survive a fork.
 """
 
+import gc
+import importlib
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.context import BaseContext, ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
+from typing import Any, NoReturn
 
-# Imported first in the server: it keeps the server's want of memory to the one line that the parent prints.
+# Imported first in the server: it keeps the server's want of memory or files to the one line that the parent prints.
 SERVER_MODULE = "pipeline.runners.worker_server"
 # For `modules` of open_worker_context, before those that import Beam: workers take less memory and start faster.
 SMALL_BEAM = "pipeline.runners.small_beam"
 
+# Threads that do not keep a process from a fork: jemalloc, in pyarrow, ends its own before and starts it afterwards.
+HARMLESS_THREADS = ("jemalloc_bg_thd",)
 SERVER_ENDED = 255  # the exit code that multiprocessing gives a worker of which the server, gone, cannot tell it
 
 
@@ -45,21 +53,80 @@ def open_worker_context(modules: Sequence[str]) -> Iterator[BaseContext]:
     """Give the context in which workers are started while the block runs; `modules` are imported once for all of them.
 
     The workers must have ended before the block ends. It then waits for the server, whose CPU time becomes that of this
-    process's children, and the next block's server sees the environment of its own time.
+    process's children, and the next block's server sees the environment of its own time. Where this process has
+    imported all of `modules`, workers find its modules as they are now; a caller who must not have that imports none.
     """
     if sys.platform != "linux":
         yield multiprocessing.get_context("spawn")
         return
-    from multiprocessing import forkserver
-
     context = WorkerContext()
-    context.set_forkserver_preload([SERVER_MODULE, *modules])
     with ignore_interrupts():
-        forkserver.ensure_running()
+        if sys.modules.keys() >= set(modules) and runs_one_thread():
+            fork_server()
+        else:
+            context.set_forkserver_preload([SERVER_MODULE, *modules])
+            forkserver.ensure_running()
     try:
         yield context
     finally:
-        forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public way
+        find_server()._stop()
+
+
+def runs_one_thread() -> bool:
+    """Return whether this process may be forked: no other thread holds a lock that nobody would release in the fork."""
+    for number in set(os.listdir("/proc/self/task")) - {str(os.getpid())}:
+        with suppress(OSError), open(f"/proc/self/task/{number}/comm") as name:  # a thread may have ended
+            if name.read().strip() not in HARMLESS_THREADS:
+                return False
+    return True
+
+
+def find_server() -> Any:
+    """Return what multiprocessing keeps of the server. There is no public way."""
+    return vars(forkserver)["_forkserver"]
+
+
+def fork_server() -> None:
+    """Start the server as a fork of this process; do nothing where one runs."""
+    server = find_server()
+    if server._forkserver_pid is not None:
+        return
+    resource_tracker.ensure_running()
+    address: str = vars(connection)["arbitrary_address"]("AF_UNIX")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        os.chmod(address, 0o600)
+        listener.listen()
+        read_end, write_end = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gc.freeze()  # the collector would write to the memory that the processes share
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # the fork must never run this process's handler
+        pid = os.fork()
+        if not pid:
+            serve_forks(listener.fileno(), read_end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        os.close(read_end)
+    server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, write_end, pid
+
+
+def serve_forks(listener: int, read_end: int) -> NoReturn:
+    """Be the server, until its parent and all workers have closed the other end of a pipe; then end the process."""
+    try:
+        importlib.import_module(SERVER_MODULE)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for name in os.listdir("/proc/self/fd"):  # a file that its parent has locked is free when that ends
+            if int(name) not in (0, 1, 2, listener, read_end, nothing):
+                os.dup2(nothing, int(name), inheritable=False)
+        forkserver.main(listener, read_end, [])
+    except SystemExit:
+        os._exit(0)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        os._exit(1)
 
 
 @contextmanager

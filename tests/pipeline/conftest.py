@@ -15,7 +15,7 @@ from pipeline.cli.run import run
 from pipeline.cli.run_extract import EXTRACT_MODULES
 from pipeline.config import Config, build_config
 from pipeline.io.temporary import machine_folder
-from pipeline.runners import local_pool, process_pool
+from pipeline.runners import local_pool, process_pool, worker_processes
 from pipeline.runners.worker_processes import open_worker_context
 from tests.pipeline.crawls import article, html, pages, record, response, write_warc
 
@@ -58,6 +58,7 @@ def shared_worker_server() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (local_pool, process_pool):
             patch.setattr(module, "open_worker_context", open_shared_context)
+        patch.setattr(worker_processes, "runs_one_thread", lambda: False)  # workers see nothing of what tests replace
         yield
     stop()
 
