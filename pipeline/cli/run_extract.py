@@ -1,6 +1,5 @@
 """The extract job of a run: over what is not done yet, on this machine's cores or on another runner."""
 
-import importlib
 import os
 import signal
 import sys
@@ -34,7 +33,7 @@ from pipeline.runners.beam_options import beam_options, is_local
 from pipeline.runners.local_pool import WorkerLoss, run_tasks
 from pipeline.runners.page_charges import charge_loss, read_loss
 from pipeline.runners.page_watch import NOBODY
-from pipeline.runners.worker_processes import SMALL_BEAM
+from pipeline.runners.worker_processes import SMALL_BEAM, import_modules
 
 EXTRACT_MODULES = (SMALL_BEAM, "pipeline.extract.job")  # what the workers of this machine import
 DONE = (WORK, "extract.json")
@@ -80,8 +79,7 @@ def run_extract(found: RemainingWork, files: list[InputFile], config: Config, ou
             recovery = LossRecovery(output, retries=not has_own_transform(config))
             modules = [name for name in EXTRACT_MODULES if name != SMALL_BEAM or not has_own_part(config)]
             if SMALL_BEAM in modules:  # once for all: the workers are forks of this process
-                for name in modules:
-                    importlib.import_module(name)
+                import_modules(modules)
             run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery, modules)
             if merges.waiting:  # a stage of the user's own kept pages back until all splits were drawn
                 run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags, modules=modules)

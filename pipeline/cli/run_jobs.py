@@ -1,7 +1,6 @@
 """`gristmill run | extract | dedup | publish CONFIG.yaml`: run the jobs."""
 
 import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -77,10 +76,12 @@ def add_job_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
     """Load the config and run the jobs of a command, for one dump after the other. Returns the exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: no job multiplies matrices worth a thread
+    from pipeline.runners.worker_processes import SMALL_BEAM, import_modules
+
+    import_modules(["pipeline.cli.run", "pipeline.report.inspect_output"])
     from pipeline.cli.run_extract import has_own_part
     from pipeline.config import load_config, split_dumps
     from pipeline.io.input_shards import InputShard
-    from pipeline.runners.worker_processes import SMALL_BEAM
     from pipeline.settings import ConfigError
 
     try:
@@ -89,7 +90,7 @@ def load_and_run(args: argparse.Namespace, flags: list[str]) -> int:
     except ConfigError as error:
         return print_error(error, 2)
     if args.command != "extract" and not flags and not has_own_part(config):
-        importlib.import_module(SMALL_BEAM)  # before anything imports all of Beam here
+        import_modules([SMALL_BEAM])  # before anything imports all of Beam here
     if args.tried is not None:
         from pipeline.cli.previews.try_pages import try_pages
 
