@@ -13,9 +13,10 @@ from classifiers.fit_forest import BoostingSettings, fit_forest
 from classifiers.main_content.block_labels import BlockExample
 from classifiers.main_content.draw import draw_blocks
 from classifiers.main_content.fit_vocabulary import fit_vocabulary, hash_example
-from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, WORDS, context_features, word_features
+from pipeline.html.main_content.block_features import CONTEXT_NAMES, NAMES, context_features, word_features
 from pipeline.html.main_content.boosted_trees import BoostedForest, write_forest
 from pipeline.html.main_content.classifier import MainContentModel, build_main_content_model
+from pipeline.html.main_content.kernels.block_columns import WORDS
 from pipeline.html.main_content.vocabulary import Vocabulary, write_weights
 
 TREES = (160, 350)
@@ -57,7 +58,7 @@ def stack_blocks(
 def compute_word_rows(example: BlockExample, vocabulary: Vocabulary) -> np.ndarray:
     """Return the rows of WORDS of a page."""
     assert example.layout is not None  # pages without blocks are not trained on
-    return word_features(example.layout, vocabulary).astype(np.float32)
+    return word_features(example.layout, vocabulary)
 
 
 class StackedRows(NamedTuple):

@@ -66,12 +66,13 @@ def lower_characters(codes: Array) -> Array:
 
 @cache
 def letter_table() -> Array:
-    """Return the lower case of each character of a word, with a bit above 16 for one that is a word by itself; 0 for
-    the rest of the basic plane.
+    """Return the lower case of each character of a word, PLANE more for one that is a word by itself; 0 for the rest of
+    the basic plane, but 2 PLANE for the character 0, which is no part of a text.
     """
     classes = character_classes()
     letters: Array = np.where(OF_WORDS[classes], _lower_table(), 0).astype(np.uint32)
-    letters[classes == DENSE] |= PLANE
+    letters[classes == DENSE] += PLANE
+    letters[0] = 2 * PLANE
     return letters
 
 
@@ -100,7 +101,7 @@ def count_characters(texts: list[str]) -> tuple[Array, Array]:
     joined = "".join(texts)
     units = read_units(joined)
     lengths = np.fromiter(map(len if len(joined) == len(units) else count_units, texts), np.int64, len(texts))
-    count_classes(units.data, lengths.data, character_classes().data, CLASSES, counts.ravel().data, last.data)
+    count_classes(units.data, lengths.data, character_classes().data, LOWER, CLASSES, counts.ravel().data, last.data)
     return counts, last
 
 

@@ -9,113 +9,86 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.html.main_content.kernels.block_columns import (
+    RECORD_FEATURES,
+    write_record_scores,
+    write_record_values,
+)
+from pipeline.html.main_content.kernels.block_places import find_inner_records, hash_shapes, number_groups
+
 Array = np.ndarray
 
 MIN_SIBLINGS = 3  # of one shape, the element among them
-DOUBLINGS = 5  # of the way up: 32 levels
 LEVELS = ("inner", "second", "outer")
-RECORD_FEATURES = "count text mean link prose money spread share place blocks".split()
 RECORD_NAMES = tuple(f"record_{name}_{level}" for level in LEVELS for name in RECORD_FEATURES)
 RECORD_CONTEXT = "group item share best".split()
 RECORD_CONTEXT_NAMES = tuple(f"score_{name}_{level}" for level in LEVELS for name in RECORD_CONTEXT)
-TAG_FACTOR, PATH_FACTOR, PARENT_FACTOR = (
-    np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xBF58476D1CE4E5B9)
-)
+# of tags, of the way down, and of parents
+SHAPE_FACTORS = np.array((0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xBF58476D1CE4E5B9), np.uint64)
 
 
 class RecordGroups(NamedTuple):
     """The records of a page, and which of them each block is in."""
 
-    shape: Array  # of each container: a hash of its tag and hints and those around it
+    shape: Array  # of each container: a hash of its tag and hints and those around it, uint64
     group: Array  # of each container: the number of the siblings of its shape
     size: Array  # of each group: the siblings with text
+    rank: Array  # of each container: how many of its group are before it
     records: Array  # LEVELS x blocks: containers; 0 (the root) where there is none
 
 
 def group_equal(keys: Array) -> tuple[Array, Array]:
-    """Return for each key the number of its value among all values, which are sorted, and how often each occurs.
+    """Return for each key the number of its value among all values of its row, which are sorted, and how often each
+    of these occurs, 0s after the last: keys (rows x places, or places alone) are uint64.
 
     So does np.unique, which takes twice as long for as few keys as a page has.
     """
-    order = keys.argsort()
-    ordered = keys.take(order)
-    begins = np.ones(len(keys), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
-    number = begins.cumsum() - 1
-    group = np.empty(len(keys), np.int64)
-    group[order] = number
-    return group, np.bincount(number)
+    group, size = np.empty(keys.shape, np.int64), np.zeros(keys.shape, np.int64)
+    order = keys.argsort(-1)
+    rows = 1 if keys.ndim == 1 else len(keys)
+    number_groups(keys.ravel().data, order.ravel().data, rows, group.ravel().data, size.ravel().data)
+    return group, size
 
 
-def sum_up(*rows: Array) -> Array:
-    """Return the sums of what is before each place, of as many rows: rows x (places + 1), in double precision."""
-    found = np.zeros((len(rows), len(rows[0]) + 1))
-    for sums, values in zip(found, rows, strict=True):
-        values.cumsum(dtype=np.float64, out=sums[1:])
-    return found
+def find_records(tag: Array, hints: Array, parent: Array, first: Array, end: Array, container: Array) -> RecordGroups:
+    """Find the records among the containers, which hold the blocks from `first` to before `end`."""
+    containers = len(parent)
+    shape, keys = np.empty((2, containers), np.uint64)
+    hash_shapes(tag.view(np.uint64).data, hints.data, parent.data, SHAPE_FACTORS.data, shape.data, keys.data)
+    group, _ = group_equal(keys)
+    size, seen, rank, within, outer = np.zeros((5, containers), np.int64)
+    records = np.empty((len(LEVELS), len(container)), np.int64)
+    find_inner_records(
+        parent.data, first.data, end.data, group.data, MIN_SIBLINGS, container.data, size.data, rank.data, seen.data,
+        within.data, outer.data, records.ravel().data,
+    )  # fmt: skip
+    return RecordGroups(shape, group, size, rank, records)
 
 
-def find_records(tag: Array, hints: Array, parent: Array, filled: Array, container: Array) -> RecordGroups:
-    """Find the records among the containers, of which `filled` tells whether they hold text."""
-    shape, above = (tag.astype(np.uint64) * TAG_FACTOR) ^ hints.astype(np.uint64), parent
-    for _ in range(DOUBLINGS):  # in the last, hardly any container has anything above
-        shape = (shape * PATH_FACTOR) ^ (shape[above] >> np.uint64(7))
-        above = above[above]
-    group, _ = group_equal(shape ^ (parent.astype(np.uint64) * PARENT_FACTOR))
-    size = np.bincount(group, filled)
-    count = np.arange(len(parent))
-    record = filled & (size[group] >= MIN_SIBLINGS) & (count > 0)
-    within = np.where(record, count, parent)
-    for _ in range(DOUBLINGS):
-        within = within[within]
-    outside = within[parent]
-    outside = np.where(record[outside], outside, count)  # of a record
-    inner = within[container]
-    second = outside[inner]
-    for _ in range(DOUBLINGS):
-        outside = outside[outside]
-    return RecordGroups(shape.astype(np.int64), group, size, np.stack((inner, second, outside[inner])))
-
-
-def record_features(found: RecordGroups, first: Array, end: Array, inside: Array, total_text: float) -> Array:
+def describe_records(found: RecordGroups, first: Array, end: Array, inside: Array, total_text: float) -> Array:
     """Return RECORD_NAMES x blocks. `inside`: text, linked text, prose and money of each container, four rows."""
-    filled = end > first
-    group, groups = found.group, len(found.size)
-    text = inside[0]
-    of_group = [np.bincount(group, row, groups) for row in (*inside[:3], inside[3] > 0, text * text)]
-    total, size = np.maximum(of_group[0], 1e-9), np.maximum(found.size, 1)
-    order = np.argsort(group, kind="stable")
-    starts = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=groups))[:-1]))
-    rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(group)) - starts[group[order]]
-    known = (
-        size[group],
-        (of_group[0] / max(total_text, 1e-9))[group],
-        (of_group[0] / size)[group],
-        (of_group[1] / total)[group],
-        (of_group[2] / total)[group],
-        (of_group[3] / size)[group],
-        (of_group[4] * size / (total * total))[group],
-        text * size[group] / total[group],
-        rank,
-        (end - first) * filled,
-    )
-    table = np.array(known).astype(np.float32)
-    table[:, 0] = -1  # in no record
-    found_rows = table.take(found.records, axis=1)  # [feature, level, block]
-    return found_rows.transpose(1, 0, 2).reshape(len(RECORD_NAMES), -1)
+    containers = len(first)
+    table = np.empty((len(RECORD_FEATURES), containers))
+    write_record_values(
+        table.ravel().data, found.group.data, found.size.data, found.rank.data, first.data, end.data,
+        inside.ravel().data, total_text, np.zeros(5 * containers).data,
+    )  # fmt: skip
+    return take_records(table, found)
 
 
-def record_context(found: RecordGroups, first: Array, end: Array, sums: Array) -> Array:
-    """Return RECORD_CONTEXT_NAMES x blocks. `sums`: of weighted scores and of lengths, up to each block."""
-    inside = sums.take(end, axis=1) - sums.take(first, axis=1)
-    group, groups = found.group, len(found.size)
-    mass, length = (np.bincount(group, row, groups) for row in inside)
-    item = inside[0] / np.maximum(inside[1], 1e-9)
-    best = np.zeros(groups)
-    np.maximum.at(best, group, item)
-    table = np.array((
-        (mass / np.maximum(length, 1e-9))[group], item, (mass / max(sums[0, -1], 1e-9))[group], best[group],
-    ))  # fmt: skip
+def score_records(found: RecordGroups, inside: Array, total: float) -> Array:
+    """Return RECORD_CONTEXT_NAMES x blocks. `inside`: the sums of weighted scores and of lengths of each container;
+    `total`: the page's sum of weighted scores.
+    """
+    containers = len(found.group)
+    table = np.empty((len(RECORD_CONTEXT), containers))
+    scratch = np.zeros(3 * containers)
+    write_record_scores(table.ravel().data, found.group.data, inside.ravel().data, total, scratch.data)
+    return take_records(table, found)
+
+
+def take_records(table: Array, found: RecordGroups) -> Array:
+    """Return the values of the records of each block, -1 where it is in none: (LEVELS, values) x blocks."""
     table[:, 0] = -1
-    return table.take(found.records, axis=1).transpose(1, 0, 2).reshape(len(RECORD_CONTEXT_NAMES), -1)
+    levels: Array = table.take(found.records, axis=1).swapaxes(0, 1)
+    return levels.reshape(len(LEVELS) * len(table), -1)

@@ -61,7 +61,7 @@ def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndar
     is its item; -1 where there is none.
     """
     sign, parent = np.array(page.sign, np.int64), layout.parent
-    place, _ = group_equal(parent << 32 ^ sign)
+    place, _ = group_equal((parent << 32 ^ sign).view(np.uint64))
     items = np.bincount(place, layout.end > layout.first)
     parallel = (sign > 0) & (items[place] >= FEWEST)
     parallel[0] = False
@@ -80,7 +80,7 @@ def find_parallel_blocks(page: PageBlocks, layout: BlockLayout) -> tuple[np.ndar
     for block in np.flatnonzero(terms).tolist():
         role[block] = len(item) + find_term_list(page, page.container[block])
     found = np.flatnonzero(role >= 0)
-    role[found], _ = group_equal(role[found])
+    role[found], _ = group_equal(role[found].view(np.uint64))
     return role, item
 
 

@@ -8,11 +8,12 @@ so that they are equal on every machine.
 import zlib
 from base64 import b85decode, b85encode
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.html.main_content.characters import letter_table, read_units
+from pipeline.html.main_content.characters import PLANE, letter_table, read_units
 from pipeline.html.main_content.class_hints import NAME_VALUES, hash_name
 from pipeline.html.main_content.kernels.block_texts import hash_words
 
@@ -24,6 +25,7 @@ WEIGHT_UNIT = 1 / 16  # of the log odds: what one step of a weight is worth
 READ_CHARACTERS = 240  # of a block: its first ones
 WHOLE_WORDS = 6  # a block with at most that many words is known as a whole, too
 SEPARATOR = "\0"  # which the parser leaves in no text, and is no part of a word
+KNOWN_TAGS = 1000  # whose hash values are kept
 LONGEST_WORD = 32  # letters that make a difference
 MIX = 0x9E3779B97F4A7C15  # 2 ** 64 / the golden ratio (Knuth, The Art of Computer Programming, 6.4)
 
@@ -39,15 +41,20 @@ def _mix_numbers(count: int, seed: int) -> Array:
 
 
 LETTER_FACTORS = _mix_numbers(LONGEST_WORD + 1, 0)
-PLACE_FACTORS = _mix_numbers(WHOLE_WORDS + 1, 1)
+PLACE_FACTORS = _mix_numbers(WHOLE_WORDS + 1, 1)[:WHOLE_WORDS]
 PAIR_FACTOR, SINGLE_FACTOR, WHOLE_FACTOR = _mix_numbers(3, 2)
-HASH_FACTORS = np.array((PAIR_FACTOR, SINGLE_FACTOR, WHOLE_FACTOR, MIX), np.uint64)
 
 
 def hash_tags(tags: list[str]) -> Array:
     """Return the hash values of the elements' tags."""
-    values = {tag: hash_name("<" + tag) for tag in set(tags)}
-    return np.fromiter([values[tag] for tag in tags], np.int64, len(tags))
+    values = {tag: hash_tag(tag) for tag in set(tags)}
+    return np.array([values[tag] for tag in tags], np.int64)
+
+
+@lru_cache(KNOWN_TAGS)
+def hash_tag(tag: str) -> int:
+    """Return the hash value of a tag."""
+    return hash_name("<" + tag)
 
 
 class HashedWords(NamedTuple):
@@ -65,13 +72,18 @@ def hash_block_words(texts: list[str], characters: int = READ_CHARACTERS, bits: 
 
     Digits are alike, as are upper and lower case.
     """
-    units = read_units("".join([text[:characters] + SEPARATOR for text in texts]))
-    block, value = np.empty((2, 2 * len(units)), np.int64)
+    letters = letter_table().take(read_units("".join([text[:characters] + SEPARATOR for text in texts])))
+    owners, sizes = np.empty(2 * len(letters), np.int64), np.empty(len(texts), np.int64)
+    values, wholes = np.empty(2 * len(letters), np.uint64), np.empty(len(texts), np.uint64)
     count = hash_words(
-        units.data, letter_table().data, LETTER_FACTORS.data, PLACE_FACTORS.data, HASH_FACTORS.data, bits,
-        np.empty(characters + 1, np.uint64).data, block.data, value.data,
+        letters.data, PLANE, 2 * PLANE, LETTER_FACTORS.data, PLACE_FACTORS.data, int(PAIR_FACTOR),
+        np.empty(characters + 1, np.uint64).data, owners.data, values.data, wholes.data, sizes.data,
     )  # fmt: skip
-    return HashedWords(block[:count].copy(), value[:count].copy())
+    short = np.flatnonzero((sizes > 0) & (sizes <= WHOLE_WORDS))
+    mixed = np.concatenate((values[:count] * SINGLE_FACTOR, wholes[short] * WHOLE_FACTOR))
+    mixed ^= mixed >> np.uint64(29)
+    value = (mixed * np.uint64(MIX)) >> np.uint64(64 - bits)
+    return HashedWords(np.concatenate((owners[:count], short)), value.astype(np.int64))
 
 
 def write_weights(weights: Array) -> str:

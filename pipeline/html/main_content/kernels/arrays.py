@@ -1,7 +1,7 @@
 """What kernels take: memoryviews of arrays. Their elements' C types stand in the .pxd file beside each kernel."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, overload
 
 
 class Integers(Protocol):
@@ -15,10 +15,12 @@ class Integers(Protocol):
 class Floats(Protocol):
     """Floating-point numbers that can be written: float64 or float32."""
 
+    @overload
     def __getitem__(self, place: int, /) -> float: ...
-    def __setitem__(self, place: int, value: float, /) -> None: ...
+    @overload
+    def __getitem__(self, places: slice, /) -> "Floats": ...
+    def __setitem__(self, place: Any, value: Any, /) -> None: ...
     def __len__(self) -> int: ...
 
 
 Bytes = Sequence[int]
-Unsigned = Integers
