@@ -43,6 +43,13 @@ class TokenRow(NamedTuple):
     edges: np.ndarray
 
 
+def make_token_row(hashes: np.ndarray, lengths: np.ndarray) -> TokenRow:
+    """Return the tokens of a short text with so many characters each as a row."""
+    edges = np.zeros(len(lengths) + 1, np.uint32)
+    edges[1:] = lengths.cumsum()
+    return TokenRow(hashes, edges)
+
+
 class RowBuilder:
     """Makes one row of tokens that come in parts. What is held grows with them."""
 
@@ -129,13 +136,14 @@ class TextStatistics:
         """The words without punctuation, among which DCLM looks for n-grams."""
         if self.is_long:
             return self.counts_and_words[1]
-        words, row = self.tokens.alphanumeric, RowBuilder()
-        row.add(self.tokens.hashes[words], self.tokens.lengths[words])
-        return row.build()
+        words = self.tokens.alphanumeric
+        return make_token_row(self.tokens.hashes[words], self.tokens.lengths[words])
 
     @cached_property
     def token_row(self) -> TokenRow:
         """All tokens, among which datatrove looks for n-grams."""
+        if not self.is_long:
+            return make_token_row(self.tokens.hashes, self.tokens.lengths)
         row = RowBuilder()
         for tokens in self.iter_tokens():
             row.add(tokens.hashes, tokens.lengths)

@@ -73,6 +73,8 @@ class Tokens:
 
     def sums_before(self, places: np.ndarray) -> np.ndarray:
         """Return the sum of code point times power of its place over all characters before each of ascending places."""
+        if len(self.codes) < BLOCK:
+            return self.sums_in_block.take(places)
         found = np.empty(len(places), np.uint64)
         up, _ = block_powers()
         total, scale = 0, 1
@@ -85,6 +87,14 @@ class Tokens:
             found[some] = sums[places[some] - start] * np.uint64(scale) + np.uint64(total)
             total, scale = (total + scale * int(sums[-1])) & MASK, scale * pow(BASE, BLOCK, 1 << 64) & MASK
         return found
+
+    @cached_property
+    def sums_in_block(self) -> np.ndarray:
+        """The sums before each character, and of all at the end, of a text of less than a block."""
+        up, _ = block_powers()
+        sums = np.zeros(len(self.codes) + 1, np.uint64)
+        np.cumsum((self.codes + np.uint64(1)) * up[: len(self.codes)], out=sums[1:])
+        return sums
 
     @cached_property
     def sums(self) -> np.ndarray:
