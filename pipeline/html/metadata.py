@@ -21,6 +21,7 @@ ATTRIBUTE_LIMIT = 4_000  # characters of one attribute; a longer one is an unclo
 INTERESTING = re.compile(
     r"<(?:(!--)|(script|style|noscript|template|textarea|title)(?=[\s/>])|(body)(?=[\s/>])|(meta|link)(?=[\s/>]))", re.I
 )
+COMMENT, RAW, BODY, TAG = 1, 2, 3, 4  # its groups
 ATTRIBUTE = re.compile(
     r"[\s/]*([^\s=>\"'/]{1,100})(?:\s*=\s*(?:\"([^\"]{0,N})\"|'([^']{0,N})'|([^\s>\"']{1,N})))?".replace(
         "N", str(ATTRIBUTE_LIMIT)
@@ -51,7 +52,7 @@ WANTED = ("title", "author", "creator", "byl", "date", "issued", "publish", "can
 
 
 class HeadTag(NamedTuple):
-    """A tag of the head: name and attributes in lower case; `text` is a title's content."""
+    """A tag of the head: name and attributes in lower case, of a title only its content, `text`."""
 
     name: str
     attributes: dict[str, str]
@@ -75,42 +76,53 @@ def read_head_tags(html: str, wanted: tuple[str, ...]) -> Iterator[HeadTag]:
     """
     position, end = 0, min(len(html), HEAD_LIMIT)
     while match := INTERESTING.search(html, position, end):
-        comment, block, body, _ = match.groups()
-        if body:
+        kind, start = match.lastindex or 0, match.end()
+        if kind == BODY:
             return
-        if comment:
+        if kind == COMMENT:
             closing = html.find("-->", match.start() + 2, end)  # "<!-->" is a whole comment
             position = closing + 3 if closing >= 0 else end
             continue
-        name = (match[2] or match[4]).lower()
-        if not block and (after := _skip_tag(html, match.end(), end, wanted)):
-            position = after
+        simple_end = _find_simple_end(html, start, end)
+        if kind == TAG:
+            position = _skip_tag(html, start, simple_end, wanted)
+            if not position:
+                attributes, position = _read_attributes(html, start, end)
+                yield HeadTag(match[TAG].lower(), attributes)
             continue
-        attributes, position = _read_attributes(html, match.end(), end)
-        if not block:
-            yield HeadTag(name, attributes)
-            continue
+        name = match[RAW].lower()
+        position = simple_end or _read_attributes(html, start, end)[1]
         if name == "noscript":
             continue  # its tags are the page's own where scripts do not run, as for us
         closing, stop = _find_end(html, name, position, end)
         if stop > closing and name == "title":
-            yield HeadTag(name, attributes, html[position:closing])
+            yield HeadTag(name, {}, html[position:closing])
         position = stop
 
 
-def _skip_tag(html: str, start: int, end: int, wanted: tuple[str, ...]) -> int:
-    """Return where a tag ends that has none of the `wanted` words; 0 for one whose attributes must be read.
+def _find_simple_end(html: str, start: int, end: int) -> int:
+    """Return where a tag ends whose attributes need not be read for it; 0 for another.
 
-    With pairs of double quotes alone before it, the first ">" is the end: it is in no value. An entity may be a letter.
+    With pairs of double quotes alone before it, the first ">" is the end: it is in no value.
     """
     closing = html.find(">", start, min(start + ATTRIBUTE_LIMIT, end))
-    text = html[start:closing].lower() if closing >= 0 else "&"
-    if "&" in text or "'" in text or text.count('"') % 2:
+    if closing < 0 or html.find("'", start, closing) >= 0 or html.count('"', start, closing) % 2:
+        return 0
+    return closing + 1
+
+
+def _skip_tag(html: str, start: int, simple_end: int, wanted: tuple[str, ...]) -> int:
+    """Return where a tag ends that has none of the words; 0 for one whose attributes must be read.
+
+    An entity may be a letter.
+    """
+    text = html[start:simple_end].lower() if simple_end else "&"
+    if "&" in text:
         return 0
     for word in wanted:
         if word in text:
             return 0
-    return closing + 1
+    return simple_end
 
 
 def _find_end(html: str, name: str, start: int, end: int) -> tuple[int, int]:
@@ -133,7 +145,8 @@ def _read_attributes(html: str, position: int, end: int) -> tuple[dict[str, str]
         if not match:
             break
         name, double, single, bare = match.groups()
-        attributes.setdefault(name.lower(), unescape_entities(double or single or bare or "").strip())
+        value = double or single or bare or ""
+        attributes.setdefault(name.lower(), (unescape_entities(value) if "&" in value else value).strip())
         position = match.end()
     closing = html.find(">", position, end)
     return attributes, closing + 1 if closing >= 0 else end
@@ -174,7 +187,8 @@ def extract_metadata(html: str, url: str) -> PageMetadata:
     head = _read_head(html)
     linked = [item for script in find_json_ld_scripts(html) for item in parse_json_ld(script)]
     author = _first_value(head.meta, AUTHORS) or next(filter(None, map(_read_ld_author, linked)), "")
-    dates = [head.meta.get(name, "") for name in DATES] + [str(item.get("datePublished", "")) for item in linked]
+    dates = [head.meta[name] for name in DATES if name in head.meta]
+    dates += [str(item["datePublished"]) for item in linked if "datePublished" in item]
     return PageMetadata(
         title=_clean_line(_first_value(head.meta, TITLES[:1]) or head.title or _first_value(head.meta, TITLES)),
         author="" if "://" in author else _clean_line(author),
@@ -190,7 +204,10 @@ def _first_value(meta: dict[str, str], names: tuple[str, ...]) -> str:
 
 def _clean_line(text: str) -> str:
     """One line without control characters, at most 500 characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text[:2000]).split())[:500]
+    text = text[:2000]
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())[:500]
 
 
 def find_json_ld_scripts(html: str) -> Iterator[str]:
