@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
@@ -67,6 +68,11 @@ class UniqueKeyLoader(yaml.SafeLoader):
 def parse_yaml(text: str) -> Any:
     """Return the value of a YAML text. Raises yaml.YAMLError; ConfigError for a key that stands twice in a mapping."""
     return yaml.load(text, UniqueKeyLoader)
+
+
+def read_table(path: Path) -> Any:
+    """Return what a YAML file of the package holds; libyaml reads it in a tenth of the time, where PyYAML has that."""
+    return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def suggest_name(name: str, known: Iterable[str]) -> str:

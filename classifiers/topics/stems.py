@@ -11,10 +11,10 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
-import yaml
 
 from pipeline.html.main_content.characters import DENSE, classify_characters, is_word_class, lower_characters
 from pipeline.html.main_content.vocabulary import LETTER_FACTORS, MIX, PAIR_FACTOR, SEPARATOR, SINGLE_FACTOR
+from pipeline.settings import read_table
 from pipeline.url.canonical import split_url, url_host
 from pipeline.url.topic_by_address import DOMAINS, find_topic
 
@@ -98,7 +98,7 @@ def mix_values(values: Array) -> Array:
 @cache
 def load_fields() -> FieldTable:
     """Read the fields of words. A word with "_" is a pair. Raises ValueError for a word of more than two stems."""
-    table: dict[str, str] = yaml.safe_load(FIELDS.read_text(encoding="utf-8"))
+    table: dict[str, str] = read_table(FIELDS)
     words = [(number, word) for number, text in enumerate(table.values()) for word in text.split()]
     single, pair = hash_stems([word.replace("_", " ") for _, word in words])
     count = np.bincount(single.text, minlength=len(words))

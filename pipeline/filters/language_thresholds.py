@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pipeline.settings import read_table
 
 FINEWEB2 = Path(__file__).parent / "data" / "fineweb2.yaml"
 
@@ -13,7 +13,7 @@ FINEWEB2 = Path(__file__).parent / "data" / "fineweb2.yaml"
 @cache
 def read_fineweb2_table() -> dict[str, Mapping[str, Any]]:
     """Return the figures of each language, as the file has them."""
-    found: dict[str, Mapping[str, Any]] = yaml.safe_load(FINEWEB2.read_text(encoding="utf-8"))
+    found: dict[str, Mapping[str, Any]] = read_table(FINEWEB2)
     return found
 
 

@@ -226,14 +226,14 @@ def beam_options(flags: Sequence[str], job: str = "") -> "PipelineOptions":
         StandardOptions,
     )
 
-    from pipeline.runners.beam_shortcuts import SharedOptions, share_dofn_specs
+    from pipeline.runners.beam_shortcuts import SharedOptions, take_shortcuts
 
     here = find_runner(flags) in LOCAL_RUNNERS
     options = SharedOptions(list(flags)) if here else PipelineOptions(list(flags))
     standard, cloud = options.view_as(StandardOptions), options.view_as(GoogleCloudOptions)
     if here:
         standard.runner = FN_API_RUNNER
-        share_dofn_specs()
+        take_shortcuts()
     setup = options.view_as(SetupOptions)
     if setup.save_main_session is None:  # Dataflow's default is True; our workers import the code from their image
         setup.save_main_session = False

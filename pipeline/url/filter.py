@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
-import yaml
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from pipeline.settings import read_table
 from pipeline.url.blocklists import ListError, open_list
 from pipeline.url.canonical import registered_domain, url_host
 
@@ -93,7 +93,7 @@ class UrlWords(NamedTuple):
 @cache
 def _load_adult_words() -> UrlWords:
     """Read the built-in table."""
-    table = yaml.safe_load(ADULT_WORDS.read_text(encoding="utf-8"))
+    table = read_table(ADULT_WORDS)
     parts, names = tuple(table["in_host"]), tuple(table["innocent"])
     pairs = frozenset((one, other) for one, other in map(str.split, table["innocent_pairs"]))
     return UrlWords((), frozenset(table["hard"]), frozenset(table["soft"]), parts, names, pairs)

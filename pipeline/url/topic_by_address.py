@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
-import yaml
-
+from pipeline.settings import read_table
 from pipeline.url.canonical import split_url, url_host
 from pipeline.url.filter import find_adult_word
 
@@ -32,7 +31,7 @@ def _load_topic_table() -> tuple[dict[str, str], dict[str, str], dict[str, str],
 
     The first label to list a word has it.
     """
-    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    table = read_table(TABLE)
     words: dict[str, str] = {}
     sites: dict[str, str] = {}
     for label in DOMAINS[:-1]:

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pipeline.settings import read_table
 
 FORMATS = Path(__file__).parents[1] / "data" / "pii_formats.yaml"
 
@@ -36,5 +36,5 @@ def add_free_spans(spans: list[Span], others: list[Span]) -> list[Span]:
 @cache
 def read_formats() -> Mapping[str, Any]:
     """Return the table of card prefixes, IBAN lengths and words."""
-    found: Mapping[str, Any] = yaml.safe_load(FORMATS.read_text(encoding="utf-8"))
+    found: Mapping[str, Any] = read_table(FORMATS)
     return found

@@ -1,12 +1,16 @@
 """What is kept of Beam's answers is what Beam answers."""
 
+from functools import partial
+
 import apache_beam as beam
 from apache_beam.coders import StrUtf8Coder
+from apache_beam.internal import pickler
 from apache_beam.options.pipeline_options import StandardOptions, WorkerOptions
-from apache_beam.transforms import userstate
+from apache_beam.options.pipeline_options_context import scoped_pipeline_options
+from apache_beam.transforms import core, userstate
 
 from pipeline.runners.beam_options import beam_options
-from pipeline.runners.beam_shortcuts import SharedSpecs
+from pipeline.runners.beam_shortcuts import SharedArguments, SharedSpecs
 
 
 class Remembering(beam.DoFn):
@@ -50,3 +54,25 @@ def test_every_view_of_the_options_shows_what_was_set_in_another():
     assert options.view_as(WorkerOptions).view_as(StandardOptions).runner == "other"
     assert options.get_all_options()["direct_num_workers"] == 2
     assert beam_options([]).view_as(StandardOptions).runner != "other"
+
+
+def test_arguments_are_those_of_the_function_and_of_its_method():
+    beam_options([])
+    found = core.get_function_args_defaults
+    assert isinstance(found, SharedArguments)
+    for _ in range(2):
+        assert found(Remembering.process) == (["self", "element", "seen"], [Remembering.STATE])
+        assert found(Remembering().process) == (["element", "seen"], [Remembering.STATE])
+        assert found(partial(Remembering.process, None)) == (["element", "seen"], [Remembering.STATE])
+        assert found(Holder(str).process) == found.find(str)
+        found(Remembering().process)[0].clear()
+
+
+def test_only_what_stays_in_this_process_is_packed_otherwise_than_by_beam():
+    plain = pickler.dumps("text")
+    for flags, same in (([], False), (["--direct_running_mode=multi_processing"], True)):
+        with scoped_pipeline_options(beam_options(flags)):
+            packed = pickler.dumps("text")
+        assert (packed == plain) == same
+        assert pickler.loads(packed) == "text"
+    assert pickler.dumps("text") == plain and pickler.loads(plain) == "text"

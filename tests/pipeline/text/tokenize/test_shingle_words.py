@@ -6,7 +6,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.text.tokenize.shingle_words import CHUNK, find_word_bounds, fold_code_points, hash_shingle_words
+from pipeline.text.tokenize.shingle_words import (
+    CHUNK,
+    FOLDED_RANGES,
+    find_changing_characters,
+    find_word_bounds,
+    fold_code_points,
+    hash_shingle_words,
+    list_characters,
+)
 
 
 def units(text: str) -> list[str]:
@@ -78,3 +86,11 @@ def test_words_of_the_same_letters_differ():
     assert len(set(hashes(" ".join(words)))) == len(words)
     values = np.array(hashes(" ".join(str(n) for n in range(20_000))), np.uint64)
     assert len(np.unique(values & np.uint64(0xFFFFFFFF))) > 19_990  # 32 bits: .05 pairs collide by chance
+
+
+def test_every_character_with_a_lower_case_or_a_decomposition_is_found():
+    found = set(find_changing_characters())
+    for start, stop in FOLDED_RANGES:
+        for character in list_characters(start, stop):
+            changes = character.lower() != character or bool(unicodedata.decomposition(character))
+            assert changes == (character in found)
