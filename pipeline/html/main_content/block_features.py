@@ -70,7 +70,9 @@ class BlockLayout:
         self.kind, self.container, self.links, self.characters, linked = copy_columns(
             [page.kind, page.container, page.links, characters, page.link_characters]
         )
-        self.parent, self.first, self.end, hints = copy_columns([page.parent, page.first, page.end, page.hints])
+        self.parent, self.first, self.end, self.sign, hints = copy_columns(
+            [page.parent, page.first, page.end, page.sign, page.hints]
+        )
         self.hints = hints & PLAIN_BITS
         self.length, self.link, self.prose = np.empty((3, blocks))
         # text, linked text, prose and signs of money before each block, and of each container

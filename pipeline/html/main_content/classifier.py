@@ -19,13 +19,14 @@ from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW
 from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
 from pipeline.html.main_content.enclosed_blocks import find_enclosed_blocks
+from pipeline.html.main_content.kernels.block_fates import bridge_runs
 from pipeline.html.main_content.page_facts import read_own_text
 from pipeline.html.main_content.page_furniture import find_furniture
 from pipeline.html.main_content.render import render_markdown, render_text
 from pipeline.html.main_content.sibling_fate import share_fate
 from pipeline.html.main_content.vocabulary import NAME_WEIGHTS, WORD_WEIGHTS, Vocabulary, read_weights
 
-IS_BRIDGED = np.isin(np.arange(BUTTON + 1), (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION))
+IS_BRIDGED = np.isin(np.arange(BUTTON + 1), (1, 2, 3, 4, 5, 6, ITEM, PRE, ROW, TERM, DEFINITION)).view(np.uint8)
 NEIGHBOUR = 0.1  # of a block's score that is that of the block before it, and of the one after it
 DOUBTFUL = 0.35  # expected F1 below which the text that JSON-LD gives of the page is taken, if it gives one
 LEAST_OWN_TEXT = 100  # characters of it
@@ -122,18 +123,12 @@ def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout, scores:
     kept = kept.copy()
     bridged = IS_BRIDGED[layout.kind]
     for start, end in page.tables:
-        bridged[start:end] = True
+        bridged[start:end] = 1
     above = int(np.argmax(kept)) - 1  # -1 where the first block is kept, or none
     if above >= 0 and layout.kind[above] == 1 and layout.link[above] < LINKED:
         kept[above] = True
-    edges = np.flatnonzero(np.diff(np.concatenate(([True], kept, [True])).astype(np.int8)))
-    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if start == 0 or end == len(kept) or not bridged[start:end].all():
-            continue
-        length = layout.length[start:end]
-        linked = (layout.link[start:end] * length).sum() > LINKED * length.sum()
-        refused = (scores[start:end] * length).sum() < REFUSED * cut * length.sum()
-        kept[start:end] = not linked and not refused
+    flags = kept.view(np.uint8).data
+    bridge_runs(flags, bridged.data, layout.link.data, layout.length.data, scores.data, LINKED, REFUSED * cut)
     return kept
 
 
