@@ -116,7 +116,8 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "html/dom/dom_walk.py": {
         "OPENS": ("<p hidden id=S:1>", "<p hidden class=tab>", "<p hidden class=detail>", "tabtable"),
-        "split_breaks": ("<br>", "<br> ", "<br><br>", "a<br> <br>"),
+        "BREAKS": ("<br>", "<br> ", "<br><br>", "a<br> <br>"),
+        "AROUND_BREAK": ("<br>", "<br> ", "<br><br>", "a<br> <br>"),
     },
     "html/dom/inline_boxes.py": {
         "FLOWING_NAMES": ("<span class=c12>ab</span>",),

@@ -45,12 +45,12 @@ OPENED = frozenset(
     header hgroup hr html legend main nav optgroup option p search section tbody tfoot thead ul""".split()
 )  # other tags whose numbers are worth knowing
 
-# What the attributes of an element tell at first sight, a bit each: that it has one of the attributes that name or hide
-# it, one that tells of a link that it is hidden or a button, or one that says how many columns or rows a cell spans.
-NAMED, LINK_TOLD, SPANS = 1, 2, 4
+# What the attributes of an element tell at first sight, a bit each: that one names it, that one may hide or open it,
+# that one does so with a link, or that one says how many columns or rows a cell spans.
+NAMED, TOLD, LINK_TOLD, SPANS = 1, 2, 4, 8
 ATTRIBUTE_BITS = {
-    "aria-expanded": NAMED, "data-toggle": NAMED | LINK_TOLD, "role": NAMED, "style": NAMED | LINK_TOLD,
-    "hidden": NAMED | LINK_TOLD, "id": NAMED, "itemprop": NAMED, "colspan": SPANS, "rowspan": SPANS,
+    "id": NAMED, "role": NAMED | TOLD, "itemprop": NAMED, "aria-expanded": TOLD, "data-toggle": TOLD | LINK_TOLD,
+    "style": TOLD | LINK_TOLD, "hidden": TOLD | LINK_TOLD, "colspan": SPANS, "rowspan": SPANS,
 }  # fmt: skip
 
 # The parser's own functions that a compiled table calls: its module exports them.

@@ -3,14 +3,14 @@
 cimport cython
 
 cdef int SPACE, TEXT, SKIP, LINE, SCRIPT, MATHS, IMAGE, LINK, MARK, RAISED, MORE, OPEN
-cdef int NAMED, LINK_TOLD, SPANS
+cdef int NAMED, TOLD, LINK_TOLD, SPANS
 cdef int PARAGRAPH, ITEM, PRE, TERM, CAPTION
 cdef int HIDDEN, PRESERVES, UNSEEN
 cdef long long CLOSED_BIT, CODE_NAME, COPY_OF_MATHS, FIRST_SPECIAL_BIT, LINE_NUMBERS, NEVER_OPENS, PRESERVED
 cdef long long SOURCE_OF_MATHS, TOGGLE, UNSEEN_NAME
 cdef str BREAK, CODE, AFTER_LINK, ALL_NOTHING, LINE_BEGINS, LINE_ENDS, NUMBER, AROUND_NUMBERS
 cdef frozenset NOTHING, HIDING, LISTS, SHOWN_APART, LINE_TAGS, ARRANGING_TAGS, BETWEEN_LINES, PROSE, NEVER_OPENED
-cdef frozenset TELLING, NAMING, CODE_TAGS, PUNCTUATION, SAME_CELL
+cdef frozenset CODE_TAGS, PUNCTUATION, SAME_CELL
 cdef dict KINDS, MARKED, TAG_BITS
 cdef tuple PERMALINKS, TOGGLES, NAMES_IN_ORDER, NO_LOOK, PLAIN_LINK
 
@@ -39,6 +39,7 @@ cdef class DomWalker:
     @cython.locals(look=tuple, outer=Py_ssize_t, hints="long long")
     cdef Py_ssize_t open_element(self, Py_ssize_t row, str tag, int does) except -1
 
+    @cython.locals(names=str, bits=int)
     cdef tuple find_look(self, Py_ssize_t row, str tag)
 
     cdef bint begins_code(self, Py_ssize_t row, str tag, long long hints) except -1
@@ -56,7 +57,7 @@ cdef class DomWalker:
 
     cdef bint begins_apart(self, Py_ssize_t row, str tag) except -1
 
-    @cython.locals(told=bint, look=tuple)
+    @cython.locals(names=str, bits=int, look=tuple)
     cdef tuple look_at_inline(self, Py_ssize_t row, str tag, int does)
 
     cdef Py_ssize_t enter_mark(self, Py_ssize_t row, str tag, tuple look) except -1
@@ -70,8 +71,8 @@ cdef class DomWalker:
 
     cdef bint read_raised(self, Py_ssize_t row, str tag) except -1
 
-    @cython.locals(hints="long long", key=tuple, look=tuple)
-    cdef tuple look_at(self, Py_ssize_t row, str tag, str class_names, bint told)
+    @cython.locals(names=str, named=bint, hints="long long", values=tuple, key=tuple, sign=Py_ssize_t, look=tuple)
+    cdef tuple look_at(self, Py_ssize_t row, str tag, str class_names, int bits)
 
     cdef bint is_left_out(self, Py_ssize_t row, long long hints) except -1
 
@@ -106,3 +107,6 @@ cdef class DomWalker:
 
 
 cdef bint is_telling_name(str names) except -1
+
+@cython.locals(names=str, value=str)
+cdef str join_names(attributes)

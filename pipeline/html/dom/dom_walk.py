@@ -28,6 +28,7 @@ from pipeline.html.dom.dom_table import (
     SPACE,
     SPANS,
     TEXT,
+    TOLD,
     NodeRows,
 )
 from pipeline.html.dom.inline_boxes import SHOWN_APART, ends_in_letter, is_shown_apart, read_short_text
@@ -99,12 +100,12 @@ SAME_CELL = frozenset((PARAGRAPH, PRE, ITEM, TERM, DEFINITION, CAPTION))  # kind
 PROSE = frozenset("p h1 h2 h3 h4 h5 h6 pre blockquote figure tr td th table tbody thead".split())  # never parallel
 NEVER_OPENED = INLINE - {"span"}  # hidden ones of these are not shown later
 MARKED = {"strong": STRONG, "b": STRONG, "em": EMPHASIS, "i": EMPHASIS, "code": CODE, "tt": CODE, "kbd": CODE}
-TELLING = frozenset(("aria-expanded", "data-toggle", "role", "style", "hidden"))
 NAMES_IN_ORDER = ("id", "role", "itemprop")
-NAMING = frozenset(NAMES_IN_ORDER)
 TAG_BITS = TAG_BIT | {"pre": PRESERVED}
 CODE_TAGS = frozenset(("pre", "table", "ol"))  # which may hold code whatever their names say
 OPENS = re.compile(r"tab(?!le)|panel|accord|collaps|faq|answer|toggle|expand|more|details|^S:\d", re.I)
+BREAKS = re.compile(f"(?:{BREAK}\\s*){{2,}}")
+AROUND_BREAK = re.compile(f"\\s*{BREAK}\\s*")
 PUNCTUATION = frozenset(".,;:!?)")
 
 Block = tuple[str, int, int, int, int, tuple[int, int, int]]  # text, kind, container, link_characters, links, layout
@@ -237,9 +238,10 @@ class DomWalker:
     def find_look(self, row: int, tag: str) -> Look | None:
         """Return what is known of an element by itself, as `look_at` does."""
         names = self.read_class(row)
-        if self.bits[row] & NAMED:
-            return self.look_at(row, tag, names, True)
-        return self.known_looks.get((tag, names)) or self.look_at(row, tag, names, False)
+        bits = self.bits[row] & (NAMED | TOLD)
+        if bits:
+            return self.look_at(row, tag, names, bits)
+        return self.known_looks.get((tag, names)) or self.look_at(row, tag, names, 0)
 
     def begins_code(self, row: int, tag: str, hints: int) -> bool:
         """Tell whether an element holds code, line by line."""
@@ -327,10 +329,10 @@ class DomWalker:
         names = self.read_class(row)
         if does == LINK and not self.bits[row] & LINK_TOLD and not is_telling_name(names):
             return PLAIN_LINK
-        told = bool(self.bits[row] & NAMED)
-        look = None if told else self.known_looks.get((tag, names))
+        bits = self.bits[row] & (NAMED | TOLD)
+        look = None if bits else self.known_looks.get((tag, names))
         if look is None:
-            look = self.look_at(row, tag, names, told)
+            look = self.look_at(row, tag, names, bits)
             if look is not None and look[2] & TOGGLE:
                 self.opens_text = True
         return look
@@ -394,25 +396,29 @@ class DomWalker:
             fragments[-1] = fragments[-1].rstrip()
         return True
 
-    def look_at(self, row: int, tag: str, class_names: str | None, told: bool) -> Look | None:
+    def look_at(self, row: int, tag: str, class_names: str | None, bits: int) -> Look | None:
         """Return what is known of an element by its tag, names and state; None if it is not shown, or shows what its
-        neighbour says as text. `told` says that it has attributes beside its class names that are worth reading.
+        neighbour says as text. `bits`: whether it is NAMED and TOLD.
         """
         if tag in HIDING and not self.everything:
             return None
-        attributes = self.table.read_attributes(row) if told else NO_ATTRIBUTES
-        names = join_names(tag, attributes) if told else class_names
+        attributes, names = NO_ATTRIBUTES, class_names
+        named = bits & NAMED and tag != "span" and tag != "a"  # the parts of a line have names of their own
+        if named or bits & TOLD:
+            attributes = self.table.read_attributes(row)
+        if named:
+            names = join_names(attributes)
         hints, values = read_names(names) if names else (0, NO_VALUES)
         if hints >= FIRST_SPECIAL_BIT and self.is_left_out(row, hints):
             return None
-        if told and not hints & SOURCE_OF_MATHS and not TELLING.isdisjoint(attributes):
+        if bits & TOLD and not hints & SOURCE_OF_MATHS:
             hints = self.hints_of_attributes(row, tag, hints, attributes)
             if hints < 0:
                 return None
         key = (tag, class_names)
         sign = 0 if tag in PROSE else self.signs.setdefault(key, len(self.signs) + 1)
         look = (tag, sign, hints | TAG_BITS.get(tag, 0), values)
-        if not told and hints < FIRST_SPECIAL_BIT:
+        if not bits and hints < FIRST_SPECIAL_BIT:
             self.known_looks[key] = look
         return look
 
@@ -461,7 +467,7 @@ class DomWalker:
         elif tag == "table":
             if self.tables:
                 self.tables[-1].nested = True
-            role = (self.table.read_attributes(row).get("role") or "").lower() if self.bits[row] & NAMED else ""
+            role = (self.table.read_attributes(row).get("role") or "").lower() if self.bits[row] & TOLD else ""
             self.tables.append(OpenTable(self.container, len(self.blocks), role in PRESENTATION))
         elif self.tables:
             table = self.tables[-1]
@@ -614,15 +620,14 @@ def join_blocks(blocks: list[Block], joined: JoinedRow) -> Block:
     return text, ROW, joined.row.container, link_characters, links, blocks[0][5]
 
 
-def join_names(tag: str, attributes: Mapping[str, str | None]) -> str:
-    """Return class names with the values of the other attributes that name an element, unless it is part of a line.
-
-    The order is fixed: that of a set differs from process to process, and with it what is made of the names.
-    """
+def join_names(attributes: Mapping[str, str | None]) -> str:
+    """Return class names with the values of the other attributes that name an element, in a fixed order."""
     names = attributes.get("class") or ""
-    if tag == "span" or tag == "a" or NAMING.isdisjoint(attributes):
-        return names
-    return " ".join([names, *(attributes[key] or "" for key in NAMES_IN_ORDER if key in attributes)])
+    for key in NAMES_IN_ORDER:
+        value = attributes.get(key)
+        if value:
+            names += " " + value
+    return names
 
 
 def is_telling_name(names: str | None) -> bool:
@@ -658,6 +663,5 @@ def holds_only_digits(node: LexborNode) -> bool:
 
 def split_breaks(text: str) -> list[str]:
     """Split a block's text where two line breaks follow each other; take those at its ends away."""
-    pieces = re.split(f"(?:{BREAK}\\s*){{2,}}", text)
-    pieces = [re.sub(f"\\s*{BREAK}\\s*", BREAK, piece).strip(f" {BREAK}") for piece in pieces]
+    pieces = [AROUND_BREAK.sub(BREAK, piece).strip(f" {BREAK}") for piece in BREAKS.split(text)]
     return [piece for piece in pieces if piece.strip(ALL_NOTHING)]

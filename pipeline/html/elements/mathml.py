@@ -102,7 +102,7 @@ def read_image_latex(node: LexborNode) -> str:
     attributes = node.attributes
     names, source = attributes.get("class") or "", (attributes.get("src") or attributes.get("data-src") or "")[:4000]
     text = (attributes.get("alt") or attributes.get("title") or "")[:LONGEST_ALT]
-    if not names and not may_be_formula(source, text):
+    if not may_be_formula(names, source, text):
         return ""
     return read_formula_image(node, names, source, text)
 
@@ -121,9 +121,12 @@ def read_formula_image(node: LexborNode, names: str, source: str, text: str) -> 
     return show_as_formula(latex, names)
 
 
-def may_be_formula(source: str, text: str) -> bool:
-    """Tell whether a picture without a class may be a formula: a quick look, before any pattern."""
-    return "tex" in source or "cht=tx" in source or "\\" in text or "$" in text
+def may_be_formula(names: str, source: str, text: str) -> bool:
+    """Tell whether a picture may be a formula: a quick look, before any pattern."""
+    if "tex" in source or "cht=tx" in source or "codecogs" in source or "\\" in text or "$" in text:
+        return True
+    names = names.lower()
+    return "tex" in names or "math" in names or "equation" in names or "formula" in names or not names.isascii()
 
 
 def show_as_formula(latex: str, names: str) -> str:
