@@ -6,6 +6,7 @@ Only sums, ratios and comparisons are used, which every machine rounds alike; tr
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
@@ -172,19 +173,29 @@ CONTEXT_NAMES = tuple(name for part in CONTEXT_PARTS.values() for name in part)
 HINT_NUMBERS = np.arange(len(HINTS))[:, None]
 
 
-def open_rows(parts: dict[str, Sequence[str]], blocks: int) -> tuple[Array, dict[str, memoryview]]:
-    """Return an empty array of features x blocks, and the rows of each part in it, one after the other."""
-    found = np.empty((sum(map(len, parts.values())), blocks), np.float32)
-    flat, rows, start = found.ravel().data, {}, 0
-    for name, part in parts.items():
-        end = start + len(part) * blocks
-        rows[name], start = flat[start:end], end
-    return found, rows
+def place_parts(parts: dict[str, Sequence[str]]) -> dict[str, slice]:
+    """Return the rows of each part, which follow each other."""
+    ends = list(accumulate(map(len, parts.values())))
+    return {name: slice(end - len(part), end) for (name, part), end in zip(parts.items(), ends, strict=True)}
 
 
-def fill_rows(rows: memoryview, values: Array) -> None:
-    """Write features x blocks, or x 1, into the rows of a part."""
-    np.asarray(rows).reshape(len(values), -1)[:] = values
+PLACES, CONTEXT_PLACES = place_parts(PARTS), place_parts(CONTEXT_PARTS)
+
+
+class FeatureRows:
+    """Features x blocks, in single precision, and the rows of each part of the features."""
+
+    def __init__(self, places: dict[str, slice], count: int, blocks: int):
+        """Make room for so many features."""
+        self.places, self.array = places, np.empty((count, blocks), np.float32)
+
+    def __getitem__(self, part: str) -> memoryview:
+        """Return the rows of a part, one after the other."""
+        return self.array[self.places[part]].ravel().data
+
+    def __setitem__(self, part: str, values: Array | float) -> None:
+        """Write the rows of a part: features x blocks, features x 1, or one value for all."""
+        self.array[self.places[part]] = values
 
 
 def compute_block_features(page: PageBlocks, layout: BlockLayout, vocabulary: Vocabulary | None) -> Array:
@@ -192,7 +203,7 @@ def compute_block_features(page: PageBlocks, layout: BlockLayout, vocabulary: Vo
 
     Without a vocabulary, the rows of words are 0.
     """
-    found, rows = open_rows(PARTS, len(layout.length))
+    rows = FeatureRows(PLACES, len(NAMES), len(layout.length))
     write_own_features(page, layout, rows)
     write_quoted_features(page, layout, rows)
     write_page_features(page, layout, rows)
@@ -201,15 +212,15 @@ def compute_block_features(page: PageBlocks, layout: BlockLayout, vocabulary: Vo
     columns.write_beside_rows(rows["far_link"], layout.link.astype(np.float32).data, FAR)
     columns.write_near_rows(rows["near"], layout.kind.data, layout.last.data, layout.container.data, NEARER)
     columns.write_window_rows(rows["window"], layout.sums.ravel().data, WINDOWS)
-    fill_rows(rows["in"], hint_bits(layout.path_hints[layout.container]))
-    fill_rows(rows["at"], hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]]))
+    rows["in"] = hint_bits(layout.path_hints[layout.container])
+    rows["at"] = hint_bits(layout.hints[layout.container] | layout.hints[layout.around[0]])
     total = layout.sums[0, -1]
-    fill_rows(rows["record"], describe_records(layout.records, layout.first, layout.end, layout.inside, total))
-    fill_rows(rows["words"], np.zeros((len(WORDS), 1)) if vocabulary is None else word_features(layout, vocabulary))
-    return found
+    rows["record"] = describe_records(layout.records, layout.first, layout.end, layout.inside, total)
+    rows["words"] = 0 if vocabulary is None else word_features(layout, vocabulary)
+    return rows.array
 
 
-def write_own_features(page: PageBlocks, layout: BlockLayout, rows: dict[str, memoryview]) -> None:
+def write_own_features(page: PageBlocks, layout: BlockLayout, rows: FeatureRows) -> None:
     """Write what is known of a block itself and of its place in the page.
 
     Two groups of blocks are looked at: those of one kind in containers of one shape, where tag and hints of all
@@ -235,10 +246,10 @@ def write_own_features(page: PageBlocks, layout: BlockLayout, rows: dict[str, me
     columns.write_repeat_rows(
         rows["repeats"], rows["distinct"], layout.texts, group, size, first.data, times.data, distinct.data
     )
-    fill_rows(rows["money"], layout.counts[None, :, MONEY])
+    rows["money"] = layout.counts[None, :, MONEY]
 
 
-def write_quoted_features(page: PageBlocks, layout: BlockLayout, rows: dict[str, memoryview]) -> None:
+def write_quoted_features(page: PageBlocks, layout: BlockLayout, rows: FeatureRows) -> None:
     """Write which blocks are in the page's title, description and JSON-LD, how far behind the best of them each block
     is, and the share of the texts in JSON-LD that blocks have.
     """
@@ -248,14 +259,14 @@ def write_quoted_features(page: PageBlocks, layout: BlockLayout, rows: dict[str,
         ("described", "after_described", description_share(page.description, layout)),
         ("stated", "after_stated", stated),
     ):
-        fill_rows(rows[name], share[None])
+        rows[name] = share[None]
         columns.write_distances(rows[after], share.data)
     columns.write_distances(rows["after_h1"], (layout.kind == 1).astype(np.float64).data)
     found = (stated * layout.characters).sum() / len(page.stated.casefold()) if page.stated else -1
-    fill_rows(rows["stated_found"], np.array([[min(found, 2.0)]]))
+    rows["stated_found"] = min(found, 2.0)
 
 
-def write_page_features(page: PageBlocks, layout: BlockLayout, rows: dict[str, memoryview]) -> None:
+def write_page_features(page: PageBlocks, layout: BlockLayout, rows: FeatureRows) -> None:
     """Write what is known of the page as a whole."""
     length, linked, prose, money = layout.sums[:, -1].tolist()
     kinds, total, sort = page.kind, max(length, 1), page.sort
@@ -270,19 +281,21 @@ def write_page_features(page: PageBlocks, layout: BlockLayout, rows: dict[str, m
         "facts": page.facts,
     }  # fmt: skip
     for name, values in known.items():
-        fill_rows(rows[name], np.array(values, np.float64)[:, None])
+        rows[name] = np.array(values, np.float64)[:, None]
 
 
-def write_container_features(layout: BlockLayout, rows: dict[str, memoryview]) -> None:
+def write_container_features(layout: BlockLayout, rows: FeatureRows) -> None:
     """Write what is known of the containers around a block, and of the way up to the one with most of the prose."""
-    text, linked, prose, _ = layout.inside
+    text = layout.inside[0]
     blocks = layout.end - layout.first
-    table = np.stack((
-        text, safe_ratio(linked, text), safe_ratio(prose, text), prose / max(layout.sums[2, -1], NOTHING),
-        text / max(layout.sums[0, -1], NOTHING), blocks, safe_ratio(text, blocks),
-    ))  # fmt: skip
+    table = np.empty((len(AROUND), len(text)))
+    table[0], table[3], table[4], table[5] = text, layout.inside[2], text, blocks
+    np.divide(layout.inside[1:3], np.maximum(text, NOTHING), out=table[1:3])
+    table[3] /= max(layout.sums[2, -1], NOTHING)
+    table[4] /= max(layout.sums[0, -1], NOTHING)
+    np.divide(text, np.maximum(blocks, 1), out=table[6])
     around = layout.around
-    fill_rows(rows["around"], table.take(around[LEVELS, :], axis=1).reshape(len(AROUND) * len(LEVELS), -1))
+    rows["around"] = table.take(around[LEVELS, :], axis=1).reshape(len(AROUND) * len(LEVELS), -1)
     columns.write_way_rows(
         rows["way"], len(around), around.ravel().data, layout.first.data, layout.end.data,
         table[AROUND.index("prose_share")].data, table[AROUND.index("text_share")].data,
@@ -352,7 +365,7 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
     blocks.
     """
     blocks = len(score)
-    found, rows = open_rows(CONTEXT_PARTS, blocks)
+    rows = FeatureRows(CONTEXT_PLACES, len(CONTEXT_NAMES), blocks)
     weighted, weight = np.empty((2, blocks))
     sums = np.empty((2, blocks + 1))
     scores, flat = score.data, sums.ravel().data
@@ -361,10 +374,10 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
     columns.write_beside_rows(rows["beside"], score.astype(np.float32).data, BESIDE)
     columns.write_side_rows(rows["sides"], flat, BEFORE_AFTER)
     table = np.stack((safe_ratio(inside[0], inside[1]), inside[0] / max(total, NOTHING)))
-    fill_rows(rows["around"], table.take(layout.around[LEVELS, :], axis=1).reshape(2 * len(LEVELS), -1))
+    rows["around"] = table.take(layout.around[LEVELS, :], axis=1).reshape(2 * len(LEVELS), -1)
     columns.write_page_score_rows(rows["page"], scores, flat)
     columns.write_kind_score_rows(rows["kinds"], layout.kind.data, SCORED_KINDS, weighted.data, weight.data)
-    fill_rows(rows["record"], score_records(layout.records, inside, total))
+    rows["record"] = score_records(layout.records, inside, total)
     for number, pool in enumerate(POOLS):
         columns.write_group_score_rows(
             rows[f"alike_{pool}"], layout.groups[number].data, layout.sizes[number].data, scores, weighted.data,
@@ -372,4 +385,4 @@ def context_features(layout: BlockLayout, score: Array) -> Array:
         )  # fmt: skip
     heading, above = layout.heading.view(np.uint8).data, layout.above.data
     columns.write_section_score_rows(rows["section"], heading, above, scores, weighted.data, weight.data)
-    return found
+    return rows.array

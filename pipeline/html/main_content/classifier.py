@@ -19,7 +19,7 @@ from pipeline.html.main_content.blocks import BUTTON, DEFINITION, ITEM, PRE, ROW
 from pipeline.html.main_content.boosted_trees import BoostedForest, parse_forests
 from pipeline.html.main_content.class_hints import COMMENT_BIT
 from pipeline.html.main_content.enclosed_blocks import find_enclosed_blocks
-from pipeline.html.main_content.kernels.block_fates import bridge_runs
+from pipeline.html.main_content.kernels.block_fates import bridge_runs, find_best_f1
 from pipeline.html.main_content.page_facts import read_own_text
 from pipeline.html.main_content.page_furniture import find_furniture
 from pipeline.html.main_content.render import render_markdown, render_text
@@ -109,10 +109,7 @@ def expect_f1(score: np.ndarray, length: np.ndarray) -> float:
     if not len(score):
         return 0.0
     order = np.argsort(-score, kind="stable")
-    kept = np.cumsum(length[order])
-    right = np.cumsum((score * length)[order])
-    reached = 2 * right / np.maximum(kept + right[-1], 1e-9)
-    return float(np.max(reached))
+    return find_best_f1(order.data, score.data, length.data)
 
 
 def bridge_gaps(kept: np.ndarray, page: PageBlocks, layout: BlockLayout, scores: np.ndarray, cut: float) -> np.ndarray:

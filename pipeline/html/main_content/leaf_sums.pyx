@@ -21,6 +21,9 @@ def sum_leaves(
     cdef const int *of_tree
     cdef long long *sums
     cdef unsigned char *answer
+    cdef unsigned char *middle
+    cdef unsigned char *high
+    cdef unsigned char number
     if answers == NULL:
         raise MemoryError()
     if depth > 8 or leaves.shape[1] != 1 << depth or total.shape[0] != columns:
@@ -37,10 +40,22 @@ def sum_leaves(
     for tree in range(leaves.shape[0]):
         for column in range(columns):
             leaf[column] = 0
-        for level in range(depth):
+        level = depth
+        while level >= 3:  # three at a time, and sums rather than shifts: fewer instructions for as many columns
+            level -= 3
+            high, middle = answers + asked[level + 2, tree] * columns, answers + asked[level + 1, tree] * columns
             answer = answers + asked[level, tree] * columns
             for column in range(columns):
-                leaf[column] |= answer[column] << level
+                number = leaf[column]
+                number = number + number + high[column]
+                number = number + number + middle[column]
+                leaf[column] = number + number + answer[column]
+        while level > 0:
+            level -= 1
+            answer = answers + asked[level, tree] * columns
+            for column in range(columns):
+                number = leaf[column]
+                leaf[column] = number + number + answer[column]
         of_tree = &leaves[tree, 0]
         for column in range(columns):
             sums[column] += of_tree[leaf[column]]

@@ -71,7 +71,7 @@ def describe_records(found: RecordGroups, first: Array, end: Array, inside: Arra
     table = np.empty((len(RECORD_FEATURES), containers))
     write_record_values(
         table.ravel().data, found.group.data, found.size.data, found.rank.data, first.data, end.data,
-        inside.ravel().data, total_text, np.zeros(5 * containers).data,
+        inside.ravel().data, total_text, MIN_SIBLINGS, np.zeros(5 * containers).data,
     )  # fmt: skip
     return take_records(table, found)
 
@@ -82,8 +82,10 @@ def score_records(found: RecordGroups, inside: Array, total: float) -> Array:
     """
     containers = len(found.group)
     table = np.empty((len(RECORD_CONTEXT), containers))
-    scratch = np.zeros(3 * containers)
-    write_record_scores(table.ravel().data, found.group.data, inside.ravel().data, total, scratch.data)
+    write_record_scores(
+        table.ravel().data, found.group.data, found.size.data, inside.ravel().data, total, MIN_SIBLINGS,
+        np.zeros(3 * containers).data,
+    )  # fmt: skip
     return take_records(table, found)
 
 

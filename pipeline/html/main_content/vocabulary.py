@@ -48,7 +48,7 @@ PAIR_FACTOR, SINGLE_FACTOR, WHOLE_FACTOR = _mix_numbers(3, 2)
 def hash_tags(tags: list[str]) -> Array:
     """Return the hash values of the elements' tags."""
     values = {tag: hash_tag(tag) for tag in set(tags)}
-    return np.array([values[tag] for tag in tags], np.int64)
+    return np.fromiter(map(values.__getitem__, tags), np.int64, len(tags))
 
 
 @lru_cache(KNOWN_TAGS)

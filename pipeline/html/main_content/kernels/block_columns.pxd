@@ -49,7 +49,7 @@ cpdef write_window_rows(float[::1] found, const double[::1] sums, tuple reaches)
 @cython.locals(containers=Py_ssize_t, number=Py_ssize_t, at=Py_ssize_t, text=double, members=double)
 cpdef write_record_values(
     double[::1] table, const i64[::1] group, const i64[::1] size, const i64[::1] rank, const i64[::1] first,
-    const i64[::1] end, const double[::1] inside, double total, double[::1] of_groups)
+    const i64[::1] end, const double[::1] inside, double total, i64 fewest, double[::1] of_groups)
 
 @cython.locals(blocks=Py_ssize_t, row=Py_ssize_t, text=double, mass=double, block=Py_ssize_t, size=double)
 cpdef weigh_scores(
@@ -68,7 +68,8 @@ cpdef write_kind_score_rows(
 
 @cython.locals(containers=Py_ssize_t, number=Py_ssize_t, at=Py_ssize_t, item=double)
 cpdef write_record_scores(
-    double[::1] table, const i64[::1] group, const double[::1] inside, double total, double[::1] of_groups)
+    double[::1] table, const i64[::1] group, const i64[::1] size, const double[::1] inside, double total, i64 fewest,
+    double[::1] of_groups)
 
 @cython.locals(blocks=Py_ssize_t, block=Py_ssize_t, at=Py_ssize_t)
 cpdef write_group_score_rows(

@@ -231,14 +231,16 @@ def write_window_rows(found: Floats, sums: Floats, reaches: tuple[int, ...]) -> 
 
 def write_record_values(
     table: Floats, group: Integers, size: Integers, rank: Integers, first: Integers, end: Integers,
-    inside: Floats, total: float, of_groups: Floats,
+    inside: Floats, total: float, fewest: int, of_groups: Floats,
 ) -> None:  # fmt: skip
-    """Write RECORD_FEATURES of each container as a record. `inside`: text, linked text, prose and money of each;
-    `of_groups`, 5 x containers, is 0 at first.
+    """Write RECORD_FEATURES of each container of a group of at least the `fewest`, as a record. `inside`: text, linked
+    text, prose and money of each; `of_groups`, 5 x containers, is 0 at first.
     """
     containers = len(group)
     for number in range(containers):
         at = group[number]
+        if size[at] < fewest:
+            continue
         text = inside[number]
         of_groups[at] += text
         of_groups[containers + at] += inside[containers + number]
@@ -247,8 +249,10 @@ def write_record_values(
         of_groups[4 * containers + at] += text * text
     for number in range(containers):
         at = group[number]
+        if size[at] < fewest:
+            continue
         text = of_groups[at] if of_groups[at] > NOTHING else NOTHING
-        members = float(size[at]) if size[at] > 1 else 1.0
+        members = float(size[at])
         table[number] = members
         table[containers + number] = divide(of_groups[at], total)
         table[2 * containers + number] = of_groups[at] / members
@@ -328,14 +332,18 @@ def write_kind_score_rows(
         at += blocks
 
 
-def write_record_scores(table: Floats, group: Integers, inside: Floats, total: float, of_groups: Floats) -> None:
-    """Write of each container as a record: the mean score of the record's group, its own, the group's share of the
-    page's sum, and the group's best mean. `inside`: sums of weighted scores and of weights of each container;
-    `of_groups`, 3 x containers, is 0 at first.
+def write_record_scores(
+    table: Floats, group: Integers, size: Integers, inside: Floats, total: float, fewest: int, of_groups: Floats
+) -> None:
+    """Write of each container of a group of at least the `fewest`, as a record: the mean score of the record's group,
+    its own, the group's share of the page's sum, and the group's best mean. `inside`: sums of weighted scores and of
+    weights of each container; `of_groups`, 3 x containers, is 0 at first.
     """
     containers = len(group)
     for number in range(containers):
         at = group[number]
+        if size[at] < fewest:
+            continue
         item = divide(inside[number], inside[containers + number])
         of_groups[at] += inside[number]
         of_groups[containers + at] += inside[containers + number]
@@ -344,6 +352,8 @@ def write_record_scores(table: Floats, group: Integers, inside: Floats, total: f
         table[containers + number] = item
     for number in range(containers):
         at = group[number]
+        if size[at] < fewest:
+            continue
         table[number] = divide(of_groups[at], of_groups[containers + at])
         table[2 * containers + number] = divide(of_groups[at], total)
         table[3 * containers + number] = of_groups[2 * containers + at]

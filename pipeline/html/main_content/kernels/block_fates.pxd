@@ -45,3 +45,6 @@ cpdef follow_bodies(
 cpdef bridge_runs(
     flag[::1] kept, const flag[::1] bridged, const double[::1] link, const double[::1] length,
     const double[::1] scores, double linked, double low)
+
+@cython.locals(expected=double, best=double, right=double, kept=double, place=Py_ssize_t, block=Py_ssize_t)
+cpdef double find_best_f1(const i64[::1] order, const double[::1] score, const double[::1] length) except? -1

@@ -172,3 +172,18 @@ def bridge_runs(
                 for place in range(before + 1, block):
                     kept[place] = True
         before = block
+
+
+def find_best_f1(order: Integers, score: Floats, length: Floats) -> float:
+    """Return the highest F1 that is expected of the first blocks of an order, of which a part, the score, is right."""
+    expected = 0.0
+    for place in range(len(order)):
+        expected += score[order[place]] * length[order[place]]
+    best = right = kept = 0.0
+    for place in range(len(order)):
+        block = order[place]
+        kept += length[block]
+        right += score[block] * length[block]
+        if kept + expected > 0.0 and 2.0 * right / (kept + expected) > best:
+            best = 2.0 * right / (kept + expected)
+    return best
