@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.html.metadata import extract_metadata
 from pipeline.html.sandbox import SandboxEnded, SandboxProcess, serve_requests
 from pipeline.html.settings import ENGINE_NAMES, is_own_engine
@@ -109,24 +111,25 @@ class LoadedEngine:
         self.direct = load_checked_engine(name, options) if self.limit else None
         self.helper = SandboxProcess("pipeline.html.engines", name, str(seconds), json.dumps(options))
         if not self.limit:
-            self.ask_helper("", "")  # starts it, so that it says now whether the engine works
+            self.ask_helper(b"", "")  # starts it, so that it says now whether the engine works
 
     def __call__(self, html: str, url: str) -> Extraction:
         """Extract a page. Raises PageError, EngineError."""
         if len(html) > MAX_CHARACTERS:
             raise PageError("too-large", f"{len(html)} characters")
-        if self.direct is None or not is_small(html, self.limit):
-            return self.ask_helper(html, url)
+        html, source = encode_page(html)
+        if self.direct is None or not is_small(html, source, self.limit):
+            return self.ask_helper(source, url)
         start = time.thread_time()
         try:
-            return run_guarded(self.direct, _replace_surrogates(html), url)
+            return run_guarded(self.direct, html, url)
         finally:
             self.cpu += time.thread_time() - start
 
-    def ask_helper(self, html: str, url: str) -> Extraction:
-        """Have the helper extract a page. Raises PageError, EngineError."""
+    def ask_helper(self, source: bytes, url: str) -> Extraction:
+        """Have the helper extract a page, in UTF-8. Raises PageError, EngineError."""
         try:
-            answer = json.loads(self.helper.ask(json.dumps(url).encode() + b"\n" + html.encode("utf-8", "replace")))
+            answer = json.loads(self.helper.ask(json.dumps(url).encode() + b"\n" + source))
         except SandboxEnded as error:
             if error.reason == "ended":
                 raise EngineError(f"extract.engine: {error}") from error
@@ -140,29 +143,28 @@ class LoadedEngine:
         return Extraction(*answer["found"])
 
 
-def is_small(html: str, limit: int) -> bool:
-    """Tell whether a page can be parsed in this process: the worst page that passes takes about two seconds.
+def is_small(html: str, source: bytes, limit: int) -> bool:
+    """Tell whether a page, as text and in UTF-8, can be parsed in this process: the worst that passes takes about two
+    seconds.
 
     True for at most `limit` characters, MANY_TAGS tags and MANY_ATTRIBUTES attributes, with a ">" in every part of
     LONG_TAG characters.
     """
-    return (
-        len(html) <= limit
-        and html.count("<") <= MANY_TAGS
-        and html.count("=") <= MANY_ATTRIBUTES
-        and all(html.find(">", start, start + LONG_TAG) >= 0 for start in range(0, len(html) - LONG_TAG, LONG_TAG))
-    )
+    if len(html) > limit:
+        return False
+    units = np.frombuffer(source, np.uint8)  # counts two signs in a quarter of the time of str.count
+    if np.count_nonzero(units == ord("<")) > MANY_TAGS or np.count_nonzero(units == ord("=")) > MANY_ATTRIBUTES:
+        return False
+    return all(html.find(">", start, start + LONG_TAG) >= 0 for start in range(0, len(html) - LONG_TAG, LONG_TAG))
 
 
-def _replace_surrogates(html: str) -> str:
-    """Return a string that can be written as UTF-8: native parsers refuse one that cannot."""
-    if html.isascii():
-        return html
+def encode_page(html: str) -> tuple[str, bytes]:
+    """Return a page without lone surrogates, which native parsers refuse, and the same in UTF-8."""
     try:
-        html.encode()
-        return html
+        return html, html.encode()
     except UnicodeEncodeError:
-        return html.encode("utf-8", "replace").decode()
+        source = html.encode("utf-8", "replace")
+        return source.decode(), source
 
 
 def run_guarded(engine: Engine, html: str, url: str) -> Extraction:

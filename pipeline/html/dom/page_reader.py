@@ -33,8 +33,9 @@ def parse_document(html: str, scripting: bool) -> LexborHTMLParser:
     """Parse a page without the text that its style sheets move away. With `scripting`, as browsers do, <noscript> holds
     no elements: one in it that never ends, such as an <iframe/>, cannot take in the rest of the page.
     """
-    parser = LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS, scripting=scripting)
-    remove_moved_text(parser, html)
+    source = html.encode("utf-8", "ignore")  # without lone surrogates
+    parser = LexborHTMLParser(source, options=LexborDocumentOptions.WO_EVENTS, scripting=scripting)
+    remove_moved_text(parser, source)
     return parser
 
 
