@@ -1,21 +1,27 @@
 """What Beam does hundreds of times while it builds and runs a graph, done once: half of the CPU time of a small job.
 
 - Each look at an option parses all options of its class again. `SharedOptions` keeps each view.
+  `list_visible_options` keeps the names that a view has.
 - Each check of a DoFn inspects the signatures of all of its methods again. `SharedSpecs` and `SharedArguments` keep
-  what is found.
+  what is found. `AdviceForOthers` leaves out a look at the source of our functions.
 - Each transform is packed by bz2, in half a millisecond, to be unpacked in the same process. `LightPacking` takes zlib.
+- Each bundle starts a thread and waits for it, so that a lock that is never free is noticed after an hour.
+  `InlineExecutor` does its work at once.
 """
 
 import bz2
+import concurrent.futures
 import zlib
 from collections.abc import Callable
-from types import MethodType
+from concurrent.futures import Executor, Future
+from types import MethodType, SimpleNamespace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from apache_beam.internal import cloudpickle_pickler
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.options.pipeline_options_context import get_pipeline_options
+from apache_beam.runners.worker import bundle_processor
 from apache_beam.transforms import DoFn, core, userstate
 
 View = TypeVar("View", bound=PipelineOptions)
@@ -40,7 +46,21 @@ def take_shortcuts() -> None:
     if not isinstance(userstate.get_dofn_specs, SharedSpecs):
         userstate.get_dofn_specs = SharedSpecs(userstate.get_dofn_specs)
         vars(core)["get_function_args_defaults"] = SharedArguments(core.get_function_args_defaults)
+        vars(core)["_check_fn_use_yield_and_return"] = AdviceForOthers(core._check_fn_use_yield_and_return)
         vars(cloudpickle_pickler)["bz2"] = LightPacking
+        vars(bundle_processor)["concurrent"] = SimpleNamespace(
+            futures=SimpleNamespace(**vars(concurrent.futures) | {"ThreadPoolExecutor": InlineExecutor})
+        )
+        PipelineOptions._visible_option_list = list_visible_options  # type: ignore[assignment,method-assign]
+
+
+def list_visible_options(options: PipelineOptions) -> list[str]:
+    """Return the names of the options of a view, which never change, sorted."""
+    names: list[str] | None = vars(options).get("_visible_names")
+    if names is None:
+        shown = vars(options)["_visible_options"]
+        names = vars(options)["_visible_names"] = [name for name in dir(shown) if not name.startswith("_")]
+    return names
 
 
 class SharedSpecs:
@@ -97,3 +117,32 @@ class LightPacking:
     def decompress(data: bytes) -> bytes:
         """Unpack a pickle, however it was packed."""
         return bz2.decompress(data) if data.startswith(b"BZh") else zlib.decompress(data)
+
+
+class AdviceForOthers:
+    """Beam's `_check_fn_use_yield_and_return`, which reads the source of a function and warns of what may be wrong."""
+
+    def __init__(self, check: Callable[[Any], bool]):
+        """`check` is Beam's function."""
+        self.check = check
+
+    def __call__(self, function: Any) -> bool:
+        """Return whether a function both yields and returns values; not asked of the package's and of Beam's own."""
+        package = (getattr(function, "__module__", None) or "").partition(".")[0]
+        return package not in ("pipeline", "apache_beam") and self.check(function)
+
+
+class InlineExecutor(Executor):
+    """Does what it is given at once, in this thread."""
+
+    def __init__(self, max_workers: int | None = None, **_: object):
+        """Take the arguments of a ThreadPoolExecutor."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        """Call the function, and return a future that has its result or what it raised."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future

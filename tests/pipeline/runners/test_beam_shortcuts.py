@@ -3,6 +3,7 @@
 from functools import partial
 
 import apache_beam as beam
+import pytest
 from apache_beam.coders import StrUtf8Coder
 from apache_beam.internal import pickler
 from apache_beam.options.pipeline_options import StandardOptions, WorkerOptions
@@ -10,7 +11,7 @@ from apache_beam.options.pipeline_options_context import scoped_pipeline_options
 from apache_beam.transforms import core, userstate
 
 from pipeline.runners.beam_options import beam_options
-from pipeline.runners.beam_shortcuts import SharedArguments, SharedSpecs
+from pipeline.runners.beam_shortcuts import AdviceForOthers, InlineExecutor, SharedArguments, SharedSpecs
 
 
 class Remembering(beam.DoFn):
@@ -54,6 +55,8 @@ def test_every_view_of_the_options_shows_what_was_set_in_another():
     assert options.view_as(WorkerOptions).view_as(StandardOptions).runner == "other"
     assert options.get_all_options()["direct_num_workers"] == 2
     assert beam_options([]).view_as(StandardOptions).runner != "other"
+    with pytest.raises(AttributeError):
+        _ = options.view_as(StandardOptions).num_workers  # of another class
 
 
 def test_arguments_are_those_of_the_function_and_of_its_method():
@@ -66,6 +69,30 @@ def test_arguments_are_those_of_the_function_and_of_its_method():
         assert found(partial(Remembering.process, None)) == (["element", "seen"], [Remembering.STATE])
         assert found(Holder(str).process) == found.find(str)
         found(Remembering().process)[0].clear()
+
+
+class Confused(beam.DoFn):
+    """A user's DoFn that Beam warns of."""
+
+    def process(self, element):
+        if element:
+            return [element]
+        yield element
+
+
+def test_a_user_is_still_warned_of_a_dofn_that_yields_and_returns(caplog):
+    beam_options([])
+    assert isinstance(core._check_fn_use_yield_and_return, AdviceForOthers)
+    beam.ParDo(Confused())
+    assert "Using yield and return" in caplog.text
+
+
+def test_what_is_done_at_once_gives_its_result_or_raises_as_in_a_thread():
+    with InlineExecutor(max_workers=1) as executor:
+        assert executor.submit(divmod, 7, 2).result(timeout=1) == (3, 1)
+        broken = executor.submit(divmod, 7, 0)
+    with pytest.raises(ZeroDivisionError):
+        broken.result(timeout=1)
 
 
 def test_only_what_stays_in_this_process_is_packed_otherwise_than_by_beam():
