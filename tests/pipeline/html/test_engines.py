@@ -116,8 +116,8 @@ def test_a_page_that_eats_memory_is_charged_for_it() -> None:
     engine = load_engine("resiliparse")
     engine.helper.command = [sys.executable, "-c", script]
     with pytest.raises(PageError, match="memory"):
-        engine.ask_helper("eat", "")
-    assert engine.ask_helper("fine", "").text == "fine"
+        engine.ask_helper(b"eat", "")
+    assert engine.ask_helper(b"fine", "").text == "fine"
 
 
 def test_too_large_and_unknown(engine: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
