@@ -278,9 +278,9 @@ def test_huge_pages_are_read_by_the_helper_in_bounded_time() -> None:
     ids=["depth", "attributes", "attributes without values", "length"],
 )
 def test_a_page_that_a_parser_may_take_long_for_goes_to_the_sandbox(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(engines.LoadedEngine, "ask_helper", lambda engine, html, url: asked.append(html))
+    asked: list[bytes] = []
+    monkeypatch.setattr(engines.LoadedEngine, "ask_helper", lambda engine, source, url: asked.append(source))
     engine = load_engine("gristmill")
     engine(html, "")
     engine(PAGE, "")
-    assert asked == [html]
+    assert asked == [html.encode()]
