@@ -11,18 +11,20 @@ from itertools import accumulate
 import numpy as np
 
 from pipeline.html.main_content.blocks import BUTTON, CAPTION, ITEM, PARAGRAPH, PRE, ROW, PageBlocks, remove_marks
-from pipeline.html.main_content.characters import MONEY, count_characters
+from pipeline.html.main_content.characters import MONEY, count_characters, read_units
 from pipeline.html.main_content.class_hints import CLASS_BIT, HINTS, PLAIN_BITS, TAG_BIT, TAG_HINTS
 from pipeline.html.main_content.kernels import block_columns as columns
 from pipeline.html.main_content.kernels.block_columns import WORDS
 from pipeline.html.main_content.kernels.block_places import (
     copy_numbers,
     copy_pairs,
+    count_numbers,
     fill_block_keys,
     find_headings,
     measure_blocks,
     nest_containers,
 )
+from pipeline.html.main_content.kernels.block_quotes import find_description, find_statements, share_title
 from pipeline.html.main_content.page_facts import FACTS
 from pipeline.html.main_content.records import (
     RECORD_CONTEXT_NAMES,
@@ -64,12 +66,14 @@ class BlockLayout:
 
     def __init__(self, page: PageBlocks):
         """Count the characters and find the containers around each block."""
-        self.texts = texts = remove_marks(SEPARATOR.join(page.text)).split(SEPARATOR)
+        joined = remove_marks(SEPARATOR.join(page.text))
+        self.texts = texts = joined.split(SEPARATOR)
+        self.units = read_units(joined, texts)
         blocks, containers = len(texts), len(page.parent)
-        self.counts, self.last = count_characters(texts)
-        characters = list(map(len, texts))
-        self.kind, self.container, self.links, self.characters, linked = copy_columns(
-            [page.kind, page.container, page.links, characters, page.link_characters]
+        self.counts, self.last = count_characters(self.units)
+        self.characters = np.array([len(text) for text in texts], np.int64) if self.units.wide else self.units.lengths
+        self.kind, self.container, self.links, linked = copy_columns(
+            [page.kind, page.container, page.links, page.link_characters]
         )
         self.parent, self.first, self.end, self.sign, hints = copy_columns(
             [page.parent, page.first, page.end, page.sign, page.hints]
@@ -91,7 +95,7 @@ class BlockLayout:
             self.depth.data, self.path_hints.data, wider.data, self.around.ravel().data,
         )  # fmt: skip
         self.tag = hash_tags(page.tag)
-        names = np.empty((2, sum(map(len, page.name_values))), np.int64)
+        names = np.empty((2, count_numbers(page.name_values)), np.int64)
         copy_pairs(page.name_values, names[0].data, names[1].data)
         self.names = HashedWords(*names)
         self.records = find_records(self.tag, self.hints, self.parent, self.first, self.end, self.container)
@@ -114,7 +118,7 @@ class BlockLayout:
     @cached_property
     def words(self) -> HashedWords:
         """The hashed words of the blocks."""
-        return hash_block_words(self.texts)
+        return hash_block_words(self.texts, read=self.units)
 
 
 AROUND = "text link prose prose_share text_share blocks mean".split()
@@ -253,7 +257,8 @@ def write_quoted_features(page: PageBlocks, layout: BlockLayout, rows: FeatureRo
     """Write which blocks are in the page's title, description and JSON-LD, how far behind the best of them each block
     is, and the share of the texts in JSON-LD that blocks have.
     """
-    stated = find_stated(page.stated, layout)
+    folded = page.stated.casefold()
+    stated = find_stated(folded, layout)
     for name, after, share in (
         ("title", "after_title", title_share(page.title, layout)),
         ("described", "after_described", description_share(page.description, layout)),
@@ -262,7 +267,7 @@ def write_quoted_features(page: PageBlocks, layout: BlockLayout, rows: FeatureRo
         rows[name] = share[None]
         columns.write_distances(rows[after], share.data)
     columns.write_distances(rows["after_h1"], (layout.kind == 1).astype(np.float64).data)
-    found = (stated * layout.characters).sum() / len(page.stated.casefold()) if page.stated else -1
+    found = (stated * layout.characters).sum() / len(folded) if folded else -1
     rows["stated_found"] = min(found, 2.0)
 
 
@@ -318,10 +323,10 @@ def word_features(layout: BlockLayout, vocabulary: Vocabulary) -> Array:
 
 def title_share(title: str, layout: BlockLayout) -> Array:
     """Return the share of the page's title that a block is, 0 where it is no part of it."""
-    title = title.casefold()
-    longest = len(title)
-    parts = [len(text) if 3 < len(text) <= longest and text.casefold() in title else 0 for text in layout.texts]
-    return np.array(parts) / max(longest, 1)
+    found = np.zeros(len(layout.texts))
+    if title:
+        share_title(title.casefold(), layout.texts, found.data)
+    return found
 
 
 def description_share(description: str, layout: BlockLayout) -> Array:
@@ -329,29 +334,18 @@ def description_share(description: str, layout: BlockLayout) -> Array:
 
     What a page tells search engines of itself is often the first of its own text.
     """
-    description = description.casefold()
-    begins = description[:DESCRIBED]
     found = np.zeros(len(layout.texts))
-    if len(begins) < DESCRIBED:
-        return found
-    for number in np.flatnonzero(layout.characters >= DESCRIBED).tolist():
-        text = layout.texts[number].casefold()
-        if begins in text:
-            found[number] = 1.0
-        elif text[:DESCRIBED] in description:
-            found[number] = 0.5
+    folded = description.casefold()
+    if len(folded) >= DESCRIBED:
+        find_description(folded, layout.texts, DESCRIBED, found.data)
     return found
 
 
 def find_stated(stated: str, layout: BlockLayout) -> Array:
-    """Return 1 for each block whose beginning is in the texts that JSON-LD states."""
+    """Return 1 for each block whose beginning is in the texts that JSON-LD states, with cases folded."""
     found = np.zeros(len(layout.texts))
-    if not stated:
-        return found
-    stated = stated.casefold()
-    for number in np.flatnonzero(layout.characters >= SHORTEST_STATED).tolist():
-        if " ".join(layout.texts[number][: 2 * DESCRIBED].casefold().split())[:DESCRIBED] in stated:
-            found[number] = 1.0
+    if stated:
+        find_statements(stated, layout.texts, SHORTEST_STATED, DESCRIBED, found.data)
     return found
 
 

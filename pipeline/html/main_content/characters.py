@@ -1,6 +1,7 @@
 """The characters of a page's blocks as arrays: their codes, and the class of each."""
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,7 +73,6 @@ def letter_table() -> Array:
     classes = character_classes()
     letters: Array = np.where(OF_WORDS[classes], _lower_table(), 0).astype(np.uint32)
     letters[classes == DENSE] += PLANE
-    letters[0] = 2 * PLANE
     return letters
 
 
@@ -90,21 +90,33 @@ def classify_characters(text: str) -> tuple[Array, Array]:
     return codes, classes
 
 
-def read_units(text: str) -> Array:
-    """Return the characters of a text in UTF-16: two units, of no class, for one beyond the basic plane."""
-    return np.frombuffer(text.encode("utf-16-le", "replace"), np.uint16)
+class TextUnits(NamedTuple):
+    """The characters of texts in UTF-16, with a unit between two texts: two units, of no class, for a character beyond
+    the basic plane.
+    """
+
+    units: Array  # uint16
+    lengths: Array  # of the texts, in units
+    wide: bool  # whether there is a character of two units
 
 
-def count_characters(texts: list[str]) -> tuple[Array, Array]:
-    """Return how many units of each class texts have, texts x CLASSES, and the class of each one's last."""
-    counts, last = np.zeros((len(texts), CLASSES), np.int64), np.empty(len(texts), np.int64)
-    joined = "".join(texts)
-    units = read_units(joined)
-    lengths = np.fromiter(map(len if len(joined) == len(units) else count_units, texts), np.int64, len(texts))
-    count_classes(units.data, lengths.data, character_classes().data, LOWER, CLASSES, counts.ravel().data, last.data)
-    return counts, last
+def read_units(joined: str, texts: list[str]) -> TextUnits:
+    """Return the units of texts, which are also given `joined` with one character between two."""
+    units = np.frombuffer(joined.encode("utf-16-le", "replace"), np.uint16)
+    wide = len(joined) != len(units)
+    return TextUnits(units, np.fromiter(map(count_units if wide else len, texts), np.int64, len(texts)), wide)
 
 
 def count_units(text: str) -> int:
     """Return how many units a text has in UTF-16."""
     return len(text.encode("utf-16-le", "replace")) // 2
+
+
+def count_characters(read: TextUnits) -> tuple[Array, Array]:
+    """Return how many units of each class texts have, texts x CLASSES, and the class of each one's last."""
+    texts = len(read.lengths)
+    counts, last = np.zeros((texts, CLASSES), np.int64), np.empty(texts, np.int64)
+    count_classes(
+        read.units.data, read.lengths.data, character_classes().data, LOWER, CLASSES, counts.ravel().data, last.data
+    )
+    return counts, last

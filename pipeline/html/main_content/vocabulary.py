@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.html.main_content.characters import PLANE, letter_table, read_units
+from pipeline.html.main_content.characters import PLANE, TextUnits, count_units, letter_table, read_units
 from pipeline.html.main_content.class_hints import NAME_VALUES, hash_name
+from pipeline.html.main_content.kernels.block_places import copy_values
 from pipeline.html.main_content.kernels.block_texts import hash_words
 
 Array = np.ndarray
@@ -48,7 +49,9 @@ PAIR_FACTOR, SINGLE_FACTOR, WHOLE_FACTOR = _mix_numbers(3, 2)
 def hash_tags(tags: list[str]) -> Array:
     """Return the hash values of the elements' tags."""
     values = {tag: hash_tag(tag) for tag in set(tags)}
-    return np.fromiter(map(values.__getitem__, tags), np.int64, len(tags))
+    hashed = np.empty(len(tags), np.int64)
+    copy_values(tags, values, hashed.data)
+    return hashed
 
 
 @lru_cache(KNOWN_TAGS)
@@ -67,17 +70,23 @@ class HashedWords(NamedTuple):
     value: Array
 
 
-def hash_block_words(texts: list[str], characters: int = READ_CHARACTERS, bits: int = WORD_BITS) -> HashedWords:
-    """Return the hash values, of so many bits, of the words in the first `characters` of all blocks.
+def hash_block_words(
+    texts: list[str], characters: int = READ_CHARACTERS, bits: int = WORD_BITS, read: TextUnits | None = None
+) -> HashedWords:
+    """Return the hash values, of so many bits, of the words in the first `characters` of all blocks, of which the units
+    may be given as `read`.
 
     Digits are alike, as are upper and lower case.
     """
-    letters = letter_table().take(read_units("".join([text[:characters] + SEPARATOR for text in texts])))
+    units, lengths, wide = read or read_units(SEPARATOR.join(texts), texts)
+    letters, most = letter_table().take(units), np.minimum(lengths, characters)
+    if wide:
+        most = np.array([count_units(text[:characters]) for text in texts], np.int64)
     owners, sizes = np.empty(2 * len(letters), np.int64), np.empty(len(texts), np.int64)
     values, wholes = np.empty(2 * len(letters), np.uint64), np.empty(len(texts), np.uint64)
     count = hash_words(
-        letters.data, PLANE, 2 * PLANE, LETTER_FACTORS.data, PLACE_FACTORS.data, int(PAIR_FACTOR),
-        np.empty(characters + 1, np.uint64).data, owners.data, values.data, wholes.data, sizes.data,
+        letters.data, lengths.data, most.data, PLANE, LETTER_FACTORS.data, PLACE_FACTORS.data, int(PAIR_FACTOR),
+        np.empty(2 * characters + 1, np.uint64).data, owners.data, values.data, wholes.data, sizes.data,
     )  # fmt: skip
     short = np.flatnonzero((sizes > 0) & (sizes <= WHOLE_WORDS))
     mixed = np.concatenate((values[:count] * SINGLE_FACTOR, wholes[short] * WHOLE_FACTOR))

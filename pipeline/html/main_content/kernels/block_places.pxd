@@ -11,6 +11,12 @@ cdef double LINKED_PROSE, LONG_SENTENCE, SHORT_SENTENCE
 @cython.locals(numbers=list, at=Py_ssize_t, number=i64)
 cpdef copy_numbers(list lists, i64[::1] copied)
 
+@cython.locals(at=Py_ssize_t)
+cpdef copy_values(list names, dict values, i64[::1] copied)
+
+@cython.locals(found=Py_ssize_t, numbers=tuple)
+cpdef Py_ssize_t count_numbers(list tuples) except -1
+
 @cython.locals(numbers=tuple, place=Py_ssize_t, at=Py_ssize_t, number=i64)
 cpdef copy_pairs(list tuples, i64[::1] owner, i64[::1] copied)
 

@@ -18,6 +18,20 @@ def copy_numbers(lists: list[list[int]], copied: Integers) -> None:
             at += 1
 
 
+def copy_values(names: list[str], values: dict[str, int], copied: Integers) -> None:
+    """Write the values of some names."""
+    for at, name in enumerate(names):
+        copied[at] = values[name]
+
+
+def count_numbers(tuples: list[tuple[int, ...]]) -> int:
+    """Return how many numbers some tuples have."""
+    found = 0
+    for numbers in tuples:
+        found += len(numbers)
+    return found
+
+
 def copy_pairs(tuples: list[tuple[int, ...]], owner: Integers, copied: Integers) -> None:
     """Write the numbers of some tuples, one tuple after the other, each with the number of its tuple."""
     at = 0

@@ -10,9 +10,9 @@ def count_classes(
 ) -> None:
     """Count the characters of each class, of which there are so many, in each text: texts x classes.
 
-    `units` are the texts' characters in UTF-16, `lengths` how many each text has, `table` a unit's class. `counts` are
-    0 at first; the class that is `frequent` is what is left. `last` becomes the class of a text's last character, 0
-    where it is empty.
+    `units` are the texts' characters in UTF-16, with one between two texts, `lengths` how many each text has, `table` a
+    unit's class. `counts` are 0 at first; the class that is `frequent` is what is left. `last` becomes the class of a
+    text's last character, 0 where it is empty.
     """
     start = at = 0
     for number in range(len(lengths)):
@@ -25,47 +25,48 @@ def count_classes(
                 rare += 1
         counts[at + frequent] = end - start - rare
         last[number] = found
-        start = end
+        start = end + 1
         at += classes
 
 
 def hash_words(
-    letters: Bytes, dense: int, separator: int, letter_factors: Bytes, place_factors: Bytes, pair_factor: int,
-    singles: Integers, owners: Integers, values: Integers, wholes: Integers, sizes: Integers,
+    letters: Bytes, lengths: Integers, read: Integers, dense: int, letter_factors: Bytes, place_factors: Bytes,
+    pair_factor: int, singles: Integers, owners: Integers, values: Integers, wholes: Integers, sizes: Integers,
 ) -> int:  # fmt: skip
     """Write the hashes of the words of texts and of the pairs of words, each with the number of its text, its owner;
     return how many there are, at most two a letter. Of each text, `wholes` gets the hash of its first words, for which
     there are `place_factors`, and `sizes` how many words it has.
 
-    `letters` are the texts' characters in lower case: 0 for what is no part of a word, above `dense` for what is a word
-    by itself, a `separator` after each text. Letters far from the beginning of a word share the last of the
-    `letter_factors`. `singles` has room for a text's words and one more.
+    `letters` are the texts' characters in lower case, with one between two texts: 0 for what is no part of a word,
+    `dense` more for what is a word by itself. `lengths` says how many each text has, `read` how many of these are read.
+    Letters far from the beginning of a word share the last of the `letter_factors`. `singles` has room for a text's
+    words and one more.
     """
     longest = len(letter_factors) - 1
-    number = words = length = at = 0
-    single = 0
-    for letter in letters:
-        if letter == 0:
-            length = 0
-        elif letter < dense:
-            if length == 0:
+    start = at = 0
+    for number in range(len(lengths)):
+        words = length = 0
+        single = 0
+        for letter in letters[start : start + read[number]]:
+            if letter == 0:
+                length = 0
+            elif letter < dense:
+                if length == 0:
+                    singles[words] = single & MASK
+                    words += 1
+                    single = 0
+                single += letter * letter_factors[length]
+                if length < longest:
+                    length += 1
+            else:
                 singles[words] = single & MASK
                 words += 1
-                single = 0
-            single += letter * letter_factors[length]
-            if length < longest:
-                length += 1
-        elif letter == separator:
-            singles[words] = single & MASK
-            at = write_words(number, words, pair_factor, place_factors, singles, at, owners, values, wholes)
-            sizes[number] = words
-            number += 1
-            words = length = 0
-        else:
-            singles[words] = single & MASK
-            words += 1
-            single = (letter - dense) * letter_factors[0]
-            length = 0
+                single = (letter - dense) * letter_factors[0]
+                length = 0
+        singles[words] = single & MASK
+        at = write_words(number, words, pair_factor, place_factors, singles, at, owners, values, wholes)
+        sizes[number] = words
+        start += lengths[number] + 1
     return at
 
 

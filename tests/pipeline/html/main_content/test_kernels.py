@@ -16,11 +16,13 @@ import pytest
 
 from pipeline.html.main_content import kernels
 from pipeline.html.main_content.boosted_trees import find_compiled_sums, sum_leaves_on_arrays
-from pipeline.html.main_content.characters import COMMA, DENSE, END, LOWER, SPACE, UPPER, count_characters
+from pipeline.html.main_content.characters import COMMA, DENSE, END, LOWER, SPACE, UPPER, count_characters, read_units
 from pipeline.html.main_content.classifier import judge_blocks, load_main_content_model
 
+SENTENCE = "The mill by the river, 17 sacks a day."
+JSON_LD = f'type="application/ld+json">{{"@type": "Product", "description": "{SENTENCE}"}}'
 PARTS = (
-    "<p>The mill by the river, 17 sacks a day.</p>", "<h2>Prices &amp; hours</h2>", "<li><a href=/a>Menu</a></li>",
+    f"<p>{SENTENCE}</p>", "<h2>Prices &amp; hours</h2>", "<li><a href=/a>Menu</a></li>",
     "<p>水車小屋と川の音。</p>", "<p>\U0001f600 Emoji \U0001f600!</p>", "<table><tr><td>Rye<td>$12</tr></table>",
     "<pre>grind(rye)</pre>", "<dl><dt>Stone<dd>Turns all day long, and never stops.</dl>", "<button>Copy</button>",
     "<div class=card><h3>One</h3><p>Grinds much.</p></div>", "<footer>Imprint</footer>", "<ul>", "</ul>", "<div>",
@@ -29,7 +31,8 @@ PARTS = (
 
 
 def test_characters_are_counted_by_class() -> None:
-    counts, last = count_characters(["Ab, c.", "水\U0001f600", "x"])
+    texts = ["Ab, c.", "水\U0001f600", "x"]
+    counts, last = count_characters(read_units("|".join(texts), texts))
     assert counts[0, [UPPER, LOWER, COMMA, SPACE, END]].tolist() == [1, 2, 1, 1, 1]
     assert counts[1, DENSE] == 1 and counts[2].sum() == 1
     assert last.tolist() == [END, 0, LOWER]
@@ -86,7 +89,8 @@ def test_compiled_kernels_find_what_their_source_finds(monkeypatch: pytest.Monke
     draw = random.Random(7)
     for _ in range(30):
         page = "".join(draw.choices(PARTS, k=draw.randrange(1, 60)))
-        judge_blocks(f"<title>The mill</title>{page}", "https://a.example/docs/mill", 0.5, load_main_content_model())
+        head = f"<title>The mill, prices</title><meta name=description content='{SENTENCE}'><script {JSON_LD}</script>"
+        judge_blocks(head + page, "https://a.example/docs/mill", 0.5, load_main_content_model())
     assert calls == expected and len(calls) >= 20
 
 
