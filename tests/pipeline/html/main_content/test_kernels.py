@@ -20,7 +20,7 @@ from pipeline.html.main_content.characters import COMMA, DENSE, END, LOWER, SPAC
 from pipeline.html.main_content.classifier import judge_blocks, load_main_content_model
 
 SENTENCE = "The mill by the river, 17 sacks a day."
-JSON_LD = f'type="application/ld+json">{{"@type": "Product", "description": "{SENTENCE}"}}'
+JSON_LD = f'type="application/ld+json">{{"@type": "Product", "description": "{SENTENCE} {SENTENCE}"}}'
 PARTS = (
     f"<p>{SENTENCE}</p>", "<h2>Prices &amp; hours</h2>", "<li><a href=/a>Menu</a></li>",
     "<p>水車小屋と川の音。</p>", "<p>\U0001f600 Emoji \U0001f600!</p>", "<table><tr><td>Rye<td>$12</tr></table>",
