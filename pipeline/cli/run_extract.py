@@ -1,5 +1,6 @@
 """The extract job of a run: over what is not done yet, on this machine's cores or on another runner."""
 
+import importlib
 import os
 import signal
 import sys
@@ -80,6 +81,7 @@ def run_extract(found: RemainingWork, files: list[InputFile], config: Config, ou
             modules = [name for name in EXTRACT_MODULES if name != SMALL_BEAM or not has_own_part(config)]
             if SMALL_BEAM in modules:  # once for all: the workers are forks of this process
                 import_modules(modules)
+                importlib.import_module("pipeline.extract.job").preload_stages(config)
             run_tasks([*splits, *merges.ready()], stage, workers, progress, merges, flags, recovery, modules)
             if merges.waiting:  # a stage of the user's own kept pages back until all splits were drawn
                 run_tasks(list(merges.waiting.values()), stage, workers, progress, flags=flags, modules=modules)

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import apache_beam as beam
@@ -29,6 +30,8 @@ from pipeline.io.inputs import expand_inputs
 from pipeline.io.ledger import FileLedger
 from pipeline.settings import ConfigError
 from pipeline.url.filter import UrlFilter
+
+SHARED_STAGES = (PrefilterLanguage, IdentifyLanguage, MaskPii, ScoreQuality, AddMetadata, SignMinHash)
 
 
 def build(
@@ -100,6 +103,19 @@ def make_own_transform(stage: OwnStage, known: tuple[str, ...]) -> PageTransform
     if isinstance(made, beam.PTransform) and not isinstance(made, PageStage):
         return RunOwnTransform(stage, known)
     return RunOwnStage(stage)
+
+
+def preload_stages(config: Config) -> None:
+    """Load the models and tables of the package's own stages that start no process: forks of this process share them.
+
+    What cannot be loaded is left to a worker, which reports it.
+    """
+    for stage in page_stages(config):
+        if isinstance(stage, SHARED_STAGES) or (
+            isinstance(stage, ExtractText) and stage.settings.engine == "gristmill"
+        ):
+            with suppress(ValueError, OSError):
+                stage.load()
 
 
 def load_stages(config: Config) -> list[PageFunction]:

@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.cli.run import run
 from pipeline.config import build_config
-from pipeline.extract import extract_text
-from pipeline.extract.job import page_stages
+from pipeline.extract import extract_text, page_stage
+from pipeline.extract.job import load_stages, page_stages, preload_stages
 from pipeline.extract.page import Page, PageFunction, settle_page
 from pipeline.extract.read_crawl import BATCH_CHARACTERS, BATCH_PAGES, batch_pages, place_page, read_page
 from pipeline.extract.splits import Split
@@ -241,3 +241,15 @@ def test_pages_are_processed_a_bounded_number_at_a_time():
     assert max(map(len, cut)) <= BATCH_PAGES
     assert max(sum(len(page.html) for page in batch) for batch in cut) < BATCH_CHARACTERS + 5_000_000
     assert [len(batch) for batch in batch_pages([EMPTY] * 600)] == [BATCH_PAGES, BATCH_PAGES, 600 - 2 * BATCH_PAGES]
+
+
+def test_what_is_loaded_before_the_workers_start_is_loaded_no_more(monkeypatch, tmp_path):
+    monkeypatch.setattr(page_stage, "LOADED", {})
+    settings = {"inputs": ["x"], "output": "none", "languages": ["en"]}
+    preload_stages(build_config(settings))
+    loaded = set(page_stage.LOADED)
+    assert len(load_stages(build_config(settings))) > 5 and len(loaded) >= 3 and set(page_stage.LOADED) == loaded
+    broken = build_config(settings | {"language": {"model": str(tmp_path / "none.bin")}})
+    preload_stages(broken)  # a worker reports it
+    with pytest.raises((ValueError, OSError)):
+        load_stages(broken)
