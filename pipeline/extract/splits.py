@@ -1,9 +1,9 @@
 """The splits of the extract job: how crawl files are cut, what a split leaves on disk, and what is still to be done.
 
-A file is cut into splits of whole records where that is possible, so that many workers share a large file. The cut
-depends on the files alone. Under `.work/extract/NAME/` a split leaves parts, each with a run of its pages, and what
-was read of it. A split is done when it was read to its end and its parts hold all of its pages. When all splits of a
-file are done, they are merged, and `.work/extract/NAME.json` marks the file as done.
+A file is cut into splits of whole records where that is possible, so that many workers share a large file. Under
+`.work/extract/NAME/` a split leaves parts, each with a run of its pages, and what was read of it. A split is done when
+it was read to its end and its parts hold all of its pages. When all splits of a file are done, they are merged, and
+`.work/extract/NAME.json` marks the file as done.
 """
 
 import re
@@ -69,10 +69,13 @@ class ReadResult:
 
 
 def plan_files(inputs: Iterable[Input], config: Config, shard: InputShard = ALL_INPUTS) -> list[InputFile]:
-    """Cut the inputs of a shard into splits; the cut depends on all files alone, never on the number of workers."""
+    """Cut the inputs of a shard into splits. Where they are cut depends on all files, and changes no byte of output.
+
+    With one worker the splits are the longest, since nothing is shared: to find where a file can be cut, it is read.
+    """
     inputs = list(inputs)
     local = sum(i.size or 0 for i in inputs if i.local)
-    target = min(max(local // SPLITS, MIN_SPLIT_BYTES), MAX_SPLIT_BYTES)
+    target = MAX_SPLIT_BYTES if config.workers == 1 else min(max(local // SPLITS, MIN_SPLIT_BYTES), MAX_SPLIT_BYTES)
     return [split_file(i, target if len(inputs) < SPLITS else None, config) for i in shard.select(inputs)]
 
 

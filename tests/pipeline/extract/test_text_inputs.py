@@ -161,20 +161,20 @@ def test_a_missing_column_is_one_line(tmp_path):
 
 
 def test_large_files_are_cut_and_give_the_same_bytes_for_any_number_of_workers(tmp_path):
-    """Both files are cut into several splits; the copies of half of the pages are dropped."""
+    """For two workers both files are cut into several splits; the copies of half of the pages are dropped."""
     rows = [
         {"text": "\n".join(article(n % 150, 24)), "id": f"{n}", "url": f"https://s{n}.example/"} for n in range(300)
     ]
     write_table(tmp_path / "a.parquet", rows[:200], row_group_size=20, compression="none")
     (tmp_path / "b.jsonl").write_bytes(lines(rows[200:]))
     settings = {"inputs": [str(tmp_path / "*.[pj]*")], "recipe": "none", "tokenizer": {"vocab_size": 300}}
-    found = []
+    found, cuts = [], []
     for workers in (1, 2):
         config = build_config({**settings, "output": str(tmp_path / f"out{workers}"), "workers": workers})
-        cuts = [len(file.splits) for file in plan_files(expand_inputs(config.inputs, config.input, 0), config)]
+        cuts.append([len(file.splits) for file in plan_files(expand_inputs(config.inputs, config.input, 0), config)])
         run(config)
         root = tmp_path / f"out{workers}"
         found.append({str(p.relative_to(root)): p.read_bytes() for p in sorted(root.glob("*/**/*.parquet"))})
     totals = json.loads((tmp_path / "out2" / "ledger.json").read_text())["totals"]
-    assert found[0] == found[1] and min(cuts) > 1
+    assert found[0] == found[1] and cuts[0] == [1, 1] and min(cuts[1]) > 1
     assert totals["kept"] == 300 and totals["duplicates"]["exact"] == 150
