@@ -19,6 +19,7 @@ from pipeline.html.main_content.kernels.block_places import find_inner_records, 
 Array = np.ndarray
 
 MIN_SIBLINGS = 3  # of one shape, the element among them
+DOUBLINGS = 5  # of the way up that the shape of a container tells: 32 levels
 LEVELS = ("inner", "second", "outer")
 RECORD_NAMES = tuple(f"record_{name}_{level}" for level in LEVELS for name in RECORD_FEATURES)
 RECORD_CONTEXT = "group item share best".split()
@@ -54,9 +55,12 @@ def find_records(tag: Array, hints: Array, parent: Array, first: Array, end: Arr
     """Find the records among the containers, which hold the blocks from `first` to before `end`."""
     containers = len(parent)
     shape, keys = np.empty((2, containers), np.uint64)
-    hash_shapes(tag.view(np.uint64).data, hints.data, parent.data, SHAPE_FACTORS.data, shape.data, keys.data)
+    size, seen, rank, within, outer, above = np.zeros((6, containers), np.int64)
+    hash_shapes(
+        tag.view(np.uint64).data, hints.data, parent.data, DOUBLINGS, SHAPE_FACTORS.data, above.data, shape.data,
+        keys.data,
+    )  # fmt: skip
     group, _ = group_equal(keys)
-    size, seen, rank, within, outer = np.zeros((5, containers), np.int64)
     records = np.empty((len(LEVELS), len(container)), np.int64)
     find_inner_records(
         parent.data, first.data, end.data, group.data, MIN_SIBLINGS, container.data, size.data, rank.data, seen.data,

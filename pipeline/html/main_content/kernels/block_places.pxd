@@ -32,10 +32,10 @@ cpdef nest_containers(
     const i64[::1] parent, const i64[::1] hints, const i64[::1] first, const i64[::1] end, const i64[::1] container,
     Py_ssize_t levels, i64[::1] depth, i64[::1] path_hints, i64[::1] wider, i64[::1] around)
 
-@cython.locals(of_tag=u64, of_way=u64, of_parent=u64, number=Py_ssize_t, above=Py_ssize_t, mixed=u64, root=u64)
+@cython.locals(of_tag=u64, of_way=u64, of_parent=u64, last=Py_ssize_t, number=Py_ssize_t)
 cpdef hash_shapes(
-    const u64[::1] tag, const i64[::1] hints, const i64[::1] parent, const u64[::1] factors, u64[::1] shape,
-    u64[::1] keys)
+    const u64[::1] tag, const i64[::1] hints, const i64[::1] parent, Py_ssize_t doublings, const u64[::1] factors,
+    i64[::1] above, u64[::1] shape, u64[::1] keys)
 
 @cython.locals(columns=Py_ssize_t, row=Py_ssize_t, start=Py_ssize_t, number=Py_ssize_t, before=u64, place=Py_ssize_t,
                at=Py_ssize_t, key=u64)

@@ -105,28 +105,27 @@ def nest_containers(
 
 
 def hash_shapes(
-    tag: Integers, hints: Integers, parent: Integers, factors: Integers, shape: Integers, keys: Integers
-) -> None:
-    """Write the shape of each container, a hash of the tags and hints of it and of all around it, and a key that the
-    siblings of one shape share. What is like the root, in the root, has the shape of the root. `factors` are for
-    tags, for the way down, and for parents.
+    tag: Integers, hints: Integers, parent: Integers, doublings: int, factors: Integers, above: Integers,
+    shape: Integers, keys: Integers,
+) -> None:  # fmt: skip
+    """Write the shape of each container, a hash of the tags and hints of it and of those around it, and a key that the
+    siblings of one shape share. `factors` are for tags, for the way up, and for parents.
+
+    Each of the `doublings` doubles the part of the way up that is known. `above` is written.
     """
     of_tag = factors[0]
     of_way = factors[1]
     of_parent = factors[2]
-    root = 0
-    for number in range(len(parent)):
-        above = parent[number]
-        mixed = ((tag[number] * of_tag) & MASK) ^ hints[number]
-        if number == 0:
-            root = mixed
-        if mixed == root and (number == 0 or shape[above] == shape[0]):
-            mixed = root
-        else:
-            mixed = ((mixed ^ shape[above]) * of_way) & MASK
-            mixed ^= mixed >> 32
-        shape[number] = mixed
-        keys[number] = mixed ^ ((above * of_parent) & MASK)
+    last = len(parent) - 1
+    for number in range(last + 1):
+        shape[number] = ((tag[number] * of_tag) & MASK) ^ hints[number]
+        above[number] = parent[number]
+    for _ in range(doublings):
+        for number in range(last, -1, -1):  # what is above has a lower number: it is changed later
+            shape[number] = ((shape[number] * of_way) & MASK) ^ (shape[above[number]] >> 7)
+            above[number] = above[above[number]]
+    for number in range(last + 1):
+        keys[number] = shape[number] ^ ((parent[number] * of_parent) & MASK)
 
 
 def number_groups(keys: Integers, order: Integers, rows: int, group: Integers, size: Integers) -> None:
