@@ -63,7 +63,7 @@ def write_parts(pages: Sequence[Page], output: Output) -> set[str]:
     for run in find_page_runs(pages):
         split = run[0].split
         part = Part(split.start, run[0].number, run[-1].number)
-        with output.table_writer(PART, *part_path(split.name, part), without_statistics=("text",)) as writer:
+        with output.table_writer(PART, *part_path(split.name, part), is_temporary=True) as writer:
             for page in run:
                 writer.row(to_row(page))
         names.add(split.name)
