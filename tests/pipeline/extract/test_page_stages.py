@@ -16,7 +16,7 @@ from pipeline.extract.splits import Split
 from pipeline.extract.write_split import to_row
 from pipeline.html.charset import decode_body
 from pipeline.html.engines import load_engine
-from pipeline.html.extraction_cache import ExtractionCache
+from pipeline.html.extraction_cache import ENTRY, ExtractionCache
 from pipeline.html.http import parse_response
 from pipeline.io.schemas import DOCUMENT
 from pipeline.language import prefilter
@@ -226,11 +226,14 @@ def test_an_engine_that_looks_at_the_address_extracts_a_body_once_for_each():
 
 def test_what_is_remembered_is_bounded():
     engine, calls = load_engine("resiliparse"), []
-    seen = ExtractionCache(False, limit=3000)
+    seen = ExtractionCache(False, limit=3000 + 8 * ENTRY)
     for n in [*range(30), 29, 0]:
         seen.extract(lambda page, url: calls.append(url) or engine(page, url), html(article(n, 2)), str(n))
-        assert seen.held == sum(len(page.text) for page in seen.found.values()) <= 3000
+        assert seen.held == sum(len(page.text) + ENTRY for page in seen.found.values()) <= seen.limit
     assert calls == [*map(str, range(30)), "0"]
+    for n in range(100):  # pages without text
+        seen.extract(engine, f"<p>{'<br>' * n}", "")
+    assert len(seen.found) <= seen.limit / ENTRY
 
 
 def test_pages_are_processed_a_bounded_number_at_a_time():
