@@ -130,7 +130,6 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
         "NOT_UNSEEN": ("<p class=not-sr-only>x",),
         "OTHER_LINE_NUMBERS": ("<p class=line-numbers>1",),
         "SPECIAL_RUN": ("<p class=visually>", "hidden", "lnum"),
-        "RUN": ("<p class=abc1def2>", "<p class=lineno>1", "lineno", "a-"),
         "_first_letters": (),  # reads this module's own tables
         "HINT_WORDS": ("<p class=nav-article>", "<p class=tags-meta>x", "-ad-", "column-right"),
         "NOT_IN_A_RUN": ("<p class=more-most-read>", "sr-only"),

@@ -20,12 +20,13 @@ cdef class DomWalker:
     cdef bint everything, opens_text, preserved
     cdef const signed char[::1] does, bits
     cdef const int[::1] after
-    cdef list tags, blocks, looks, parents, firsts, ends, fragments, kinds, lists, tables, following
+    cdef list container_tags, container_signs, container_hints, container_values
+    cdef list tags, blocks, parents, firsts, ends, fragments, kinds, lists, tables, following
     cdef dict known_looks, signs
-    cdef Py_ssize_t link_characters, links, container, number, quotes, in_link, in_pre
+    cdef Py_ssize_t link_characters, links, container, number, quotes, in_link, in_pre, next_end
 
-    @cython.locals(following=list, fragments=list, all_does="const signed char[::1]", tags=list, row=Py_ssize_t,
-                   rows=Py_ssize_t, does=int, innermost=tuple)
+    @cython.locals(fragments=list, all_does="const signed char[::1]", tags=list, row=Py_ssize_t,
+                   rows=Py_ssize_t, does=int)
     cdef walk(self)
 
     @cython.locals(text=str)
@@ -85,7 +86,7 @@ cdef class DomWalker:
 
     cdef leave(self, str tag)
 
-    @cython.locals(start=Py_ssize_t, looks=list)
+    @cython.locals(start=Py_ssize_t, number=Py_ssize_t, tag=object, sign=object, hints=object, values=object)
     cdef Py_ssize_t open_container(self, tuple look) except -1
 
     cdef fill_page(self)

@@ -32,6 +32,7 @@ from pipeline.html.dom.dom_table import (
     NodeRows,
 )
 from pipeline.html.dom.inline_boxes import SHOWN_APART, ends_in_letter, is_shown_apart, read_short_text
+from pipeline.html.dom.name_hints import read_names
 from pipeline.html.elements.code_blocks import (
     AROUND_NUMBERS,
     ARRANGING_TAGS,
@@ -48,7 +49,15 @@ from pipeline.html.elements.code_blocks import (
     is_number_cell,
     is_number_column,
 )
-from pipeline.html.elements.hidden_text import HIDDEN, PRESERVES, UNSEEN, classify_visibility
+from pipeline.html.elements.hidden_text import (
+    HIDDEN,
+    KNOWN_STYLES,
+    MAX_FRAME,
+    PRESERVES,
+    SHOWN,
+    UNSEEN,
+    classify_visibility,
+)
 from pipeline.html.elements.mathml import read_image_latex, render_copied_maths, render_maths
 from pipeline.html.elements.script_text import is_script_text
 from pipeline.html.elements.superscripts import is_note, write_subscript, write_superscript
@@ -86,7 +95,6 @@ from pipeline.html.main_content.class_hints import (
     TAG_BIT,
     TOGGLE,
     UNSEEN_NAME,
-    read_names,
 )
 
 MAX_BLOCKS = 100_000  # the rest of a page beyond that is left out
@@ -124,8 +132,9 @@ class DomWalker:
         self.read_text, self.read_class = table.read_text, table.read_names
         self.page = PageBlocks()
         self.blocks: list[Block] = []  # PageBlocks' columns, as rows
-        self.looks: list[Look] = []  # of the containers
         self.parents, self.firsts, self.ends = self.page.parent, self.page.first, self.page.end
+        self.container_tags, self.container_signs = self.page.tag, self.page.sign
+        self.container_hints, self.container_values = self.page.hints, self.page.name_values
         self.known_looks: dict[tuple[str, str | None], Look] = {}  # of plain elements, by tag and class names
         self.maths_scripts: bool | None = None  # whether the page has its formulas in scripts, once it is asked
         self.fragments: list[str] = []
@@ -140,6 +149,7 @@ class DomWalker:
         self.signs: dict[tuple[str, str | None], int] = {}
         # Of each open element: the row after it, its tag where leaving it means something, its container or -1.
         self.following: list[tuple[int, str, int]] = []
+        self.next_end = -1  # the row after the innermost open element
 
     def read_page(self) -> PageBlocks:
         """Walk over all rows, and return the page."""
@@ -152,10 +162,10 @@ class DomWalker:
 
     def walk(self) -> None:
         """Visit every node in document order: enter on the way down, leave on the way up."""
-        following, fragments, all_does, tags = self.following, self.fragments, self.does, self.tags
+        fragments, all_does, tags = self.fragments, self.does, self.tags
         row, rows = 0, len(tags)
         while True:
-            while following and following[-1][0] == row:
+            while self.next_end == row:
                 self.close_element()
             if row >= rows:
                 return
@@ -190,6 +200,7 @@ class DomWalker:
     def close_element(self) -> None:
         """Leave the innermost open element."""
         _, tag, outer = self.following.pop()
+        self.next_end = self.following[-1][0] if self.following else -1
         if outer >= 0:
             if self.fragments:
                 self.flush()
@@ -200,7 +211,8 @@ class DomWalker:
 
     def enter_row(self, row: int, tag: str, outer: int) -> int:
         """Note that an element is open, by the tag that is to be left and its container; return the row to visit."""
-        self.following.append((self.after[row], tag, outer))
+        self.next_end = self.after[row]
+        self.following.append((self.next_end, tag, outer))
         return row + 1
 
     def open_element(self, row: int, tag: str, does: int) -> int:
@@ -294,6 +306,7 @@ class DomWalker:
                 self.ends[self.container] = len(self.blocks)
                 self.container = outer
         self.following.clear()
+        self.next_end = -1
 
     def pass_inline(self, row: int, tag: str, does: int) -> int:
         """Take in an element that is part of a line; return the row to visit next."""
@@ -441,7 +454,11 @@ class DomWalker:
             hints |= TOGGLE
         if "style" not in attributes and "hidden" not in attributes:
             return hints
-        seen = classify_visibility(attributes, self.table.make_node(row))
+        style = attributes.get("style")
+        if style is not None and KNOWN_STYLES.get(style) == SHOWN and "hidden" not in attributes:
+            return hints
+        inner = self.tags[row : min(self.after[row], row + MAX_FRAME)]
+        seen = classify_visibility(attributes, self.table.make_node(row), inner)
         if seen == PRESERVES:
             return hints | CODE_NAME | PRESERVED
         if seen == UNSEEN or (seen == HIDDEN and tag in NEVER_OPENED):
@@ -517,21 +534,24 @@ class DomWalker:
 
     def open_container(self, look: Look) -> int:
         """Add a container and return its number."""
-        start, looks = len(self.blocks), self.looks
+        start, number = len(self.blocks), len(self.parents)
+        tag, sign, hints, values = look
         self.parents.append(self.container)
         self.firsts.append(start)
         self.ends.append(start)
-        looks.append(look)
-        return len(looks) - 1
+        self.container_tags.append(tag)
+        self.container_signs.append(sign)
+        self.container_hints.append(hints)
+        self.container_values.append(values)
+        return number
 
     def fill_page(self) -> None:
-        """Hand the blocks and the containers over to the page, as columns."""
+        """Hand the blocks over to the page, as columns."""
         page = self.page
         if self.blocks:
             page.text, page.kind, page.container, page.link_characters, page.links, page.layout = map(
                 list, zip(*self.blocks, strict=True)
             )
-        page.tag, page.sign, page.hints, page.name_values = map(list, zip(*self.looks, strict=True))
 
     def read_maths_script(self, row: int) -> None:
         """Take LaTeX from a MathJax script; other scripts are left out."""

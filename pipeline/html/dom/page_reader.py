@@ -4,9 +4,10 @@ from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNod
 
 from pipeline.html.dom.dom_table import open_dom_table
 from pipeline.html.dom.dom_walk import DomWalker
+from pipeline.html.dom.name_hints import find_name_hints
 from pipeline.html.elements.hidden_text import remove_moved_text
 from pipeline.html.main_content.blocks import PageBlocks
-from pipeline.html.main_content.class_hints import SPECIAL_BITS, find_name_hints
+from pipeline.html.main_content.class_hints import SPECIAL_BITS
 from pipeline.html.main_content.page_facts import find_page_facts
 
 LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content

@@ -6,7 +6,7 @@ only the rules count that move text far out of the page.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -31,7 +31,7 @@ OPENS = re.compile(r"accordion|collaps|panel|toggle|tab|faq|answer|expand|detail
 MAX_CHILDREN = 20  # children of an element that are looked at
 # What the frame of a page holds, and hidden spam does not: a script fades the whole page in.
 FRAME = frozenset(("main", "article", "header", "nav", "footer", "h1"))
-MAX_FRAME = 200  # elements that are looked at for it
+MAX_FRAME = 400  # nodes that are looked at for it
 CAROUSEL = 10  # times farther must a transformation move: it shows the parts of a strip
 GATES = (b"-99", b"000px")  # without which no style sheet moves text out of the page
 FAR_RULE = re.compile(
@@ -44,8 +44,10 @@ MAX_RULES = 30
 STANDING = frozenset(("html", "body", "main", "article", "head"))  # never removed as a whole
 
 
-def classify_visibility(attributes: Mapping[str, str | None], node: LexborNode) -> int:
-    """Return SHOWN, PRESERVES, HIDDEN or UNSEEN for an element by its `hidden` and `style` attributes."""
+def classify_visibility(attributes: Mapping[str, str | None], node: LexborNode, tags: Sequence[str]) -> int:
+    """Return SHOWN, PRESERVES, HIDDEN or UNSEEN for an element by its `hidden` and `style` attributes. `tags` are those
+    of its first MAX_FRAME nodes, itself the first.
+    """
     found = HIDDEN if "hidden" in attributes else SHOWN
     style = attributes.get("style") if "style" in attributes else None
     if not style:
@@ -59,7 +61,7 @@ def classify_visibility(attributes: Mapping[str, str | None], node: LexborNode) 
             KNOWN_STYLES[style] = known
     if known <= UNSEEN:
         return known if known < SHOWN and not found else max(known, found)
-    return found if is_shown_later(known, attributes, node) else max(found, UNSEEN)
+    return found if is_shown_later(known, attributes, node, tags) else max(found, UNSEEN)
 
 
 # Three more results of `classify_style`, which depend on more than the style: text that appears, that opens, and that
@@ -109,7 +111,7 @@ def is_cut_away(declared: Mapping[str, str]) -> bool:
     return "line-through" in lines or clipped is not None
 
 
-def is_shown_later(kind: int, attributes: Mapping[str, str | None], node: LexborNode) -> bool:
+def is_shown_later(kind: int, attributes: Mapping[str, str | None], node: LexborNode, tags: Sequence[str]) -> bool:
     """Tell whether a reader comes to see what a style hides at first, or whether its parts have a size of their own."""
     if kind == NO_FONT:
         return any(has_own_size(child) for child in islice(node.iter(), MAX_CHILDREN))
@@ -118,7 +120,7 @@ def is_shown_later(kind: int, attributes: Mapping[str, str | None], node: Lexbor
         return bool("aria-labelledby" in attributes or OPENS.search(words) or attributes.get("role") == "region")
     if APPEARS.search(words) or any(name[:5] == "data-" and APPEARS.search(name) for name in attributes):
         return True
-    return any(inner.tag in FRAME for inner in islice(node.traverse(), MAX_FRAME))
+    return not FRAME.isdisjoint(tags)
 
 
 def has_own_size(node: LexborNode) -> bool:

@@ -65,7 +65,6 @@ MATHS_COPY = re.compile(r"katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|m
 LINE_NUMBER_NAMES = ("lineno", "linenumber", "linenum", "gutter")  # Pygments, Rouge, Hexo, SyntaxHighlighter
 OTHER_LINE_NUMBERS = re.compile(r"(?:^|[_-])(?:line-?num(?:ber)?s?|blob-num|lnums?|ln-num)(?![a-z])")
 MATHS = re.compile("math|katex|mjx")  # without which a name says nothing of it
-RUN = re.compile("[a-z]+")
 LONGEST_NAME = 80  # characters of a class name or id that are read
 MANY_NAMES = 50_000
 NAME_VALUES = 1 << 14
@@ -94,60 +93,18 @@ BEYOND = tuple("banner column item more most mw page print reply right screen si
 NOT_IN_A_RUN = re.compile("|".join((*(word for word in WORDS if "-" in re.sub(r"\(\?.*?\)", "", word)), MATHS.pattern)))
 
 
-def find_name_hints(names: str) -> int:
-    """Return the bits of class names, id and role, separated by spaces."""
-    return read_names(names)[0]
-
-
-def read_names(names: str) -> NameHints:
-    """Return the bits and the hash values of class names, id and role, separated by spaces."""
-    bits, values = 0, NO_VALUES
-    for name in names.split():
-        read = KNOWN_NAMES.get(name)
-        if read is None:
-            if len(KNOWN_NAMES) >= MANY_NAMES:
-                KNOWN_NAMES.clear()
-            short = name[:LONGEST_NAME]
-            read = KNOWN_NAMES[short] = _read_name(short)
-        bits |= read[0]
-        values += read[1] if len(values) < MANY_VALUES else NO_VALUES
-    return bits, values
-
-
-def _read_name(name: str) -> NameHints:
-    """Return the bits and the hash values of one name: those of its runs of letters, which come again in many names."""
-    values = []
-    lower = name.lower()
-    found = looks = 0
-    for run in RUN.findall(lower):
-        known = KNOWN_RUNS.get(run)
-        if known is None:
-            if len(KNOWN_RUNS) >= MANY_NAMES:
-                KNOWN_RUNS.clear()
-            known = KNOWN_RUNS[run] = _read_run(run)
-        bits, value, look = known
-        values.append(value)
-        found |= bits
-        looks |= look
-    if looks & LOOK_SPECIAL:
-        found |= _find_special_bits(lower)
-    if looks & LOOK_BEYOND and NOT_IN_A_RUN.search(lower):
-        found = _search_words(lower) | _find_maths_bits(name) | found & SPECIAL_BITS
-    return found, tuple(values)
-
-
 def hash_name(name: str) -> int:
     """Return the number of a name among NAME_VALUES."""
     return zlib.crc32(name.encode("utf-8", "replace")) % NAME_VALUES
 
 
-def _find_special_bits(name: str) -> int:
-    """Return the bits of a whole name that no run of its letters has."""
+def find_special_bits(name: str) -> int:
+    """Return the bits of a whole name, in lower case, that no run of its letters has."""
     unseen = UNSEEN_NAMES.search(name) and not NOT_UNSEEN.search(name)
     return (UNSEEN_NAME if unseen else 0) | (LINE_NUMBERS if OTHER_LINE_NUMBERS.search(name) else 0)
 
 
-def _read_run(run: str) -> RunHints:
+def read_run(run: str) -> RunHints:
     """Return what a run of letters hints at, its hash value, and the looks that a whole name with it needs."""
     looks = (LOOK_BEYOND if run.endswith(BEYOND) or MATHS.search(run) else 0) | (
         LOOK_SPECIAL if SPECIAL_RUN.search(run) else 0
@@ -158,6 +115,16 @@ def _read_run(run: str) -> RunHints:
     if not BEGINNINGS.isdisjoint([run[at : at + 3] for at in range(len(run) - 1)]):
         bits |= _search_words(run)
     return bits, hash_name(run), looks
+
+
+def find_bits_beyond(name: str, found: int) -> int:
+    """Return the bits of a name of which the runs of letters have `found`: all of them again where a pattern goes
+    beyond a run.
+    """
+    lower = name.lower()
+    if not NOT_IN_A_RUN.search(lower):
+        return found
+    return _search_words(lower) | _find_maths_bits(name) | found & SPECIAL_BITS
 
 
 def _search_words(name: str) -> int:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.html.dom.name_hints import find_name_hints
 from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.blocks import BREAK, ITEM, PARAGRAPH, PRE, ROW, remove_marks
-from pipeline.html.main_content.class_hints import find_name_hints
 from pipeline.html.main_content.render import render_markdown, render_text
 from tests.shared import ROOT
 

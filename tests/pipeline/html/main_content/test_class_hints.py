@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.html.dom.name_hints import find_name_hints
 from pipeline.html.dom.page_reader import read_page_blocks
 from pipeline.html.main_content.block_features import (
     CONTEXT_NAMES,
@@ -21,7 +22,6 @@ from pipeline.html.main_content.class_hints import (
     HINTS,
     KNOWN_NAMES,
     KNOWN_RUNS,
-    find_name_hints,
 )
 
 PARTS = [re.sub(r"\(\?.*?\)|\?", "", word) for words in CLASS_HINTS.values() for word in words.split()]
