@@ -36,6 +36,7 @@ CC_HOST = "creativecommons.org/"
 JSON_LD = "application/ld+json"
 REST_OF_TAG = re.compile(r"[^>]{0,200}>")
 REST_OF_END = re.compile(r"[^>]{0,100}>?")
+PLAIN_LINK = re.compile("https?://[a-z0-9.-]+/[A-Za-z0-9_~%/+-]*")  # which is the same when it is resolved
 MAX_LINK = 2000  # characters of a canonical link, and of the address that it is resolved against
 MAX_JSON_LD = 20  # scripts; a shop's page has one for each thing that it sells
 LICENCE_LINK = re.compile(r"<(?:a|link)\s[^<>]{0,600}?\brel\s*=\s*[\"']?license\b[^<>]{0,600}", re.I)
@@ -266,6 +267,8 @@ def _find_url_date(url: str) -> str:
 
 def _resolve_link(address: str, url: str) -> str:
     """Resolve a canonical link against the page's own address; "" for what is no web address."""
+    if PLAIN_LINK.fullmatch(address[: MAX_LINK + 1]):
+        return address[:MAX_LINK]
     try:
         address = urljoin(url[:MAX_LINK], address[:MAX_LINK]) if address else ""
     except ValueError:

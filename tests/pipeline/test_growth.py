@@ -201,6 +201,7 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
             "creativecommons.org/licenses/",
         ),
         "REST_OF_TAG": ("application/ld+json", "application/ld+json>", "<script type=application/ld+json>1</script>"),
+        "PLAIN_LINK": ("<link rel=canonical href=https://a/b>", "a", "/"),
         "REST_OF_END": ("</title", "</script", "<title></titl", "<title></", "<script></"),
         "LICENCE_LINK": ("<a rel=", "<a rel ", "<link rel=license", "<a rel=' ", " rel = "),
     },
