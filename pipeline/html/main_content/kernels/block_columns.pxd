@@ -8,7 +8,8 @@ cdef double NOTHING, NO_HEADING, MOST_PROSE, WORDS_ENOUGH, NOWHERE, SHOWN
 
 cdef double divide(double part, double whole) noexcept
 
-@cython.locals(blocks=Py_ssize_t, block=Py_ssize_t, start=Py_ssize_t, size=double, upper=double, letters=double,
+@cython.locals(blocks=Py_ssize_t, block=Py_ssize_t, start=Py_ssize_t, size=double, whole=double, upper=double,
+               letters=double,
                at=Py_ssize_t)
 cpdef write_text_rows(
     float[::1] found, const i64[::1] counts, const i64[::1] characters, const double[::1] length,
@@ -24,7 +25,7 @@ cpdef write_heading_rows(
     float[::1] found, const i64[::1] kind, const unsigned char[::1] heading, const i64[::1] above,
     const double[::1] length, const double[::1] link, const double[::1] sums)
 
-@cython.locals(blocks=Py_ssize_t, block=Py_ssize_t, at=Py_ssize_t, text=double)
+@cython.locals(blocks=Py_ssize_t, block=Py_ssize_t, at=Py_ssize_t, text=double, base=double)
 cpdef write_group_rows(
     float[::1] found, double whole, const i64[::1] group, const i64[::1] size, const double[::1] length,
     const double[::1] link, const double[::1] prose, double total, double[::1] of_groups)
@@ -43,7 +44,7 @@ cpdef write_near_rows(
     float[::1] found, const i64[::1] kind, const i64[::1] last, const i64[::1] container, tuple places)
 
 @cython.locals(row=Py_ssize_t, blocks=Py_ssize_t, at=Py_ssize_t, reach=Py_ssize_t, block=Py_ssize_t,
-               high=Py_ssize_t, low=Py_ssize_t, text=double)
+               high=Py_ssize_t, low=Py_ssize_t, text=double, whole=double)
 cpdef write_window_rows(float[::1] found, const double[::1] sums, tuple reaches)
 
 @cython.locals(containers=Py_ssize_t, number=Py_ssize_t, at=Py_ssize_t, text=double, members=double)
@@ -59,7 +60,7 @@ cpdef weigh_scores(
                high=Py_ssize_t)
 cpdef write_side_rows(float[::1] found, const double[::1] sums, tuple reaches)
 
-@cython.locals(blocks=Py_ssize_t, total=double, mean=double, best=double, block=Py_ssize_t)
+@cython.locals(blocks=Py_ssize_t, total=double, whole=double, mean=double, best=double, block=Py_ssize_t)
 cpdef write_page_score_rows(float[::1] found, const double[::1] score, const double[::1] sums)
 
 @cython.locals(blocks=Py_ssize_t, at=Py_ssize_t, scored=i64, mass=double, text=double, block=Py_ssize_t, mean=double)

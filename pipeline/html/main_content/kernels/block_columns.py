@@ -54,6 +54,7 @@ def write_text_rows(
     for block in range(blocks):
         start = block * CLASSES
         size = length[block]
+        whole = size if size > NOTHING else NOTHING
         upper = counts[start + UPPER]
         letters = counts[start + LOWER] + upper + counts[start + LETTER] + counts[start + DENSE]
         at = block
@@ -65,21 +66,21 @@ def write_text_rows(
         at += blocks
         found[at] = links[block]
         at += blocks
-        found[at] = divide(counts[start + COMMA], size)
+        found[at] = counts[start + COMMA] / whole
         at += blocks
-        found[at] = divide(counts[start + END], size)
+        found[at] = counts[start + END] / whole
         at += blocks
         found[at] = 1.0 if last[block] == END else 0.0
         at += blocks
         found[at] = 1.0 if last[block] == COMMA else 0.0
         at += blocks
-        found[at] = divide(counts[start + DIGIT], size)
+        found[at] = counts[start + DIGIT] / whole
         at += blocks
         found[at] = divide(upper, letters)
         at += blocks
         found[at] = divide(letters, characters[block])
         at += blocks
-        found[at] = divide(counts[start + SIGN], size)
+        found[at] = counts[start + SIGN] / whole
 
 
 def write_place_rows(
@@ -149,11 +150,12 @@ def write_group_rows(
     for block in range(blocks):
         at = group[block]
         text = of_groups[at]
+        base = text if text > NOTHING else NOTHING
         found[block] = size[at] / whole
         found[blocks + block] = divide(text, total)
         found[2 * blocks + block] = text / size[at]
-        found[3 * blocks + block] = divide(of_groups[blocks + at], text)
-        found[4 * blocks + block] = divide(of_groups[2 * blocks + at], text)
+        found[3 * blocks + block] = of_groups[blocks + at] / base
+        found[4 * blocks + block] = of_groups[2 * blocks + at] / base
 
 
 def write_way_rows(
@@ -223,9 +225,10 @@ def write_window_rows(found: Floats, sums: Floats, reaches: tuple[int, ...]) -> 
             high = block + reach + 1 if block + reach < blocks else blocks
             low = block - reach if block > reach else 0
             text = sums[high] - sums[low]
+            whole = text if text > NOTHING else NOTHING
             found[at + block] = text
-            found[at + blocks + block] = divide(sums[row + high] - sums[row + low], text)
-            found[at + 2 * blocks + block] = divide(sums[2 * row + high] - sums[2 * row + low], text)
+            found[at + blocks + block] = (sums[row + high] - sums[row + low]) / whole
+            found[at + 2 * blocks + block] = (sums[2 * row + high] - sums[2 * row + low]) / whole
         at += 3 * blocks
 
 
@@ -301,14 +304,15 @@ def write_page_score_rows(found: Floats, score: Floats, sums: Floats) -> None:
     """
     blocks = len(score)
     total = sums[blocks]
+    whole = total if total > NOTHING else NOTHING
     mean = total / sums[2 * blocks + 1]
     best = score[0]
     for block in range(blocks):
         if score[block] > best:
             best = score[block]
     for block in range(blocks):
-        found[block] = divide(sums[block], total)
-        found[blocks + block] = 1.0 - divide(sums[block + 1], total)
+        found[block] = sums[block] / whole
+        found[blocks + block] = 1.0 - sums[block + 1] / whole
         found[2 * blocks + block] = best
         found[3 * blocks + block] = mean
         found[4 * blocks + block] = total

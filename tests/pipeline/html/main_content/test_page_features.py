@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from pipeline.html.dom.page_reader import read_page_blocks
-from pipeline.html.main_content.block_features import NAMES, BlockLayout, compute_block_features
+from pipeline.html.main_content.block_features import (
+    CONTEXT_NAMES,
+    NAMES,
+    BlockLayout,
+    compute_block_features,
+    context_features,
+    word_features,
+)
+from pipeline.html.main_content.kernels.block_columns import WORDS
 from pipeline.html.main_content.page_facts import FACTS, find_page_facts, read_own_text
 from pipeline.html.main_content.records import group_equal
 from pipeline.html.main_content.vocabulary import (
@@ -174,3 +182,128 @@ def test_the_text_that_json_ld_gives_of_the_page() -> None:
 
 def test_a_part_whose_class_says_that_it_is_shown_later_is_read() -> None:
     assert read_page_blocks('<div class=show_x1 style="opacity:0"><p>Fades in</p></div>').text == ["Fades in"]
+
+
+MILL = "<div><h1>Mill 17</h1><p>Grinds rye, oats.</p><p><a href=/a>Menu</a></p></div><p>End.</p>"  # 6, 15, 4, 4 letters
+
+
+def test_the_text_of_a_block_and_what_stands_beside_it() -> None:
+    rows = feature_rows(MILL)
+    expected: dict[str, list[float]] = {
+        "length": [6, 15, 4, 4], "words": [2, 3, 1, 1], "link": [0, 0, 1, 0], "links": [0, 0, 1, 0],
+        "commas": [0, 1 / 15, 0, 0], "ends": [0, 1 / 15, 0, 1 / 4], "sentence": [0, 1, 0, 1],
+        "digits": [2 / 6, 0, 0, 0], "upper": [1 / 4, 1 / 13, 1 / 4, 1 / 3], "letters": [4 / 7, 13 / 17, 1, 3 / 4],
+        "kind": [1, 0, 0, 0], "heading": [1, 0, 0, 0], "position": [0, 1, 2, 3], "position_share": [0, 0.25, 0.5, 0.75],
+        "from_end": [4, 3, 2, 1], "text_before": [0, 6 / 29, 21 / 29, 25 / 29],
+        "text_after": [23 / 29, 8 / 29, 4 / 29, 0], "after_h1": [0, 1, 2, 3], "heading_link": [0, 0, 0, 0],
+        "length-1": [0, 6, 15, 4], "length+2": [4, 4, 0, 0], "link+1": [0, 1, 0, 0], "link-3": [0, 0, 0, 0],
+        "kind-1": [0, 1, 0, 0], "kind-2": [0, 0, 1, 0], "sentence+1": [1, 0, 1, 0], "together+1": [0, 0, 0, 0],
+        "window_4": [29] * 4, "window_link_4": [4 / 29] * 4, "page_length": [29] * 4, "page_link": [4 / 29] * 4,
+        "h1_count": [1] * 4, "page_headings": [1] * 4, "times": [1] * 4, "again": [0] * 4, "colon": [0] * 4,
+        "after_described": [-1000] * 4, "alike_link": [0, 4 / 19, 4 / 19, 0], "group_length": [6, 9.5, 9.5, 4],
+    }  # fmt: skip
+    for name, values in expected.items():
+        assert rows[name] == pytest.approx(values, rel=1e-6), name
+
+
+def test_windows_end_where_the_page_does() -> None:
+    rows = feature_rows("".join(f"<p>{'x' * n}</p>" for n in range(1, 13)))
+    assert rows["window_4"] == [sum(range(max(1, n - 4), min(12, n + 4) + 1)) for n in range(1, 13)]
+    assert rows["window_10"] == [sum(range(max(1, n - 10), min(12, n + 10) + 1)) for n in range(1, 13)]
+
+
+def test_blocks_with_one_text_are_counted() -> None:
+    rows = feature_rows("<p>Share</p><p>Mill</p><p>Share</p><p>Share</p>")
+    assert rows["times"] == [3, 1, 3, 3] and rows["again"] == [0, 0, 1, 1] and rows["alike_distinct"] == [0.5] * 4
+
+
+def test_the_containers_around_a_block() -> None:
+    prose = "The mill by the river grinds rye and oats for the village all day."  # 53 letters
+    rows = feature_rows(f"<main><div><p>{prose}</p><p>{prose}</p></div><p>Menu</p></main><p>{prose}</p>")
+    assert rows["text_0"] == [106, 106, 110, 163] and rows["blocks_0"] == [2, 2, 3, 4] and rows["mean_0"][0] == 53
+    assert rows["text_share_0"] == pytest.approx([106 / 163, 106 / 163, 110 / 163, 1], rel=1e-6)
+    assert rows["prose_share_0"] == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1], rel=1e-6)
+    assert rows["hops"] == [0, 0, 0, 0] and rows["offset"] == [0, 1, 2, 3]
+    assert rows["place"] == pytest.approx([0, 0.5, 2 / 3, 0.75], rel=1e-6)
+    assert rows["main_width"] == rows["text_share_0"]
+    assert rows["prose_before"] == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3], rel=1e-6)
+    assert rows["prose_after"] == pytest.approx([2 / 3, 1 / 3, 1 / 3, 0], rel=1e-6, abs=1e-7)
+    menus = "<p>Menu</p>" * 2
+    assert feature_rows(f"<div><nav>{menus}</nav></div><p>{prose}</p>")["hops"] == [2, 2, 0]
+
+
+def test_what_a_page_says_of_itself_is_found_among_its_blocks() -> None:
+    description = "The mill by the river grinds rye and oats for the village"
+    rows = feature_rows(
+        f"<title>The Mill of Kent</title><meta name=description content='{description}'><p>Menu</p>"
+        f"<h2>the mill</h2><p>Read: {description.upper()} all day.</p><p>{description[20:]}, and more.</p>"
+    )
+    assert rows["title_share"] == [0, 0.5, 0, 0] and rows["after_title"] == [-1, 0, 1, 2]
+    assert rows["described"] == [0, 0, 1, 0.5] and rows["after_described"] == [-2, -1, 0, 1]
+
+
+def test_the_scores_around_a_block() -> None:
+    layout, score = read_layout(MILL), np.array([0.8, 0.6, 0.1, 0.5])
+    rows = dict(zip(CONTEXT_NAMES, context_features(layout, score).tolist(), strict=True))
+    mass = [6 * 0.8, 15 * 0.6, 4 * 0.1, 4 * 0.5]
+    total = sum(mass)
+    of_kind = sum(mass[1:]) / 23
+    expected: dict[str, list[float]] = {
+        "score": [0.8, 0.6, 0.1, 0.5], "score-1": [0, 0.8, 0.6, 0.1], "score+4": [0, 0, 0, 0],
+        "score_before_2": [0, 0.8, (mass[0] + mass[1]) / 21, (mass[1] + mass[2]) / 19],
+        "score_after_2": [(mass[1] + mass[2]) / 19, (mass[2] + mass[3]) / 8, 0.5, 0],
+        "score_sum_before": [0, mass[0] / total, sum(mass[:2]) / total, sum(mass[:3]) / total],
+        "score_sum_after": [sum(mass[1:]) / total, sum(mass[2:]) / total, mass[3] / total, 0],
+        "score_max": [0.8] * 4, "score_page": [total / 29] * 4, "score_total": [total] * 4,
+        "score_0": [sum(mass[:3]) / 25] * 3 + [total / 29], "score_share_0": [sum(mass[:3]) / total] * 3 + [1],
+        "score_kind_0": [-1, of_kind, of_kind, of_kind], "score_kind_7": [-1] * 4,
+        "score_heading": [-1, 0.8, 0.8, 0.8], "score_section": [total / 29] * 4, "score_item_inner": [-1] * 4,
+        "score_alike_max_-1": [0.8, 0.6, 0.6, 0.5], "score_alike_count_-1": [1, 2, 2, 1],
+        "score_alike_mean_-1": [0.8, (mass[1] + mass[2]) / 19, (mass[1] + mass[2]) / 19, 0.5],
+    }  # fmt: skip
+    for name, values in expected.items():
+        assert rows[name] == pytest.approx(values, rel=1e-6, abs=1e-7), name
+
+
+def test_the_scores_of_records() -> None:
+    score = np.array([0.5, *[0.9, 0.7] * 4, 0.1])
+    rows = dict(zip(CONTEXT_NAMES, context_features(read_layout(PAGE), score).tolist(), strict=True))
+    item = (5 * 0.9 + 17 * 0.7) / 22  # "Mill 0", "Grinds 0 sacks a day."
+    for name in ("group", "item", "best"):
+        assert rows[f"score_{name}_inner"] == pytest.approx([-1, *[item] * 8, -1], rel=1e-6), name
+    assert rows["score_share_inner"][1] == pytest.approx(4 * 22 * item / (0.5 * 8 + 4 * 22 * item + 0.1 * 7), rel=1e-6)
+
+
+def test_the_text_links_and_prices_of_records() -> None:
+    cards = "".join(f"<div class=card><h3>Mill</h3><p>$5 <a href=/{n}>Buy</a></p></div>" for n in range(3))
+    rows = feature_rows(f"{cards}<p>Prices:</p>")  # 4 and 5 characters in a card, of which half of the 5 are link
+    expected = {"text": 27 / 34, "mean": 9, "link": 2.5 / 9, "prose": 0, "money": 1, "spread": 1, "share": 1}
+    for name, value in expected.items():
+        assert rows[f"record_{name}_inner"] == pytest.approx([*[value] * 6, -1], rel=1e-6), name
+    assert rows["colon"] == [*[0] * 6, 1] and rows["money"] == [0, 1, 0, 1, 0, 1, 0]
+
+
+def test_what_the_words_around_a_block_say() -> None:
+    layout, draw = read_layout(PAGE), np.random.default_rng(0)
+    vocabulary = Vocabulary(draw.normal(size=WORD_WEIGHTS), draw.normal(size=NAME_WEIGHTS))
+    rows = dict(zip(WORDS, word_features(layout, vocabulary).astype(float), strict=True))
+    says, names = vocabulary.weigh_words(layout.words, 10), vocabulary.weigh_names(layout.tag, layout.names)
+
+    def mean(*blocks: int) -> float:
+        return float((says * layout.length)[[*blocks]].sum() / layout.length[[*blocks]].sum())
+
+    around = [layout.container]
+    for _ in range(4):
+        around.append(layout.parent[around[-1]])
+    of_names = names[np.array(around[:4])].sum(0)
+    cards = [mean(n, n + 1) for n in (1, 3, 5, 7) for _ in range(2)]
+    expected = {
+        "words_say": says, "names_say": names[around[0]], "names_say_4": names[around[4]], "names_alike": of_names,
+        "heading_says": [0, says[0], says[1], says[1], says[3], says[3], says[5], says[5], says[7], says[7]],
+        "names_heading": [0, *of_names[[0, 1, 1, 3, 3, 5, 5, 7, 7]]],
+        "words_near": [mean(*range(max(0, n - 2), min(10, n + 3))) for n in range(10)],
+        "words_alike": [mean(0), *[mean(1, 3, 5, 7), mean(2, 4, 6, 8)] * 4, mean(9)],
+        "words_page": [mean(*range(10))] * 10, "words_record": [mean(*range(10)), *cards, mean(*range(10))],
+    }  # fmt: skip
+    for name, values in expected.items():
+        assert rows[name] == pytest.approx(np.array(values), rel=1e-5, abs=1e-6), name
