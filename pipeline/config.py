@@ -37,6 +37,7 @@ from pipeline.settings import (
     merge_settings,
     parse_yaml,
     read_override,
+    read_table,
     suggest_name,
 )
 from pipeline.text.pii.mask import PiiConfig
@@ -105,7 +106,7 @@ NOT_RESULT_INPUT = ("concurrency", "retries", "cache")
 @cache
 def read_recipes() -> Mapping[str, Mapping[str, Any]]:
     """Return the built-in recipes by name, each the parsed YAML with its `description`."""
-    return {path.stem: parse_yaml(path.read_text()) for path in sorted(RECIPES.glob("*.yaml"))}
+    return {path.stem: read_table(path) for path in sorted(RECIPES.glob("*.yaml"))}
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:

@@ -4,8 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from pipeline.cli.errors import RunError
 from pipeline.config import Config, compare_configs, config_values, dump_config
 from pipeline.extract.splits import marker_path
@@ -14,7 +12,7 @@ from pipeline.io.input_shards import ALL_INPUTS, InputShard
 from pipeline.io.input_versions import find_changed_inputs, forget_input
 from pipeline.io.inputs import Input
 from pipeline.io.output import WORK, Output, fingerprint_value, is_partial, shard_name
-from pipeline.settings import ConfigError
+from pipeline.settings import ConfigError, parse_own_yaml
 
 ANEW = "restore it, or choose a new output"
 Markers = Mapping[str, Mapping[str, Any]]  # the JSON marker of each extracted file, by shard name
@@ -43,7 +41,7 @@ def find_earlier_changes(old: Mapping[str, Any], config: Config) -> list[str]:
 def read_config_values(output: Output) -> dict[str, Any]:
     """Return the config that an output was made by, as plain values."""
     with output.open("config.yaml") as source:
-        values: dict[str, Any] = yaml.safe_load(source)
+        values: dict[str, Any] = parse_own_yaml(source)
     return values
 
 

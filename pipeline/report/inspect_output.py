@@ -13,7 +13,6 @@ from itertools import chain
 
 import numpy as np
 import pyarrow.compute as pc
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
@@ -34,7 +33,7 @@ from pipeline.report.stored_rows import (
     read_texts,
     read_urls,
 )
-from pipeline.settings import ConfigError, suggest_name
+from pipeline.settings import ConfigError, parse_own_yaml, suggest_name
 
 PREVIEW = 300  # characters of a page's text in a sample
 TOP = 15  # rows of a table
@@ -71,7 +70,7 @@ def read_stage_order(output: Output) -> tuple[str, ...]:
     """Return the stages of an output in order. If its config cannot be read, the built-in stages."""
     try:
         with output.open("config.yaml") as source:
-            return order_stages(build_config(yaml.safe_load(source)))
+            return order_stages(build_config(parse_own_yaml(source)))
     except (OSError, ConfigError):
         return order_stages(None)
 

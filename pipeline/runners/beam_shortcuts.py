@@ -2,7 +2,7 @@
 
 - Each look at an option parses all options of its class again. `SharedOptions` keeps each view.
   `list_visible_options` keeps the names that a view has.
-- Each check of a DoFn inspects the signatures of all of its methods again. `SharedSpecs` and `SharedArguments` keep
+- Each check of a DoFn inspects the signatures of all of its methods again. `SharedSpecs` and `SharedAnswers` keep
   what is found. `AdviceForOthers` leaves out a look at the source of our functions.
 - Each transform is packed by bz2, in half a millisecond, to be unpacked in the same process. `LightPacking` takes zlib.
 - Each bundle starts a thread and waits for it, so that a lock that is never free is noticed after an hour.
@@ -23,10 +23,10 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.options.pipeline_options_context import get_pipeline_options
 from apache_beam.runners.worker import bundle_processor
 from apache_beam.transforms import DoFn, core, userstate
+from apache_beam.typehints import decorators
 
 View = TypeVar("View", bound=PipelineOptions)
 Specs = tuple[set[Any], set[Any]]  # of state, and of timers
-Arguments = tuple[list[str], list[Any]]  # their names, and their defaults
 
 
 class SharedOptions(PipelineOptions):
@@ -45,7 +45,9 @@ def take_shortcuts() -> None:
     """Put these functions in the place of Beam's. A second call changes nothing."""
     if not isinstance(userstate.get_dofn_specs, SharedSpecs):
         userstate.get_dofn_specs = SharedSpecs(userstate.get_dofn_specs)
-        vars(core)["get_function_args_defaults"] = SharedArguments(core.get_function_args_defaults)
+        vars(core)["get_function_args_defaults"] = SharedAnswers(core.get_function_args_defaults, copy_lists)
+        find_hints = SharedAnswers(decorators.IOTypeHints.from_callable)
+        decorators.IOTypeHints.from_callable = staticmethod(find_hints)  # type: ignore[assignment]
         vars(core)["_check_fn_use_yield_and_return"] = AdviceForOthers(core._check_fn_use_yield_and_return)
         vars(cloudpickle_pickler)["bz2"] = LightPacking
         vars(bundle_processor)["concurrent"] = SimpleNamespace(
@@ -81,16 +83,21 @@ class SharedSpecs:
         return set(states), set(timers)
 
 
-class SharedArguments:
-    """Beam's `get_function_args_defaults`. What it finds depends on the function, and on whether that is bound."""
+def copy_lists(found: tuple[list[Any], ...]) -> tuple[list[Any], ...]:
+    """Return the same lists, which may be changed."""
+    return tuple(map(list, found))
 
-    def __init__(self, find: Callable[[Any], Arguments]):
-        """`find` is Beam's function."""
-        self.find = find
-        self.found: WeakKeyDictionary[Any, dict[bool, Arguments]] = WeakKeyDictionary()
 
-    def __call__(self, function: Any) -> Arguments:
-        """Return the names of a function's arguments, and the defaults of the last of them."""
+class SharedAnswers:
+    """A function of Beam's on functions, whose answer depends on a function alone, and on whether that is bound."""
+
+    def __init__(self, find: Callable[[Any], Any], copy: Callable[[Any], Any] = lambda found: found):
+        """`find` is Beam's function; `copy` makes of what it found what its callers may change."""
+        self.find, self.copy = find, copy
+        self.found: WeakKeyDictionary[Any, dict[bool, Any]] = WeakKeyDictionary()
+
+    def __call__(self, function: Any) -> Any:
+        """Return what Beam's function does."""
         bound = isinstance(function, MethodType)
         try:
             found = self.found.setdefault(function.__func__ if bound else function, {})
@@ -98,8 +105,7 @@ class SharedArguments:
             return self.find(function)
         if bound not in found:
             found[bound] = self.find(function)
-        names, defaults = found[bound]
-        return list(names), list(defaults)
+        return self.copy(found[bound])
 
 
 class LightPacking:

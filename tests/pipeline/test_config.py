@@ -7,6 +7,7 @@ import yaml
 
 from pipeline.config import (
     OLD_KEYS,
+    RECIPES,
     build_config,
     compare_configs,
     config_values,
@@ -14,7 +15,7 @@ from pipeline.config import (
     load_config,
     read_recipes,
 )
-from pipeline.settings import ConfigError, merge_settings, read_override
+from pipeline.settings import ConfigError, merge_settings, parse_yaml, read_override
 
 MINIMAL = {"inputs": ["a.warc.gz"], "output": "out"}
 
@@ -28,6 +29,7 @@ def write(tmp_path, value) -> str:
 @pytest.mark.parametrize("name", ["default", "fineweb", "c4", "gopher", "refinedweb", "dclm", "none"])
 def test_every_recipe_is_a_valid_config_with_a_description(name):
     assert read_recipes()[name]["description"]
+    assert read_recipes()[name] == parse_yaml((RECIPES / f"{name}.yaml").read_text())  # no key stands twice
     assert build_config(MINIMAL | {"recipe": name}).recipe == name
 
 

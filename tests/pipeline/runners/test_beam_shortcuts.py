@@ -9,9 +9,10 @@ from apache_beam.internal import pickler
 from apache_beam.options.pipeline_options import StandardOptions, WorkerOptions
 from apache_beam.options.pipeline_options_context import scoped_pipeline_options
 from apache_beam.transforms import core, userstate
+from apache_beam.typehints import decorators
 
 from pipeline.runners.beam_options import beam_options
-from pipeline.runners.beam_shortcuts import AdviceForOthers, InlineExecutor, SharedArguments, SharedSpecs
+from pipeline.runners.beam_shortcuts import AdviceForOthers, InlineExecutor, SharedAnswers, SharedSpecs
 
 
 class Remembering(beam.DoFn):
@@ -62,13 +63,26 @@ def test_every_view_of_the_options_shows_what_was_set_in_another():
 def test_arguments_are_those_of_the_function_and_of_its_method():
     beam_options([])
     found = core.get_function_args_defaults
-    assert isinstance(found, SharedArguments)
+    assert isinstance(found, SharedAnswers)
     for _ in range(2):
         assert found(Remembering.process) == (["self", "element", "seen"], [Remembering.STATE])
         assert found(Remembering().process) == (["element", "seen"], [Remembering.STATE])
         assert found(partial(Remembering.process, None)) == (["element", "seen"], [Remembering.STATE])
         assert found(Holder(str).process) == found.find(str)
         found(Remembering().process)[0].clear()
+
+
+def split_words(text: str) -> list[str]:
+    """Have annotations."""
+    return text.split()
+
+
+def test_type_hints_are_those_of_the_annotations():
+    beam_options([])
+    find = decorators.IOTypeHints.from_callable
+    for _ in range(2):
+        assert find(split_words) == find.find(split_words) and find(Remembering.process) is None
+        assert find(split_words).input_types == ((str,), {})
 
 
 class Confused(beam.DoFn):
