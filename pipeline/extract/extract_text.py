@@ -127,5 +127,8 @@ class AddMetadata(PageStage):
     find_dates: bool = True
 
     def load(self) -> PageFunction:
-        """Load the classifier of page types."""
+        """Load the classifier of page types, the public suffixes, and htmldate: no page's time has them."""
+        url_domain("https://www.example.org/")
+        if self.find_dates:
+            find_date("", "", "2026-01-01")
         return partial(add_metadata, find_dates=self.find_dates, classify=load_once(load_page_types))

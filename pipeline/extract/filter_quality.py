@@ -16,6 +16,7 @@ from pipeline.html.engines import LoadedEngine
 from pipeline.html.settings import ExtractConfig
 from pipeline.language.identify import LanguageModel
 from pipeline.language.settings import LanguageConfig
+from pipeline.text.tokenize.characters import text_table, token_table
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,12 @@ class FilterQuality(PageStage):
     language: LanguageConfig = LanguageConfig()
 
     def load(self) -> PageFunction:
-        """Load the filters that are on, with the files that they read, and the engines to be tried."""
-        return partial(filter_quality, filters=load_filters(self.rules), fallback=self.load_fallback())
+        """Load the filters that are on, with the files and tables that they read, and the engines to be tried."""
+        filters = load_filters(self.rules)
+        if filters:
+            token_table()
+            text_table()
+        return partial(filter_quality, filters=filters, fallback=self.load_fallback())
 
     def load_fallback(self) -> FallbackEngines | None:
         """Return the engines to be tried; None where there are none."""
