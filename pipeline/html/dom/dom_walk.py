@@ -573,7 +573,9 @@ class DomWalker:
         if kind == PRE:
             self.add_code(text, link_characters, links)
             return
-        text = " ".join(text.split())
+        text = text.strip()
+        if "  " in text or not text.isprintable():  # as no white space is but the space
+            text = " ".join(text.split())
         if kind and text.endswith(PERMALINKS):
             text = text[:-1].rstrip()
         if ("{" in text or text.endswith(";")) and is_script_text(text):

@@ -73,6 +73,7 @@ cdef extern from *:
 
     ctypedef struct Attribute "gristmill_attribute":
         Node node
+        uintptr_t qualified_name
         Attribute *next
 
     ctypedef class selectolax.lexbor.LexborNode [object gristmill_node_object, check_size error]:
@@ -111,6 +112,7 @@ cdef list tag_of = []
 cdef object name_tag = None
 cdef int SPACE = 0, TEXT = 0, LAST_LEAF = 0
 cdef signed char bits_of[FEW_ATTRIBUTES]
+cdef list attribute_names = [None] * FEW_ATTRIBUTES
 cdef list wanted_names = []  # whose bytes `wanted` points to
 cdef WantedName wanted[MOST_NAMES]
 cdef int wanted_count = 0
@@ -169,6 +171,26 @@ cdef signed char find_bits(Attribute *attribute) noexcept:
     if number < FEW_ATTRIBUTES:
         bits_of[number] = bits
     return bits
+
+
+cdef str decode(const unsigned char *text, size_t length):
+    """Return UTF-8 as a string, as selectolax does."""
+    return PyUnicode_DecodeUTF8(<const char *>text, length, "replace")
+
+
+cdef str find_name(Attribute *attribute):
+    """Return the name of an attribute; the one string of each name that lexbor knows."""
+    cdef uintptr_t number = attribute.node.local_name
+    cdef bint known = number < FEW_ATTRIBUTES and attribute.qualified_name == 0
+    cdef size_t length = 0
+    cdef const unsigned char *name
+    if known and attribute_names[number] is not None:
+        return attribute_names[number]
+    name = read_attribute_name(attribute, &length)
+    found = decode(name, length)
+    if known:
+        attribute_names[number] = found
+    return found
 
 
 cdef bint is_space(Node *node) noexcept:
@@ -282,7 +304,7 @@ cdef class LexborTable:
         cdef String *text = &(<Text *>node).data
         if node.type != TEXT_NODE or text.data == NULL:
             return ""
-        return PyUnicode_DecodeUTF8(<const char *>text.data, text.length, "replace")
+        return decode(text.data, text.length)
 
     cpdef object read_names(self, Py_ssize_t row):
         """Return the class names of an element; None if it has none."""
@@ -292,11 +314,20 @@ cdef class LexborTable:
         if attribute == NULL:
             return None
         value = read_attribute_value(attribute, &length)
-        return PyUnicode_DecodeUTF8(<const char *>value, length, "replace") if value != NULL else None
+        return decode(value, length) if value != NULL else None
 
-    def read_attributes(self, Py_ssize_t row):
+    cpdef dict read_attributes(self, Py_ssize_t row):
         """Return the attributes of an element."""
-        return self.wrap(self.find_row(row).node).attributes
+        cdef Node *node = self.find_row(row).node
+        cdef Attribute *attribute = find_first_attribute(node) if node.type == ELEMENT_NODE else NULL
+        cdef dict found = {}
+        cdef size_t length = 0
+        cdef const unsigned char *value
+        while attribute != NULL:
+            value = read_attribute_value(attribute, &length)
+            found[find_name(attribute)] = decode(value, length) if value != NULL else None
+            attribute = attribute.next
+        return found
 
     def make_node(self, Py_ssize_t row):
         """Return a node as the parser's object."""
