@@ -25,7 +25,7 @@ from pipeline.text.invisible import remove_invisible, unify_line_breaks
 
 MAX_CHARACTERS = 20_000_000
 MEMORY_MB = 2048  # address space of the helper; a 10 MB page takes trafilatura some 250 MB
-MANY_TAGS = 2000  # "<" in a page that needs no sandbox; one page in eight has more
+MANY_TAGS = 4000  # "<" in a page that needs no sandbox; one page in twenty has more
 MANY_ATTRIBUTES = 5000  # "=" in it
 LONG_TAG = 16_384  # characters without a ">" in it
 IN_PROCESS = {"trafilatura": 0, "resiliparse": 100_000, "gristmill": 200_000}  # characters that need no helper

@@ -270,7 +270,7 @@ def test_huge_pages_are_read_by_the_helper_in_bounded_time() -> None:
 @pytest.mark.parametrize(
     "html",
     [
-        "<div>" * 2001,
+        "<div>" * 4001,
         "<p " + " ".join(f"a{n}=b" for n in range(5001)) + ">x",
         "<p " + " ".join(f"a{n}" for n in range(20_000)) + ">x",
         "<p>" + "x " * 100_001,
