@@ -5,7 +5,7 @@ numbers, so that a score is the same sum on every machine, and for a block alone
 """
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
@@ -32,6 +32,12 @@ class BoostedForest:
         asked = np.stack((self.feature.ravel().astype(np.float64), self.border.ravel().astype(np.float64)))
         once, place = np.unique(asked, axis=1, return_inverse=True)
         return once[0].astype(np.intp), once[1].astype(np.float32), place.reshape(self.feature.shape).T.copy()
+
+    def ask_rows(self, names: Sequence[str]) -> "BoostedForest":
+        """Return the same trees over rows of these names, among which are all features. Raises KeyError for another."""
+        row = {name: number for number, name in enumerate(names)}
+        numbers = np.array([row[name] for name in self.features])
+        return BoostedForest(tuple(names), numbers[self.feature], self.border, self.leaves, self.bias)
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Return the probability of each column of `rows` (features x columns), rounded to DECIMALS."""

@@ -37,13 +37,11 @@ MODEL = Path(__file__).parent / "data" / "main_content.txt"
 
 
 class MainContentModel(NamedTuple):
-    """The vocabulary, both stages, and the rows of the features that each asks for: NAMES, then CONTEXT_NAMES."""
+    """The vocabulary, and both stages, which ask for rows of features: NAMES, then CONTEXT_NAMES."""
 
     vocabulary: Vocabulary
     first: BoostedForest
     second: BoostedForest
-    first_rows: np.ndarray
-    second_rows: np.ndarray
 
 
 @cache
@@ -70,20 +68,14 @@ def parse_main_content_model(lines: Iterable[str]) -> MainContentModel:
 
 def build_main_content_model(vocabulary: Vocabulary, forests: Mapping[str, BoostedForest]) -> MainContentModel:
     """Return a vocabulary and the two forests, "first" and "second", as a model."""
-    row = {name: number for number, name in enumerate((*NAMES, *CONTEXT_NAMES))}
-    first, second = forests["first"], forests["second"]
-    return MainContentModel(
-        vocabulary, first, second, *(np.array([row[name] for name in forest.features]) for forest in (first, second))
-    )
+    names = (*NAMES, *CONTEXT_NAMES)
+    return MainContentModel(vocabulary, forests["first"].ask_rows(names), forests["second"].ask_rows(names))
 
 
 def score_blocks(found: np.ndarray, layout: BlockLayout, model: MainContentModel) -> np.ndarray:
     """Return for each block the probability that its words are main content, given its features."""
-    scores = model.first.score(np.take(found, model.first_rows, axis=0))
-    scores = model.second.score(
-        np.take(np.concatenate((found, context_features(layout, scores))), model.second_rows, axis=0)
-    )
-    return smooth_scores(scores)
+    scores = model.first.score(found)
+    return smooth_scores(model.second.score(np.concatenate((found, context_features(layout, scores)))))
 
 
 def smooth_scores(score: np.ndarray) -> np.ndarray:
