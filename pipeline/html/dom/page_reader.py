@@ -1,5 +1,7 @@
 """Parse a page (lexbor through selectolax) and read its blocks, and what it says of itself as a whole."""
 
+from collections.abc import Mapping
+
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from pipeline.html.dom.dom_table import open_dom_table
@@ -11,7 +13,6 @@ from pipeline.html.main_content.class_hints import SPECIAL_BITS
 from pipeline.html.main_content.page_facts import find_page_facts
 
 LITTLE_TEXT = 500  # characters; a page with fewer visible ones is read again with its hidden and noscript content
-STATEMENTS = 'meta[property="og:type"], meta[property="og:description"], meta[name="description"]'
 
 
 def read_page_blocks(html: str, url: str = "") -> PageBlocks:
@@ -58,12 +59,23 @@ def read_statements(parser: LexborHTMLParser, page: PageBlocks) -> None:
     title = parser.css_first("title")
     page.title = " ".join(title.text().split())[:500] if title is not None else ""
     if parser.body is not None:
-        attributes = parser.body.attributes
-        names = " ".join(filter(None, (attributes.get("class"), attributes.get("id"))))
+        of_body = parser.body.attributes
+        names = " ".join(filter(None, (of_body.get("class"), of_body.get("id"))))
         page.names = find_name_hints(names) & ~SPECIAL_BITS
-    for meta in parser.head.css(STATEMENTS) if parser.head is not None else ():
-        stated = " ".join((meta.attributes.get("content") or "").split())[:500]
-        if meta.attributes.get("property") == "og:type":
-            page.sort = page.sort or stated.lower()
-        elif len(stated) > len(page.description):
-            page.description = stated
+    if parser.head is not None:
+        head = open_dom_table(parser.head)
+        for row, tag in enumerate(head.tags):
+            if tag == "meta":
+                read_statement(head.read_attributes(row), page)
+
+
+def read_statement(attributes: Mapping[str, str | None], page: PageBlocks) -> None:
+    """Fill in what one <meta> element says: the type of the page, or its description, of which the longest counts."""
+    kind = attributes.get("property")
+    if kind not in ("og:type", "og:description") and attributes.get("name") != "description":
+        return
+    stated = " ".join((attributes.get("content") or "").split())[:500]
+    if kind == "og:type":
+        page.sort = page.sort or stated.lower()
+    elif len(stated) > len(page.description):
+        page.description = stated
