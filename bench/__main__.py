@@ -8,6 +8,7 @@ from classifiers.fit_forest import require_training_packages
 
 NAMES = (
     "help",
+    "start",
     "framework",
     "workers",
     "memory",
