@@ -373,7 +373,7 @@ class DomWalker:
         elif does == SCRIPT:
             self.read_maths_script(row)
         elif does == IMAGE:
-            if latex := read_image_latex(self.table.make_node(row)):
+            if latex := read_image_latex(self.table.make_node(row), self.table.read_attributes(row)):
                 self.fragments.append(latex)
         elif tag == "math":
             self.fragments.append(render_maths(self.table.make_node(row)))

@@ -38,9 +38,10 @@ def is_shown_apart(node: LexborNode, tag: str) -> bool:
     parent = node.parent
     if parent is None or is_flowing(parent) or holds_own_text(parent):
         return False
-    if not is_inline_box(before) or not is_inline_box(node):
+    if not is_inline_box(before, read_first_text(before)):
         return False
-    return read_first_text(node)[:1].isalnum()
+    text = read_first_text(node)
+    return text[:1].isalnum() and is_inline_box(node, text)
 
 
 def find_node_before(node: LexborNode) -> LexborNode | None:
@@ -57,11 +58,15 @@ def holds_own_text(node: LexborNode) -> bool:
     return False
 
 
-def is_inline_box(node: LexborNode) -> bool:
-    """Tell whether an inline element may be a box: it holds more than a letter, and is not there for its font."""
-    attributes, text = node.attributes, read_first_text(node)
+def is_inline_box(node: LexborNode, text: str) -> bool:
+    """Tell whether an inline element, whose first text is given, may be a box: it holds more than a letter, and is not
+    there for its font.
+    """
+    if len(text) < 2:
+        return False
+    attributes = node.attributes
     names = attributes.get("class") or ""
-    return not (len(text) < 2 or ("style" in attributes and not names) or FLOWING_NAMES.fullmatch(names))
+    return not (("style" in attributes and not names) or FLOWING_NAMES.fullmatch(names))
 
 
 def is_flowing(node: LexborNode) -> bool:

@@ -1,7 +1,7 @@
 """MathML as LaTeX: the author's own LaTeX where the element carries it, else a translation of presentation MathML."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote_plus
 
 from selectolax.lexbor import LexborNode
@@ -97,9 +97,8 @@ def render_copied_maths(node: LexborNode) -> str:
     return latex
 
 
-def read_image_latex(node: LexborNode) -> str:
+def read_image_latex(node: LexborNode, attributes: Mapping[str, str | None]) -> str:
     """Return the LaTeX of a picture of a formula between dollar signs, "" for any other picture."""
-    attributes = node.attributes
     names, source = attributes.get("class") or "", (attributes.get("src") or attributes.get("data-src") or "")[:4000]
     text = (attributes.get("alt") or attributes.get("title") or "")[:LONGEST_ALT]
     if not may_be_formula(names, source, text):
