@@ -42,18 +42,23 @@ class SharedOptions(PipelineOptions):
 
 
 def take_shortcuts() -> None:
-    """Put these functions in the place of Beam's. A second call changes nothing."""
-    if not isinstance(userstate.get_dofn_specs, SharedSpecs):
-        userstate.get_dofn_specs = SharedSpecs(userstate.get_dofn_specs)
-        vars(core)["get_function_args_defaults"] = SharedAnswers(core.get_function_args_defaults, copy_lists)
-        find_hints = SharedAnswers(decorators.IOTypeHints.from_callable)
-        decorators.IOTypeHints.from_callable = staticmethod(find_hints)  # type: ignore[assignment]
-        vars(core)["_check_fn_use_yield_and_return"] = AdviceForOthers(core._check_fn_use_yield_and_return)
-        vars(cloudpickle_pickler)["bz2"] = LightPacking
-        vars(bundle_processor)["concurrent"] = SimpleNamespace(
-            futures=SimpleNamespace(**vars(concurrent.futures) | {"ThreadPoolExecutor": InlineExecutor})
-        )
-        PipelineOptions._visible_option_list = list_visible_options  # type: ignore[assignment,method-assign]
+    """Put these functions in the place of Beam's. A second call changes nothing. Where a version of Beam has a function
+    no more, nothing is put in its place.
+    """
+    if isinstance(getattr(userstate, "get_dofn_specs", None), SharedSpecs):
+        return
+    futures = SimpleNamespace(**vars(concurrent.futures) | {"ThreadPoolExecutor": InlineExecutor})
+    for owner, name, make in (
+        (userstate, "get_dofn_specs", SharedSpecs),
+        (core, "get_function_args_defaults", lambda find: SharedAnswers(find, copy_lists)),
+        (decorators.IOTypeHints, "from_callable", lambda find: staticmethod(SharedAnswers(find))),
+        (core, "_check_fn_use_yield_and_return", AdviceForOthers),
+        (cloudpickle_pickler, "bz2", lambda _: LightPacking),
+        (bundle_processor, "concurrent", lambda _: SimpleNamespace(futures=futures)),
+        (PipelineOptions, "_visible_option_list", lambda _: list_visible_options),
+    ):
+        if hasattr(owner, name):
+            setattr(owner, name, make(getattr(owner, name)))
 
 
 def list_visible_options(options: PipelineOptions) -> list[str]:
