@@ -31,4 +31,4 @@ RUNS = {"records": 6000, "response": 15_000, "url": 10_000, "html": 400, "text":
 def test_inputs_that_reach_new_code_raise_nothing(target: str) -> None:
     result = coverage_fuzz.fuzz_target(target, runs=RUNS[target], slow=120)
     assert result.fault == ""
-    assert f"#{RUNS[target]}" in result.summary
+    assert int(result.summary.partition("\t")[0].removeprefix("#")) >= RUNS[target]  # it may try some more at the end
