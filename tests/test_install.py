@@ -22,15 +22,21 @@ SITE = next(path for path in sys.path if path.endswith("site-packages"))
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    """A folder with the wheel and the sdist, built by the setuptools of this environment, without the network."""
-    folder = tmp_path_factory.mktemp("dist")
+def source(tmp_path_factory) -> Path:
+    """A copy of what git knows, without tests and benchmarks."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     source = tmp_path_factory.mktemp("source")
     for name in listed.decode().split("\0"):
         if name and not name.startswith(("tests/", "bench/")) and (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
+    return source
+
+
+@pytest.fixture(scope="module")
+def built(source, tmp_path_factory) -> Path:
+    """A folder with the wheel and the sdist, built by the setuptools of this environment, without the network."""
+    folder = tmp_path_factory.mktemp("dist")
     program = "import sys; from setuptools import build_meta as backend; folder = sys.argv[1]; "
     program += "backend.build_wheel(folder); backend.build_sdist(folder)"
     done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=source, capture_output=True, text=True)
@@ -88,6 +94,15 @@ def test_the_wheel_has_all_data_and_no_tests(built):
         assert compiled == typed | {"pipeline/html/dom/cython_shared"} and "pipeline/html/dom/dom_walk" in compiled
     needed = [line.partition(";")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist: ")]
     assert any(line.startswith("Requires-Dist: torch") for line in needed) and not any("==" in line for line in needed)
+
+
+def test_without_a_compiler_the_sources_are_installed(built, source, tmp_path):
+    pytest.importorskip("Cython")
+    command = [sys.executable, "setup.py", "build_ext", "--force", "--build-lib", str(tmp_path)]
+    env = {**os.environ, "CC": "/nonexistent/cc"}
+    done = subprocess.run(command, cwd=source, env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and "dom_walk is not compiled, its source runs instead" in done.stdout, done.stderr
+    assert not list(tmp_path.rglob("*.so"))
 
 
 def test_the_sdist_can_build_the_wheel(built):
