@@ -96,6 +96,8 @@ cdef class DomWalker:
     @cython.locals(text=str, links=Py_ssize_t, link_characters=Py_ssize_t, kind=int)
     cdef flush(self)
 
+    cdef add_text(self, str text, int kind, Py_ssize_t link_characters, Py_ssize_t links)
+
     cdef add_code(self, str text, Py_ssize_t link_characters, Py_ssize_t links)
 
     @cython.locals(share=double)

@@ -572,7 +572,11 @@ class DomWalker:
             self.opens_text, kind = False, kind or CAPTION
         if kind == PRE:
             self.add_code(text, link_characters, links)
-            return
+        else:
+            self.add_text(text, kind, link_characters, links)
+
+    def add_text(self, text: str, kind: int, link_characters: int, links: int) -> None:
+        """Add what was read as blocks, with single spaces; nothing for what shows nothing, or is a script."""
         text = text.strip()
         if "  " in text or not text.isprintable():  # as no white space is but the space
             text = " ".join(text.split())

@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 
 from pipeline.html.main_content.blocks import BUTTON, CAPTION, ITEM, PARAGRAPH, PRE, ROW, PageBlocks, remove_marks
-from pipeline.html.main_content.characters import MONEY, count_characters, read_units
+from pipeline.html.main_content.characters import MONEY, count_units_by_class, read_units
 from pipeline.html.main_content.class_hints import CLASS_BIT, HINTS, PLAIN_BITS, TAG_BIT, TAG_HINTS
 from pipeline.html.main_content.kernels import block_columns as columns
 from pipeline.html.main_content.kernels.block_columns import WORDS
@@ -70,7 +70,7 @@ class BlockLayout:
         self.texts = texts = joined.split(SEPARATOR)
         self.units = read_units(joined, texts)
         blocks, containers = len(texts), len(page.parent)
-        self.counts, self.last = count_characters(self.units)
+        self.counts, self.last = count_units_by_class(self.units)
         self.characters = np.array([len(text) for text in texts], np.int64) if self.units.wide else self.units.lengths
         self.kind, self.container, self.links, linked = copy_columns(
             [page.kind, page.container, page.links, page.link_characters]

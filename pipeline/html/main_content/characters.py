@@ -112,7 +112,7 @@ def count_units(text: str) -> int:
     return len(text.encode("utf-16-le", "replace")) // 2
 
 
-def count_characters(read: TextUnits) -> tuple[Array, Array]:
+def count_units_by_class(read: TextUnits) -> tuple[Array, Array]:
     """Return how many units of each class texts have, texts x CLASSES, and the class of each one's last."""
     texts = len(read.lengths)
     counts, last = np.zeros((texts, CLASSES), np.int64), np.empty(texts, np.int64)

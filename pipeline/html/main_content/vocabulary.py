@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.html.main_content.characters import PLANE, TextUnits, count_units, letter_table, read_units
 from pipeline.html.main_content.class_hints import NAME_VALUES, hash_name
 from pipeline.html.main_content.kernels.block_places import copy_values
-from pipeline.html.main_content.kernels.block_texts import hash_words
+from pipeline.html.main_content.kernels.block_texts import hash_text_words
 
 Array = np.ndarray
 
@@ -84,7 +84,7 @@ def hash_block_words(
         most = np.array([count_units(text[:characters]) for text in texts], np.int64)
     owners, sizes = np.empty(2 * len(letters), np.int64), np.empty(len(texts), np.int64)
     values, wholes = np.empty(2 * len(letters), np.uint64), np.empty(len(texts), np.uint64)
-    count = hash_words(
+    count = hash_text_words(
         letters.data, lengths.data, most.data, PLANE, LETTER_FACTORS.data, PLACE_FACTORS.data, int(PAIR_FACTOR),
         np.empty(2 * characters + 1, np.uint64).data, owners.data, values.data, wholes.data, sizes.data,
     )  # fmt: skip

@@ -6,7 +6,7 @@ ctypedef long long i64
 cdef Py_ssize_t CLASSES, COMMA, DENSE, DIGIT, END, LETTER, LOWER, SIGN, SPACE, UPPER
 cdef double NOTHING, NO_HEADING, MOST_PROSE, WORDS_ENOUGH, NOWHERE, SHOWN
 
-cdef double divide(double part, double whole) noexcept
+cdef double divide_or_zero(double part, double whole) noexcept
 
 @cython.locals(blocks=Py_ssize_t, block=Py_ssize_t, start=Py_ssize_t, size=double, whole=double, upper=double,
                letters=double,

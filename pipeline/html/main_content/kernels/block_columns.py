@@ -41,7 +41,7 @@ WAY_NAMES = "hops main_width place offset".split()
 RECORD_FEATURES = "count text mean link prose money spread share place blocks".split()
 
 
-def divide(part: float, whole: float) -> float:
+def divide_or_zero(part: float, whole: float) -> float:
     """Return part / whole, 0 where there is nothing."""
     return part / (whole if whole > NOTHING else NOTHING)
 
@@ -76,9 +76,9 @@ def write_text_rows(
         at += blocks
         found[at] = counts[start + DIGIT] / whole
         at += blocks
-        found[at] = divide(upper, letters)
+        found[at] = divide_or_zero(upper, letters)
         at += blocks
-        found[at] = divide(letters, characters[block])
+        found[at] = divide_or_zero(letters, characters[block])
         at += blocks
         found[at] = counts[start + SIGN] / whole
 
@@ -152,7 +152,7 @@ def write_group_rows(
         text = of_groups[at]
         base = text if text > NOTHING else NOTHING
         found[block] = size[at] / whole
-        found[blocks + block] = divide(text, total)
+        found[blocks + block] = divide_or_zero(text, total)
         found[2 * blocks + block] = text / size[at]
         found[3 * blocks + block] = of_groups[blocks + at] / base
         found[4 * blocks + block] = of_groups[2 * blocks + at] / base
@@ -257,7 +257,7 @@ def write_record_values(
         text = of_groups[at] if of_groups[at] > NOTHING else NOTHING
         members = float(size[at])
         table[number] = members
-        table[containers + number] = divide(of_groups[at], total)
+        table[containers + number] = divide_or_zero(of_groups[at], total)
         table[2 * containers + number] = of_groups[at] / members
         table[3 * containers + number] = of_groups[containers + at] / text
         table[4 * containers + number] = of_groups[2 * containers + at] / text
@@ -293,8 +293,10 @@ def write_side_rows(found: Floats, sums: Floats, reaches: tuple[int, ...]) -> No
         for block in range(blocks):
             low = block - reach if block > reach else 0
             high = block + 1 + reach if block + 1 + reach < blocks else blocks
-            found[at + block] = divide(sums[block] - sums[low], sums[row + block] - sums[row + low])
-            found[at + blocks + block] = divide(sums[high] - sums[block + 1], sums[row + high] - sums[row + block + 1])
+            found[at + block] = divide_or_zero(sums[block] - sums[low], sums[row + block] - sums[row + low])
+            found[at + blocks + block] = divide_or_zero(
+                sums[high] - sums[block + 1], sums[row + high] - sums[row + block + 1]
+            )
         at += 2 * blocks
 
 
@@ -330,7 +332,7 @@ def write_kind_score_rows(
             if kind[block] == scored:
                 mass += weighted[block]
                 text += weight[block]
-        mean = divide(mass, text)
+        mean = divide_or_zero(mass, text)
         for block in range(blocks):
             found[at + block] = mean if kind[block] == scored else -1.0
         at += blocks
@@ -348,7 +350,7 @@ def write_record_scores(
         at = group[number]
         if size[at] < fewest:
             continue
-        item = divide(inside[number], inside[containers + number])
+        item = divide_or_zero(inside[number], inside[containers + number])
         of_groups[at] += inside[number]
         of_groups[containers + at] += inside[containers + number]
         if item > of_groups[2 * containers + at]:
@@ -358,8 +360,8 @@ def write_record_scores(
         at = group[number]
         if size[at] < fewest:
             continue
-        table[number] = divide(of_groups[at], of_groups[containers + at])
-        table[2 * containers + number] = divide(of_groups[at], total)
+        table[number] = divide_or_zero(of_groups[at], of_groups[containers + at])
+        table[2 * containers + number] = divide_or_zero(of_groups[at], total)
         table[3 * containers + number] = of_groups[2 * containers + at]
 
 
@@ -381,7 +383,7 @@ def write_group_score_rows(
         at = group[block]
         found[block] = of_groups[at] / of_groups[blocks + at]
         found[blocks + block] = of_groups[2 * blocks + at]
-        found[2 * blocks + block] = divide(of_groups[at], total)
+        found[2 * blocks + block] = divide_or_zero(of_groups[at], total)
         found[3 * blocks + block] = size[at]
 
 
@@ -399,7 +401,7 @@ def write_section_score_rows(
         mass += weighted[block]
         text += weight[block]
         if block + 1 == blocks or heading[block + 1]:
-            mean = divide(mass, text)
+            mean = divide_or_zero(mass, text)
             for place in range(begin, block + 1):
                 found[blocks + place] = mean
             begin = block + 1
@@ -488,11 +490,11 @@ def write_word_rows(
         found[12 * blocks + block] = said[title] if title >= 0 else 0.0
         high = block + 3 if block + 3 < blocks else blocks
         low = block - 2 if block > 2 else 0
-        found[7 * blocks + block] = divide(sums[high] - sums[low], sums[row + high] - sums[row + low])
+        found[7 * blocks + block] = divide_or_zero(sums[high] - sums[low], sums[row + high] - sums[row + low])
         at = group[block]
-        found[8 * blocks + block] = divide(of_groups[at], of_groups[blocks + at])
-        found[10 * blocks + block] = divide(mass, text)
+        found[8 * blocks + block] = divide_or_zero(of_groups[at], of_groups[blocks + at])
+        found[10 * blocks + block] = divide_or_zero(mass, text)
         number = records[block]
         high = end[number]
         low = first[number]
-        found[11 * blocks + block] = divide(sums[high] - sums[low], sums[row + high] - sums[row + low])
+        found[11 * blocks + block] = divide_or_zero(sums[high] - sums[low], sums[row + high] - sums[row + low])

@@ -14,7 +14,7 @@ cpdef count_classes(
 
 @cython.locals(longest=Py_ssize_t, start=Py_ssize_t, number=Py_ssize_t, words=Py_ssize_t, length=Py_ssize_t,
                at=Py_ssize_t, single=u64, letter=u64)
-cpdef Py_ssize_t hash_words(
+cpdef Py_ssize_t hash_text_words(
     const unsigned int[::1] letters, const i64[::1] lengths, const i64[::1] read, u64 dense,
     const u64[::1] letter_factors, const u64[::1] place_factors, u64 pair_factor, u64[::1] singles, i64[::1] owners,
     u64[::1] values, u64[::1] wholes, i64[::1] sizes) except -1

@@ -29,7 +29,7 @@ def count_classes(
         at += classes
 
 
-def hash_words(
+def hash_text_words(
     letters: Bytes, lengths: Integers, read: Integers, dense: int, letter_factors: Bytes, place_factors: Bytes,
     pair_factor: int, singles: Integers, owners: Integers, values: Integers, wholes: Integers, sizes: Integers,
 ) -> int:  # fmt: skip

@@ -16,7 +16,16 @@ import pytest
 
 from pipeline.html.main_content import kernels
 from pipeline.html.main_content.boosted_trees import find_compiled_sums, sum_leaves_on_arrays
-from pipeline.html.main_content.characters import COMMA, DENSE, END, LOWER, SPACE, UPPER, count_characters, read_units
+from pipeline.html.main_content.characters import (
+    COMMA,
+    DENSE,
+    END,
+    LOWER,
+    SPACE,
+    UPPER,
+    count_units_by_class,
+    read_units,
+)
 from pipeline.html.main_content.classifier import judge_blocks, load_main_content_model
 
 SENTENCE = "The mill by the river, 17 sacks a day."
@@ -32,7 +41,7 @@ PARTS = (
 
 def test_characters_are_counted_by_class() -> None:
     texts = ["Ab, c.", "水\U0001f600", "x"]
-    counts, last = count_characters(read_units("|".join(texts), texts))
+    counts, last = count_units_by_class(read_units("|".join(texts), texts))
     assert counts[0, [UPPER, LOWER, COMMA, SPACE, END]].tolist() == [1, 2, 1, 1, 1]
     assert counts[1, DENSE] == 1 and counts[2].sum() == 1
     assert last.tolist() == [END, 0, LOWER]
