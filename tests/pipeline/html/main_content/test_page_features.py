@@ -1,7 +1,5 @@
 """What is known of a page as a whole, of its repeated items and of its words."""
 
-from base64 import b85decode, b85encode
-
 import numpy as np
 import pytest
 
@@ -21,7 +19,6 @@ from pipeline.html.main_content.vocabulary import (
     NAME_WEIGHTS,
     WORD_WEIGHTS,
     Vocabulary,
-    decode_base85,
     hash_block_words,
     hash_tags,
     read_weights,
@@ -135,15 +132,6 @@ def test_weights_are_written_and_read_as_one_word() -> None:
     for broken, count in ((text, 5), (text[:-20], NAME_WEIGHTS), ("~", 1)):
         with pytest.raises(ValueError):
             read_weights(broken, count)
-
-
-@pytest.mark.parametrize("length", [*range(12), 1001])
-def test_base85_is_read_as_python_reads_it(length: int) -> None:
-    text = b85encode(np.random.default_rng(length).bytes(length)).decode()
-    assert decode_base85(text) == b85decode(text)
-    for wrong in (text + '"', "~~~~~", "\u00e9"):
-        with pytest.raises(ValueError):
-            decode_base85(wrong)
 
 
 @pytest.mark.parametrize(
