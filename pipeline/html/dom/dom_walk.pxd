@@ -72,8 +72,11 @@ cdef class DomWalker:
 
     cdef bint read_raised(self, Py_ssize_t row, str tag) except -1
 
-    @cython.locals(names=str, named=bint, hints="long long", values=tuple, key=tuple, sign=Py_ssize_t, look=tuple)
+    @cython.locals(names=str, named=bint, hints="long long", values=tuple)
     cdef tuple look_at(self, Py_ssize_t row, str tag, str class_names, int bits)
+
+    @cython.locals(key=tuple, sign=Py_ssize_t, look=tuple)
+    cdef tuple make_look(self, str tag, str class_names, long long hints, tuple values, int bits)
 
     cdef bint is_left_out(self, Py_ssize_t row, long long hints) except -1
 
@@ -110,6 +113,8 @@ cdef class DomWalker:
 
 
 cdef bint is_telling_name(str names) except -1
+
+cdef bint may_be_hidden(attributes) except -1
 
 @cython.locals(names=str, value=str)
 cdef str join_names(attributes)

@@ -428,6 +428,10 @@ class DomWalker:
             hints = self.hints_of_attributes(row, tag, hints, attributes)
             if hints < 0:
                 return None
+        return self.make_look(tag, class_names, hints, values, bits)
+
+    def make_look(self, tag: str, class_names: str | None, hints: int, values: tuple[int, ...], bits: int) -> Look:
+        """Return a look, and keep that of a plain element, which all of its tag and class names have."""
         key = (tag, class_names)
         sign = 0 if tag in PROSE else self.signs.setdefault(key, len(self.signs) + 1)
         look = (tag, sign, hints | TAG_BITS.get(tag, 0), values)
@@ -452,10 +456,7 @@ class DomWalker:
         """Return an element's hints with what its role, style and state add; -1 if they hide it."""
         if "aria-expanded" in attributes or "data-toggle" in attributes or attributes.get("role") == "button":
             hints |= TOGGLE
-        if "style" not in attributes and "hidden" not in attributes:
-            return hints
-        style = attributes.get("style")
-        if style is not None and KNOWN_STYLES.get(style) == SHOWN and "hidden" not in attributes:
+        if not may_be_hidden(attributes):
             return hints
         inner = self.tags[row : min(self.after[row], row + MAX_FRAME)]
         seen = classify_visibility(attributes, self.table.make_node(row), inner)
@@ -659,6 +660,12 @@ def join_names(attributes: Mapping[str, str | None]) -> str:
 def is_telling_name(names: str | None) -> bool:
     """Tell whether the class names of a link may say that it holds words for screen readers."""
     return names is not None and ("sr-" in names or "creen" in names or "isually" in names)
+
+
+def may_be_hidden(attributes: Mapping[str, str | None]) -> bool:
+    """Tell whether attributes may hide an element: a quick look, which passes over styles known to hide nothing."""
+    style = attributes.get("style")
+    return "hidden" in attributes or (style is not None and KNOWN_STYLES.get(style) != SHOWN)
 
 
 def is_beside_code(cell: LexborNode) -> bool:
